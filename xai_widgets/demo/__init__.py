@@ -1,0 +1,1 @@
+"""The demonstration: image sets, networks, and how both were made."""
