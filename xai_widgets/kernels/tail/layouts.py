@@ -1,0 +1,84 @@
+"""How the output of a layer is read as feature maps (n c h w): as it is, channels last, or a sequence of tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isqrt
+
+import torch
+from torch import Tensor
+
+PREFIXES = (0, 1, 2, 5)  # class token, distillation token, registers
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where image, map and place are in a layer's output."""
+
+    kind: str  # maps | channels_last | tokens
+    channels: int
+    height: int
+    width: int
+    prefix: int = 0  # tokens without a place
+    batch_axis: int = 0
+
+    def maps(self, activation: Tensor) -> Tensor:
+        """The feature maps (n c h w) of a layer's output."""
+        if self.kind == "maps":
+            return activation
+        if self.kind == "channels_last":
+            return activation.movedim(-1, 1)
+        tokens = activation.movedim(self.batch_axis, 0)[:, self.prefix :]
+        return tokens.transpose(1, 2).unflatten(2, (self.height, self.width))
+
+    def activation(self, maps: Tensor, whole: Tensor) -> Tensor:
+        """The layer's output for `maps` (m c h w); tokens without a place are those of `whole`, of 1 or m images."""
+        if self.kind == "maps":
+            return maps
+        if self.kind == "channels_last":
+            return maps.movedim(1, -1)
+        tokens = maps.flatten(2).transpose(1, 2)
+        if self.prefix:
+            first = whole.movedim(self.batch_axis, 0)[:, : self.prefix]
+            tokens = torch.cat((first.expand(len(maps), -1, -1), tokens), 1)
+        return tokens.movedim(0, self.batch_axis)
+
+
+def layout_of(one: tuple[int, ...], two: tuple[int, ...], image: tuple[int, int]) -> Layout | None:
+    """The layout of a layer's output, from its shapes for one and for two images of `image` (height, width).
+
+    None where the output cannot be read as maps.
+    """
+    axis = batch_axis(one, two)
+    if axis is None or one[axis] != 1:
+        return None
+    if len(one) == 4 and axis == 0:
+        _, a, b, c = one
+        wide = image[1] / image[0]
+        last = abs(b / a - wide) < 1e-6 and abs(c / b - wide) >= 1e-6
+        return Layout("channels_last", c, a, b) if last else Layout("maps", a, b, c)
+    if len(one) == 3 and axis in (0, 1):
+        tokens, channels = one[1 - axis], one[2]
+        for prefix in PREFIXES:
+            if grid := _grid(tokens - prefix, image):
+                return Layout("tokens", channels, *grid, prefix, axis)
+    return None
+
+
+def _grid(places: int, image: tuple[int, int]) -> tuple[int, int] | None:
+    """Rows and columns of a number of places in the proportions of the image, or None."""
+    if places < 4:
+        return None
+    height = isqrt(round(places * image[0] / image[1]))
+    for rows in (height, height + 1):
+        if rows and places % rows == 0 and abs(places / rows / rows - image[1] / image[0]) < 1e-3:
+            return rows, places // rows
+    return None
+
+
+def batch_axis(one: tuple[int, ...], two: tuple[int, ...]) -> int | None:
+    """The axis that doubles between one and two images; None where there is none."""
+    if len(one) != len(two):
+        return None
+    axes = [axis for axis, (a, b) in enumerate(zip(one, two, strict=True)) if a != b]
+    return axes[0] if len(axes) == 1 and two[axes[0]] == 2 * one[axes[0]] else None
