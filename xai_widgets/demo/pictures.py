@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 from PIL import Image
-from scipy.ndimage import gaussian_filter
+from skimage.filters import gaussian
 from skimage.metrics import structural_similarity
 
 VERSION = 1  # of the sets: a change of what is drawn needs a new folder
@@ -112,7 +112,8 @@ def distort(clean: np.ndarray, kind: str, strength: int, *, generator: np.random
     if kind not in DISTORTIONS or strength not in STRENGTHS:
         raise ValueError(f"A distortion is one of {', '.join(DISTORTIONS)} at 1 to 5, got {kind!r} at {strength!r}.")
     if kind == "blur":
-        blurred = gaussian_filter(clean.astype(np.float64), (BLUR_SIGMA[strength - 1],) * 2 + (0,), mode="reflect")
+        sigma = BLUR_SIGMA[strength - 1]
+        blurred = gaussian(clean, sigma, mode="reflect", preserve_range=True, channel_axis=2)
         return np.rint(blurred).astype(np.uint8)
     if kind == "noise":
         noisy = clean + generator.normal(0, NOISE_STD[strength - 1], clean.shape)
@@ -145,7 +146,7 @@ def _generator(name: str) -> np.random.Generator:
 
 
 def clean_crops(name: str) -> list[np.ndarray]:
-    """The crops of one held-out photograph, from left to right, at heights drawn from its name."""
+    """The crops of one photograph for the quality set, from left to right, at heights drawn from its name."""
     photo = photograph(name, short_side=SHORT_SIDE)
     free_rows, free_columns = photo.shape[0] - CROP, photo.shape[1] - CROP
     tops = _generator(name).integers(0, free_rows + 1, CROPS_EACH)
@@ -153,8 +154,9 @@ def clean_crops(name: str) -> list[np.ndarray]:
     return [photo[top : top + CROP, left : left + CROP] for top, left in zip(tops, lefts, strict=True)]
 
 
-def _quality_rows() -> Iterator[tuple[np.ndarray, Row]]:
-    for name in HELD_OUT:
+def quality_images(photographs: Sequence[str] = HELD_OUT) -> Iterator[tuple[np.ndarray, Row]]:
+    """Each crop of the photographs, clean and with every distortion, whole or in patches by turns, with its row."""
+    for name in photographs:
         for number, clean in enumerate(clean_crops(name), start=1):
             reference = f"{name}-{number}-clean.png"
             fixed = {"split": "test", "photograph": name, "crop": number, "reference": reference}
@@ -214,7 +216,7 @@ def cache_folder() -> Path:
 
 def quality_folder() -> Path:
     """256 crops of the held-out photographs with PNG files and table.csv (image, rating, distortion, ...)."""
-    return _kept("quality", _quality_rows)
+    return _kept("quality", quality_images)
 
 
 def scenes_folder() -> Path:
