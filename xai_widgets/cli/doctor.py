@@ -1,0 +1,191 @@
+"""What works in this environment, and what is missing: one line each."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from urllib.request import urlopen
+
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+PACKAGE = "xai-widgets"
+SHOWN = "torch torchvision jupyterlab jupyter-server ipykernel ipywidgets anywidget plotly numpy".split()
+EXTENSIONS = {"anywidget": "anywidget", "@jupyter-widgets/jupyterlab-manager": "jupyterlab-widgets"}
+SERVER_EXTENSION = "xai_widgets.server"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. `wrong` things that are `essential` keep the widgets from working."""
+
+    what: str
+    answer: str
+    wrong: bool = False
+    essential: bool = False
+
+
+def examine() -> list[Finding]:
+    """Look at everything; nothing is changed."""
+    return [finding for check in (_versions, _missing, _device, _shown, _clicks, _prompt) for finding in _run(check)]
+
+
+def _run(check: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    try:
+        return list(check())
+    except ImportError as error:  # what is missing is named by another line
+        return [Finding(check.__name__.strip("_"), f"not known: {_line(error)}", wrong=True)]
+
+
+def report(findings: list[Finding]) -> str:
+    """The findings as lines of text: "ok", "--" for what could be better, "!!" for what must be mended."""
+    width = max(len(finding.what) for finding in findings)
+    return "\n".join(f"{_mark(finding)}  {finding.what:<{width}}  {finding.answer}" for finding in findings)
+
+
+def _mark(finding: Finding) -> str:
+    if not finding.wrong:
+        return "ok"
+    return "!!" if finding.essential else "--"
+
+
+def _versions() -> Iterator[Finding]:
+    yield Finding("python", f"{platform.python_version()} in {sys.prefix}")
+    with suppress(metadata.PackageNotFoundError):
+        yield Finding(PACKAGE, metadata.version(PACKAGE))
+    for name in SHOWN:
+        with suppress(metadata.PackageNotFoundError):
+            yield Finding(name, metadata.version(name))
+
+
+def _missing() -> Iterator[Finding]:
+    try:
+        needed = [Requirement(line) for line in metadata.requires(PACKAGE) or ()]
+    except metadata.PackageNotFoundError:
+        yield Finding(PACKAGE, "is not installed: pip install xai-widgets", wrong=True, essential=True)
+        return
+    lacking = [lack for need in needed if need.marker is None or need.marker.evaluate() for lack in _lack(need)]
+    for need, found in lacking:
+        answer = f'{need.specifier} is needed, found {found}: pip install "{need}"'
+        yield Finding(need.name, answer, wrong=True, essential=True)
+    if not lacking:
+        yield Finding("dependencies", f"all {sum(need.marker is None for need in needed)} are here")
+    for extra in metadata.metadata(PACKAGE).get_all("Provides-Extra") or ():
+        wanted = [need for need in needed if need.marker and need.marker.evaluate({"extra": extra})]
+        absent = [need.name for need in wanted if _lack(need)]
+        if absent:
+            yield Finding(f"extra {extra}", f"not installed ({', '.join(absent)}): pip install 'xai-widgets[{extra}]'")
+
+
+def _lack(need: Requirement) -> list[tuple[Requirement, str]]:
+    """The requirement with what was found instead, or nothing where it is met."""
+    try:
+        found = metadata.version(need.name)
+    except metadata.PackageNotFoundError:
+        return [(need, "none")]
+    return [] if need.specifier.contains(found, prereleases=True) else [(need, found)]
+
+
+def _device() -> Iterator[Finding]:
+    try:
+        import torch
+    except Exception as error:  # a broken installation raises what it likes
+        yield Finding("device", f"torch cannot be imported: {_line(error)}", wrong=True, essential=True)
+        return
+    if torch.cuda.is_available():
+        yield Finding("device", f"cuda, {torch.cuda.get_device_name()}")
+    elif torch.backends.mps.is_available():
+        yield Finding("device", "mps")
+    else:
+        yield Finding("device", f"cpu, {torch.get_num_threads()} threads")
+
+
+def _shown() -> Iterator[Finding]:
+    """Whether JupyterLab finds the front ends of the widgets, here and in servers that run already."""
+    from jupyter_core.paths import jupyter_path
+
+    folders = [Path(folder) for folder in jupyter_path("labextensions")]
+    absent = [name for name in EXTENSIONS if not any((folder / name / "package.json").is_file() for folder in folders)]
+    yield _shown_by("widgets are shown by", f"the JupyterLab of {sys.prefix}", absent)
+    with suppress(OSError, ImportError):
+        from jupyter_server.serverapp import list_running_servers
+
+        for server in list_running_servers():
+            with suppress(OSError, ValueError):
+                found = _federated(f"{server['url']}lab?token={server['token']}")
+                absent = [name for name in EXTENSIONS if name not in found]
+                who = f"the running {server['url']} ({server['root_dir']})"
+                yield _shown_by("and by", who, absent, essential=False)
+    command = shutil.which("jupyter")
+    if command and Path(command).parent.resolve() != Path(sys.executable).parent.resolve():
+        answer = f"{command} is of another environment; start it with: {sys.executable} -m jupyterlab"
+        yield Finding("jupyter on the PATH", answer, wrong=True)
+
+
+def _shown_by(what: str, who: str, absent: list[str], *, essential: bool = True) -> Finding:
+    if not absent:
+        return Finding(what, who)
+    packages = " ".join(EXTENSIONS[name] for name in absent)
+    answer = f"not by {who}, it lacks {', '.join(absent)}; in its environment: pip install {packages}"
+    return Finding(what, answer, wrong=True, essential=essential)
+
+
+def _federated(address: str) -> set[str]:
+    """The front ends that a running JupyterLab offers to its page."""
+    with urlopen(address, timeout=3) as answer:
+        page = answer.read().decode()
+    found = re.search(r'<script id="jupyter-config-data" type="application/json">(.*?)</script>', page, re.DOTALL)
+    if found is None:
+        raise ValueError(f"{address} is no JupyterLab.")
+    return {extension["name"] for extension in json.loads(found[1])["federated_extensions"]}
+
+
+def _clicks() -> Iterator[Finding]:
+    """Whether a gesture is answered while a cell runs: a matter of ipykernel (see `View.open`)."""
+    with suppress(metadata.PackageNotFoundError):
+        version = metadata.version("ipykernel")
+        if Version(version) < Version("7.1"):
+            answer, wrong = f"wait for the cell with ipykernel {version}; at once from 7.1 on", True
+        elif Version(version) < Version("7.4") or _reply_mark():
+            answer, wrong = f"are answered at once (ipykernel {version})", False
+        else:
+            answer, wrong = f"may wait for the cell: ipykernel {version} is not known to this version", True
+        yield Finding("clicks during a cell", answer, wrong)
+
+
+def _reply_mark() -> bool:
+    """Whether the private name that decides the thread of an answer is still what `View.open` takes it for."""
+    with suppress(ImportError):
+        from ipykernel.comm.comm import BaseComm
+
+        return hasattr(BaseComm, "_reply_subshell_for")
+    return False
+
+
+def _prompt() -> Iterator[Finding]:
+    """Whether a Jupyter server started here sends messages at once (see `xai_widgets.server`)."""
+    from jupyter_core.paths import jupyter_config_path
+    from jupyter_server.extension.config import ExtensionConfigManager
+
+    from xai_widgets.server import switched_off
+
+    enabled = ExtensionConfigManager(read_config_path=jupyter_config_path()).get_jpserver_extensions()
+    if switched_off():
+        answer, wrong = "no, XAI_WIDGETS_PROMPT is off", True
+    elif not enabled.get(SERVER_EXTENSION):
+        answer, wrong = f"no, a drag is half as smooth: jupyter server extension enable {SERVER_EXTENSION}", True
+    else:
+        answer, wrong = "yes, in every Jupyter server of this environment", False
+    yield Finding("messages leave at once", answer, wrong)
+
+
+def _line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
