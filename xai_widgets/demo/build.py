@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,9 +90,9 @@ def quality_data(photographs: Sequence[str], count: int, *, seed: int = 0, quiet
     return QualityData(torch.stack(crops), torch.tensor(ratings, dtype=torch.float32), patches)
 
 
-def _batches(count: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
+def _batches(count: int, size: int, generator: torch.Generator) -> list[Tensor]:
     order = torch.randperm(count, generator=generator)
-    yield from (part for part in order.split(size) if len(part) > 1)  # batch norm trains on two or more
+    return [part for part in order.split(size) if len(part) > 1]  # batch norm trains on two or more
 
 
 def quality_loss(network: nn.Module, images: Tensor, ratings: Tensor, patches: Tensor) -> Tensor:
@@ -103,26 +103,28 @@ def quality_loss(network: nn.Module, images: Tensor, ratings: Tensor, patches: T
 
 def _fit(
     network: nn.Module,
-    losses: Callable[[torch.Generator], Iterator[Callable[[], Tensor]]],
+    loss_of: Callable[[Tensor, torch.Generator], Tensor],
+    count: int,
     *,
     epochs: int,
-    steps: int,
-    rate: float,
-    generator: torch.Generator,
+    plan: Plan,
+    seed: int,
     name: str,
     quiet: bool,
 ) -> list[float]:
-    """One-cycle AdamW over the losses of each epoch; the mean loss of each epoch."""
-    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=epochs * steps, pct_start=0.2)
+    """One-cycle AdamW; `loss_of` takes the numbers of a batch. Returns the mean loss of each epoch."""
+    generator = torch.Generator().manual_seed(seed)
+    steps = len(_batches(count, plan.batch, torch.Generator()))
+    optimiser = torch.optim.AdamW(network.parameters(), lr=plan.rate, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, plan.rate, total_steps=epochs * steps, pct_start=0.2)
     history = []
     network.train()
     with tqdm(total=epochs * steps, desc=name, disable=quiet) as bar:
         for _ in range(epochs):
             total = 0.0
-            for loss_of in losses(generator):
+            for part in _batches(count, plan.batch, generator):
                 optimiser.zero_grad()
-                loss = loss_of()
+                loss = loss_of(part, generator)
                 loss.backward()
                 optimiser.step()
                 schedule.step()
@@ -143,30 +145,18 @@ def _seeded(make: Callable[[], nn.Module], seed: int) -> nn.Module:
 def train_quality(data: QualityData, plan: Plan, *, seed: int, quiet: bool = False) -> tuple[nn.Module, list[float]]:
     """A quality network from a seed, and its mean loss of each epoch."""
     network = _seeded(QualityNet, seed)
-    generator = torch.Generator().manual_seed(seed)
 
-    def losses(generator: torch.Generator) -> Iterator[Callable[[], Tensor]]:
-        for part in _batches(len(data.crops), plan.batch, generator):
-            images, patches = data.crops[part] / 255, data.patches[part]
-            for axis in (-1, -2):
-                if torch.rand((), generator=generator) < 0.5:
-                    images, patches = images.flip(axis), patches.flip(axis)
-            yield lambda images=images, patches=patches, part=part: quality_loss(
-                network, images, data.ratings[part], patches
-            )
+    def loss_of(part: Tensor, generator: torch.Generator) -> Tensor:
+        images, patches = data.crops[part] / 255, data.patches[part]
+        for axis in (-1, -2):
+            if torch.rand((), generator=generator) < 0.5:
+                images, patches = images.flip(axis), patches.flip(axis)
+        return quality_loss(network, images, data.ratings[part], patches)
 
-    steps = sum(1 for _ in _batches(len(data.crops), plan.batch, torch.Generator()))
-    history = _fit(
-        network,
-        losses,
-        epochs=plan.quality_epochs,
-        steps=steps,
-        rate=plan.rate,
-        generator=generator,
-        name=f"quality {seed}",
-        quiet=quiet,
+    count, name = len(data.crops), f"quality {seed}"
+    return network, _fit(
+        network, loss_of, count, epochs=plan.quality_epochs, plan=plan, seed=seed, name=name, quiet=quiet
     )
-    return network, history
 
 
 def scene_data(count_each: int, *, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -194,25 +184,13 @@ def train_scenes(
 ) -> tuple[nn.Module, list[float]]:
     """The scene network from a seed, and its mean loss of each epoch."""
     network = _seeded(SceneNet, seed)
-    generator = torch.Generator().manual_seed(seed)
 
-    def losses(generator: torch.Generator) -> Iterator[Callable[[], Tensor]]:
-        for part in _batches(len(crops), plan.batch, generator):
-            images = _varied(crops[part] / 255, generator)
-            yield lambda images=images, part=part: cross_entropy(network(images), classes[part], label_smoothing=0.05)
+    def loss_of(part: Tensor, generator: torch.Generator) -> Tensor:
+        return cross_entropy(network(_varied(crops[part] / 255, generator)), classes[part], label_smoothing=0.05)
 
-    steps = sum(1 for _ in _batches(len(crops), plan.batch, torch.Generator()))
-    history = _fit(
-        network,
-        losses,
-        epochs=plan.scene_epochs,
-        steps=steps,
-        rate=plan.rate,
-        generator=generator,
-        name="scenes",
-        quiet=quiet,
+    return network, _fit(
+        network, loss_of, len(crops), epochs=plan.scene_epochs, plan=plan, seed=seed, name="scenes", quiet=quiet
     )
-    return network, history
 
 
 def read_set(folder: Path) -> tuple[Tensor, list[dict[str, str]]]:

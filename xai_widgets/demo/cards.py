@@ -20,14 +20,16 @@ gives {maps} feature maps at an eighth of the side; the head scores each patch a
 Three training runs, which differ in their seed only: `quality-0`, `quality-1`, `quality-2`.
 
 ## Training
-{crops:,} crops of 96 x 96 from {training}; resized to a shorter side of 160 to 448 pixels, recoloured, flipped;
-clean or distorted by blur, noise or JPEG at one of five strengths, as a whole or in random rectangles. The aim is
-scikit-image's SSIM to the clean crop: of the whole crop, and its mean over each 8 x 8 patch (squared errors).
-AdamW, one cycle, {epochs} epochs. Architecture and schedule were chosen on {validation}, trained on the rest.
+{crops:,} crops of 96 x 96 from {photographs} photographs: {training}.
+They are resized to a shorter side of 160 to 448 pixels, recoloured and flipped; clean, or distorted by blur, noise or
+JPEG at one of five strengths, as a whole or in random rectangles. The aim is scikit-image's SSIM to the clean crop: of
+the whole crop, and its mean over each 8 x 8 patch (squared errors). AdamW, one cycle, {epochs} epochs.
+Architecture and schedule were chosen on {validation}, trained on the rest.
 
 ## Test
-{count} crops of 160 x 160 of photographs that were never trained on: {held_out}. Pearson's r and mean absolute error
-(MAE) against SSIM, for each run; SSIM has a standard deviation of {spread:.2f} in this set.
+{count} crops of 160 x 160 of photographs that were never trained on: {held_out}.
+Pearson's r and mean absolute error (MAE) against SSIM, for each run; the standard
+deviation of SSIM in this set is {spread:.2f}.
 
 | held out | {heads} |
 |---|{rule}|
@@ -42,8 +44,8 @@ AdamW, one cycle, {epochs} epochs. Architecture and schedule were chosen on {val
 
 SCENES = """# scenes: which photograph a crop is from
 
-A small classifier of {classes} scenes: feature maps (layer `features`, {maps} maps at an eighth of the side), their mean,
-a linear layer. {weights:,} weights.
+A small classifier of {classes} scenes: feature maps (layer `features`, {maps} maps at an eighth of the side), their
+mean, a linear layer. {weights:,} weights.
 
 ## Training
 Each photograph of scikit-image's wheel that is used, resized to a width of 520 pixels, is cut into five upright strips.
