@@ -1,0 +1,98 @@
+"""Slow literal versions of the kernels, one map and one pixel at a time: what the fast ones are held against."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from skimage.filters import gaussian
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def weighted_sum(maps: Tensor, weights: Tensor, normal: str) -> Tensor:
+    n, c, h, w = maps.shape
+    result = torch.zeros(n, h, w, dtype=maps.dtype)
+    for image in range(n):
+        for i in range(c):
+            feature = maps[image, i]
+            size = {"raw": 1.0, "peak": feature.abs().max().item(), "mass": feature.abs().sum().item()}[normal]
+            if size != 0:
+                result[image] += weights[image, i] * feature / size
+    return result
+
+
+def entropy(saliency: np.ndarray) -> float:
+    total = saliency.sum()
+    bits = -sum((value / total) * math.log2(value / total) for value in saliency.flat if value > 0)
+    return bits / math.log2(saliency.size)
+
+
+def ssim(a: np.ndarray, b: np.ndarray) -> float:
+    a, b = a / a.max(), b / b.max()
+    window = max(size for size in (3, 5, 7) if size <= min(a.shape))
+    values = []
+    for top in range(a.shape[0] - window + 1):
+        for left in range(a.shape[1] - window + 1):
+            x, y = (m[top : top + window, left : left + window].ravel() for m in (a, b))
+            covariance = np.cov(x, y, ddof=1)
+            luminance = (2 * x.mean() * y.mean() + 0.01**2) / (x.mean() ** 2 + y.mean() ** 2 + 0.01**2)
+            structure = (2 * covariance[0, 1] + 0.03**2) / (covariance[0, 0] + covariance[1, 1] + 0.03**2)
+            values.append(luminance * structure)
+    return float(np.mean(values))
+
+
+def shift(image: np.ndarray, dy: int, dx: int) -> np.ndarray:
+    result = np.empty_like(image)
+    height, width = image.shape[-2:]
+    for y in range(height):
+        for x in range(width):
+            result[..., y, x] = image[..., min(max(y - dy, 0), height - 1), min(max(x - dx, 0), width - 1)]
+    return result
+
+
+def blur(image: np.ndarray, sigma: float) -> np.ndarray:
+    return gaussian(image, sigma, mode="reflect", truncate=4, channel_axis=0, preserve_range=True)
+
+
+def graded_blur(image: np.ndarray, weight: np.ndarray, exponent: float) -> np.ndarray:
+    """Every pixel from an image that is blurred by exactly its own sigma."""
+    result = np.empty_like(image)
+    peak = 10 * min(weight.shape) / 224
+    for y in range(weight.shape[0]):
+        for x in range(weight.shape[1]):
+            result[:, y, x] = blur(image, peak * weight[y, x] ** exponent)[:, y, x]
+    return result
+
+
+def patch_contrast(maps: Tensor, patches: Callable[[Tensor], Tensor], q: float) -> Tensor:
+    """One gradient for each patch; maps and patches of the same size, one image."""
+    leaf = maps.clone().requires_grad_()
+    scores = patches(leaf)[0]
+    result = torch.zeros_like(scores)
+    for y in range(scores.shape[0]):
+        for x in range(scores.shape[1]):
+            (gradient,) = torch.autograd.grad(scores[y, x], leaf, retain_graph=True)
+            slope = (gradient[0, :, y, x] * maps[0, :, y, x]).sum()
+            result[y, x] = max(0.0, 2 * (scores[y, x].item() - q) * slope.item())
+    return result
+
+
+def tile_contrast(
+    explain: Callable[[Tensor], tuple[Tensor, Tensor]], image: Tensor, q: float, window: int, stride: int
+) -> Tensor:
+    height, width = image.shape[-2:]
+    values: dict[tuple[int, int], list[float]] = {}
+    tops = sorted({*range(0, height - window + 1, stride), height - window})
+    lefts = sorted({*range(0, width - window + 1, stride), width - window})
+    for top in tops:
+        for left in lefts:
+            score, cam = explain(image[None, :, top : top + window, left : left + window])
+            part = torch.relu(2 * (score[0] - q) * cam[0])
+            part = F.interpolate(part[None, None], size=(window, window), mode="bilinear", align_corners=False)[0, 0]
+            for y in range(window):
+                for x in range(window):
+                    values.setdefault((top + y, left + x), []).append(part[y, x].item())
+    return torch.tensor([[np.mean(values[y, x]) for x in range(width)] for y in range(height)], dtype=image.dtype)

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import reference
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from xai_widgets.kernels import degrade
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def images(generator: torch.Generator) -> Tensor:
+    return 0.25 + torch.rand(2, 3, 20, 30, generator=generator, dtype=torch.float64) / 2
+
+
+def test_salt_and_pepper_replaces_a_share_of_pixels_by_black_and_white(generator: torch.Generator) -> None:
+    images = torch.full((1, 3, 200, 200), 0.5)
+    noisy = degrade.salt_and_pepper(images, 0.2, generator=generator)
+    assert torch.equal(noisy[:, 0], noisy[:, 2])
+    for value in (0.0, 1.0):
+        assert (noisy == value).double().mean().item() == pytest.approx(0.1, abs=0.01)
+    assert (noisy == 0.5).double().mean().item() == pytest.approx(0.8, abs=0.01)
+
+
+def test_salt_and_pepper_of_channels_draws_each_anew(generator: torch.Generator) -> None:
+    noisy = degrade.salt_and_pepper(torch.full((1, 3, 50, 50), 0.5), 0.5, generator=generator, per_channel=True)
+    assert not torch.equal(noisy[:, 0], noisy[:, 1])
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_the_ends_of_salt_and_pepper(images: Tensor, generator: torch.Generator, share: float) -> None:
+    unchanged = degrade.salt_and_pepper(images, share, generator=generator) == images
+    assert unchanged.all() if share == 0 else not unchanged.any()
+
+
+def test_gaussian_noise_has_its_standard_deviation_and_stays_in_range(generator: torch.Generator) -> None:
+    noisy = degrade.gaussian_noise(torch.full((1, 3, 200, 200), 0.5), 0.05, generator=generator)
+    assert noisy.std().item() == pytest.approx(0.05, rel=0.02)
+    strong = degrade.gaussian_noise(torch.full((1, 3, 20, 20), 0.5), 1.0, generator=generator)
+    assert (strong.min().item(), strong.max().item()) == (0, 1)
+
+
+@pytest.mark.parametrize("noise", [degrade.salt_and_pepper, degrade.gaussian_noise])
+def test_noise_follows_its_generator_alone(images: Tensor, noise: Callable[..., Tensor]) -> None:
+    torch.manual_seed(1)
+    first = noise(images, 0.3, generator=torch.Generator().manual_seed(5))
+    torch.manual_seed(2)
+    state = torch.get_rng_state()
+    again = noise(images, 0.3, generator=torch.Generator().manual_seed(5))
+    assert torch.equal(first, again)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("level", [-0.1, 1.5, float("nan")])
+def test_a_share_outside_its_range_is_refused(images: Tensor, generator: torch.Generator, level: float) -> None:
+    with pytest.raises(ValueError, match="share must lie between 0 and 1"):
+        degrade.salt_and_pepper(images, level, generator=generator)
+    with pytest.raises(ValueError, match="std must lie between 0 and 1"):
+        degrade.gaussian_noise(images, level, generator=generator)
+
+
+@pytest.mark.parametrize("sigma", [0.1, 0.5, 2.0, 7.3, 30.0])
+def test_blur_is_that_of_scipy(images: Tensor, sigma: float) -> None:
+    blurred = degrade.blur(images, sigma)
+    for image, result in zip(images, blurred, strict=True):
+        np.testing.assert_allclose(result.numpy(), reference.blur(image.numpy(), sigma), atol=1e-10)
+    np.testing.assert_allclose(degrade.blur(images.float(), sigma).numpy(), blurred.numpy(), atol=1e-5)
+
+
+def test_blur_by_nothing_is_the_image(images: Tensor) -> None:
+    assert torch.equal(degrade.blur(images, 0.0), images)
+
+
+@pytest.mark.parametrize("sigma", [-1.0, float("inf"), float("nan")])
+def test_a_sigma_outside_its_range_is_refused(images: Tensor, sigma: float) -> None:
+    with pytest.raises(ValueError, match="sigma must be 0 or more and finite"):
+        degrade.blur(images, sigma)
+
+
+def test_graded_blur_is_near_a_blur_of_every_pixel_by_its_own_sigma(generator: torch.Generator) -> None:
+    image = torch.rand(3, 32, 32, generator=generator, dtype=torch.float64)
+    weight = torch.linspace(0, 1, 32, dtype=torch.float64).expand(32, 32)
+    blended = degrade.graded_blur(image[None], weight[None], 1.0)
+    exact = reference.graded_blur(image.numpy(), weight.numpy(), 1.0)
+    error = np.abs(blended[0].numpy() - exact)
+    assert error.max() < 0.15
+    assert error.mean() < 0.01
+
+
+def test_graded_blur_of_no_and_of_full_weight(images: Tensor) -> None:
+    zero = torch.zeros(2, 20, 30, dtype=torch.float64)
+    assert torch.equal(degrade.graded_blur(images, zero), images)
+    torch.testing.assert_close(degrade.graded_blur(images, zero + 1), degrade.blur(images, 10 * 20 / 224))
+
+
+def test_graded_blur_of_one_image_by_many_weights(images: Tensor, generator: torch.Generator) -> None:
+    weights = torch.rand(3, 20, 30, generator=generator, dtype=torch.float64)
+    together = degrade.graded_blur(images[:1], weights)
+    for weight, result in zip(weights, together, strict=True):
+        torch.testing.assert_close(degrade.graded_blur(images[:1], weight[None])[0], result)
+
+
+@settings(deadline=None)
+@given(st.integers(-12, 12), st.integers(-12, 12))
+def test_shift_is_the_literal_shift(dy: int, dx: int) -> None:
+    image = torch.rand(1, 2, 7, 9, generator=torch.Generator().manual_seed(0))
+    shifted = degrade.shift(image, dy, dx)
+    np.testing.assert_array_equal(shifted[0].numpy(), reference.shift(image[0].numpy(), dy, dx))
+
+
+@settings(deadline=None)
+@given(st.integers(-9, 9), st.integers(-9, 9))
+def test_overlap_undoes_a_shift(dy: int, dx: int) -> None:
+    maps = torch.rand(1, 7, 9, generator=torch.Generator().manual_seed(0))
+    before, after = degrade.overlap(maps, degrade.shift(maps[:, None], dy, dx)[:, 0], dy, dx)
+    assert torch.equal(before, after)
+    assert before.shape[1:] == (max(0, 7 - abs(dy)), max(0, 9 - abs(dx)))
+
+
+def test_flips_and_turns_have_their_way_back(images: Tensor) -> None:
+    for vertical in (False, True):
+        assert torch.equal(degrade.flip(degrade.flip(images, vertical=vertical), vertical=vertical), images)
+    assert torch.equal(degrade.flip(images)[..., 0], images[..., -1])
+    assert torch.equal(degrade.flip(images, vertical=True)[..., 0, :], images[..., -1, :])
+    assert torch.equal(degrade.turn(degrade.turn(images, 1), -1), images)
+    assert torch.equal(degrade.turn(images, 1)[..., -1, 0], images[..., 0, 0])

@@ -1,0 +1,397 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import reference
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from skimage.metrics import structural_similarity
+from torch import Tensor, inf, nan
+
+from xai_widgets.kernels import degrade, measures
+
+
+def rand(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def image() -> Tensor:
+    return degrade.blur(rand(1, 3, 56, 56), 2.0)[0]
+
+
+def brightness(images: Tensor) -> Tensor:
+    """Saliency of a network that looks at every pixel alone, and so moves with the image."""
+    return images.mean(1)
+
+
+def coarse(images: Tensor) -> Tensor:
+    return torch.nn.functional.avg_pool2d(images[:, 0], 8)
+
+
+def coordinates(images: Tensor) -> Tensor:
+    """Saliency of a network that looks at the same places whatever the image shows."""
+    return torch.linspace(0, 1, 56, dtype=images.dtype).expand(len(images), 56, 56)
+
+
+# Entropy
+
+
+def test_entropy_of_a_uniform_map_is_one_and_of_one_pixel_zero() -> None:
+    uniform, pixel = torch.full((1, 7, 9), 0.1), torch.zeros(1, 7, 9)
+    pixel[0, 3, 4] = 5
+    assert measures.entropy(uniform).item() == pytest.approx(1, abs=1e-6)
+    assert measures.entropy(pixel).item() == 0
+
+
+def test_entropy_is_the_literal_one_for_every_map_of_a_batch() -> None:
+    maps = rand(3, 6, 5)
+    maps[1, :3] = 0
+    expected = [reference.entropy(saliency.numpy()) for saliency in maps]
+    np.testing.assert_allclose(measures.entropy(maps), expected, atol=1e-12)
+
+
+def test_entropy_does_not_depend_on_the_scale() -> None:
+    maps = rand(1, 7, 7).float()
+    huge, tiny = maps / maps.max() * 3e38, maps * 1e-30
+    for scaled in (huge, tiny):
+        torch.testing.assert_close(measures.entropy(scaled), measures.entropy(maps))
+
+
+def test_entropy_is_undefined_without_a_distribution() -> None:
+    maps = rand(4, 5, 5)
+    maps[0], maps[1, 0, 0], maps[2, 0, 0], maps[3, 0, 0] = 0, -1, nan, inf
+    assert measures.entropy(maps).isnan().all()
+    assert measures.entropy(rand(2, 1, 1)).isnan().all()
+
+
+# SSIM
+
+
+@pytest.mark.parametrize(("height", "width"), [(3, 3), (4, 9), (6, 5), (7, 7), (14, 14), (8, 224), (224, 224)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_ssim_is_that_of_scikit_image(height: int, width: int, dtype: torch.dtype) -> None:
+    a, b = rand(2, height, width), rand(2, height, width, seed=1)
+    b[1] = 0.9 * a[1] + 0.1 * b[1]
+    a, b = (maps.to(dtype) for maps in (a / a.amax((1, 2), keepdim=True), b / b.amax((1, 2), keepdim=True)))
+    window = max(size for size in (3, 5, 7) if size <= min(height, width))
+    values = measures.ssim(a, b)
+    assert values.dtype == dtype
+    for x, y, value in zip(a.double().numpy(), b.double().numpy(), values.tolist(), strict=True):
+        assert value == pytest.approx(structural_similarity(x, y, win_size=window, data_range=1), abs=1e-6)
+
+
+def test_ssim_scales_each_map_by_its_maximum() -> None:
+    a, b = rand(2, 9, 8), rand(2, 9, 8, seed=1)
+    expected = [reference.ssim(x.numpy(), y.numpy()) for x, y in zip(a, b, strict=True)]
+    np.testing.assert_allclose(measures.ssim(a * 7, b * 1e-3), expected, atol=1e-9)
+
+
+def test_ssim_without_float64_is_near(monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = rand(2, 30, 30).float(), rand(2, 30, 30, seed=1).float()
+    exact = measures.ssim(a, b)
+    monkeypatch.setattr(measures, "widest", lambda device: torch.float32)
+    torch.testing.assert_close(measures.ssim(a, b), exact, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("sides", [(2, 9), (9, 1), (1, 1)])
+def test_ssim_needs_three_places_a_side(sides: tuple[int, int]) -> None:
+    assert measures.ssim(rand(2, *sides), rand(2, *sides, seed=1)).isnan().all()
+
+
+maps_of_any_kind = arrays(
+    np.float32,
+    st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    elements=st.one_of(st.sampled_from([0.0, 1.0, np.float32(3e38), np.float32(1e-38)]), st.floats(0, 1, width=32)),
+)
+
+
+@settings(deadline=None)
+@given(maps_of_any_kind, st.floats(0, float(np.float32(3e38)), width=32))
+def test_a_constant_map_is_like_no_map(saliency: np.ndarray, value: float) -> None:
+    some = torch.from_numpy(saliency)[None]
+    constant = torch.full_like(some, value)
+    assert measures.ssim(some, constant).isnan().all()
+    assert measures.ssim(constant, some).isnan().all()
+    assert measures.ssim(constant, constant).isnan().all()
+
+
+@settings(deadline=None)
+@given(maps_of_any_kind, maps_of_any_kind)
+def test_ssim_lies_between_minus_one_and_one_or_is_undefined(a: np.ndarray, b: np.ndarray) -> None:
+    sides = [min(x, y) for x, y in zip(a.shape, b.shape, strict=True)]
+    a, b = (m[: sides[0], : sides[1]] for m in (a, b))
+    value = measures.ssim(torch.from_numpy(a.copy())[None], torch.from_numpy(b.copy())[None]).item()
+    constant = a.min() == a.max() or b.min() == b.max()
+    assert math.isnan(value) if constant else (math.isnan(value) or -1.000001 <= value <= 1.000001)
+
+
+@pytest.mark.parametrize("value", [nan, inf])
+def test_a_map_with_a_value_that_is_not_finite_is_like_no_map(value: float) -> None:
+    broken = rand(1, 8, 8)
+    broken[0, 2, 2] = value
+    assert measures.ssim(broken, rand(1, 8, 8)).isnan().all()
+    assert measures.ssim(broken, broken).isnan().all()
+
+
+def test_a_plateau_that_was_resized_is_constant() -> None:
+    plateau = measures.resize(torch.full((1, 5, 5), 0.3), (31, 31))
+    assert plateau.amin() != plateau.amax()
+    assert measures.ssim(plateau, plateau).isnan().all()
+
+
+# Noise
+
+
+@pytest.mark.parametrize("kind", measures.NOISES)
+def test_noise_compares_with_the_map_of_the_noisy_image(image: Tensor, kind: str) -> None:
+    levels = (0.02, 0.3)
+    values = measures.noise_robustness(
+        coarse, image, kind=kind, levels=levels, generator=torch.Generator().manual_seed(3)
+    )
+    generator = torch.Generator().manual_seed(3)
+    for level, value in zip(levels, values.tolist(), strict=True):
+        noisy = {
+            "salt_and_pepper": lambda level=level: degrade.salt_and_pepper(image[None], level, generator=generator),
+            "gaussian_noise": lambda level=level: degrade.gaussian_noise(image[None], level, generator=generator),
+            "blur": lambda level=level: degrade.blur(image[None], level * 56 / 10),
+        }[kind]()
+        expected = reference.ssim(coarse(image[None])[0].numpy(), coarse(noisy)[0].numpy())
+        assert value == pytest.approx(expected, abs=1e-6)
+
+
+def test_noise_of_no_strength_changes_nothing(image: Tensor, generator: torch.Generator) -> None:
+    for kind in measures.NOISES:
+        value = measures.noise_robustness(coarse, image, kind=kind, levels=(0.0,), generator=generator)
+        torch.testing.assert_close(value, torch.ones(1, dtype=torch.float64))
+
+
+def test_noise_alone_is_the_far_end(image: Tensor, generator: torch.Generator) -> None:
+    values = measures.noise_robustness(coarse, image, generator=generator, far_end=True)
+    assert len(values) == len(measures.LEVELS) + 1
+    assert values[-1] < values[0]
+
+
+def test_an_unknown_noise_is_refused(image: Tensor, generator: torch.Generator) -> None:
+    with pytest.raises(ValueError, match="one of salt_and_pepper, gaussian_noise, blur, got 'rain'"):
+        measures.noise_robustness(coarse, image, kind="rain", generator=generator)
+
+
+# Resilience
+
+
+def test_a_network_that_moves_with_the_image_is_fully_resilient(image: Tensor) -> None:
+    groups = measures.resilience_by_transform(brightness, image)
+    assert {name: len(values) for name, values in groups.items()} == {"shifts": 8, "flips": 2, "turns": 2}
+    torch.testing.assert_close(torch.cat(list(groups.values())), torch.ones(12, dtype=torch.float64))
+    assert measures.resilience(brightness, image) == pytest.approx({"shifts": 1, "flips": 1, "turns": 1})
+
+
+def test_a_network_that_looks_at_fixed_places_is_not_resilient(image: Tensor) -> None:
+    groups = measures.resilience(coordinates, image)
+    assert groups["flips"] == pytest.approx((1 + measures.ssim(*_mirrored(coordinates(image[None]))).item()) / 2)
+    assert max(groups["shifts"], groups["turns"]) < 0.99
+
+
+def _mirrored(maps: Tensor) -> tuple[Tensor, Tensor]:
+    return maps, maps.flip(-1)
+
+
+def test_shifts_are_a_fourteenth_of_the_side_and_compared_where_both_saw(image: Tensor) -> None:
+    values = measures.resilience_by_transform(coarse, image)["shifts"]
+    clean = measures.resize(coarse(image[None]), (56, 56))[0].numpy()
+    expected = []
+    for dy in (-4, 0, 4):
+        for dx in (-4, 0, 4):
+            moved = torch.from_numpy(reference.shift(image.numpy(), dy, dx))[None]
+            back = measures.resize(coarse(moved), (56, 56))[0].numpy()
+            rows, columns = ([(i, i + d) for i in range(56) if 0 <= i + d < 56] for d in (dy, dx))
+            pairs = [
+                np.ix_(*places) for places in zip(*(zip(*axis, strict=True) for axis in (rows, columns)), strict=True)
+            ]
+            if dy or dx:
+                expected.append(reference.ssim(clean[pairs[0]], back[pairs[1]]))
+    np.testing.assert_allclose(values, expected, atol=1e-6)
+
+
+def test_oblong_images_have_no_quarter_turns() -> None:
+    groups = measures.resilience(brightness, rand(3, 28, 42))
+    assert math.isnan(groups["turns"])
+    assert groups["shifts"] == pytest.approx(1)
+
+
+# Focus
+
+
+def test_removals_blur_what_is_salient_and_what_is_not() -> None:
+    image = rand(3, 56, 56)
+    saliency = torch.zeros(7, 7, dtype=torch.float64)
+    saliency[1, 1] = 3
+    salient, other = measures.removals(image, saliency)
+    change_salient, change_other = ((changed - image).abs().mean(0) for changed in (salient, other))
+    assert change_salient[9:15, 9:15].min() > 0
+    assert change_salient[9:15, 9:15].mean() > 0.1
+    assert change_salient[30:, 30:].max() == 0
+    assert change_other[30:, 30:].mean() > 0.1
+    assert change_other[11:13, 11:13].max() < 1e-3
+
+
+def test_removals_are_the_definition(image: Tensor) -> None:
+    saliency = rand(7, 7)
+    weight = measures.resize(saliency[None], (56, 56))[0].numpy()
+    smooth = torch.from_numpy(reference.blur(weight[None] / weight.max(), 5 * 56 / 224))
+    smooth = smooth / smooth.max()
+    expected = torch.cat([degrade.graded_blur(image[None], some, 2.0) for some in (smooth, 1 - smooth)])
+    torch.testing.assert_close(measures.removals(image, saliency, exponent=2.0), expected)
+
+
+def test_focus_is_the_similarity_after_each_removal(image: Tensor) -> None:
+    clean = coarse(image[None])
+    maps = measures.resize(coarse(measures.removals(image, clean[0])), (56, 56)).numpy()
+    before = measures.resize(clean, (56, 56))[0].numpy()
+    expected = [reference.ssim(before, after) for after in maps]
+    assert measures.focus(coarse, image) == pytest.approx(expected, abs=1e-6)
+
+
+# Degenerate maps
+
+
+def one_corner(images: Tensor) -> Tensor:
+    return coarse(images) * 0 + torch.nn.functional.pad(torch.ones(1, 1), (0, 6, 0, 6))
+
+
+BAD_MAPS: dict[str, Callable[[Tensor], Tensor]] = {
+    "zero": lambda images: coarse(images) * 0,
+    "constant": lambda images: coarse(images) * 0 + 0.1,
+    "huge constant": lambda images: coarse(images) * 0 + 1e38,
+    "nan": lambda images: coarse(images) * nan,
+    "infinite": lambda images: coarse(images) * inf,
+    "one place": lambda images: coarse(images)[:, :1, :1],
+}
+
+
+@pytest.mark.parametrize("name", BAD_MAPS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_map_that_says_nothing_is_never_perfect(
+    image: Tensor, generator: torch.Generator, name: str, dtype: torch.dtype
+) -> None:
+    explain, image = BAD_MAPS[name], image.to(dtype)
+    noise = measures.noise_robustness(explain, image, generator=generator)
+    groups = measures.resilience_by_transform(explain, image)
+    values = torch.cat([noise, *groups.values(), torch.tensor(measures.focus(explain, image), dtype=dtype)])
+    assert values.isnan().all()
+    mean, left_out = measures.mean_defined(values)
+    assert math.isnan(mean)
+    assert left_out == len(values) == 7 + 12 + 2
+    assert all(math.isnan(value) for value in measures.resilience(explain, image).values())
+    assert measures.stability(explain(image.expand(3, -1, -1, -1))).isnan()
+
+
+def test_one_salient_place_has_defined_measures(image: Tensor, generator: torch.Generator) -> None:
+    assert measures.noise_robustness(one_corner, image, generator=generator).tolist() == pytest.approx([1] * 7)
+    assert measures.focus(one_corner, image) == pytest.approx((1, 1))
+
+
+def test_only_the_degenerate_changed_map_is_left_out(image: Tensor) -> None:
+    def blind_to_one(images: Tensor) -> Tensor:
+        same = torch.stack([torch.equal(some, image.flip(-1)) * torch.ones(1, 1) for some in images])
+        return torch.where(same == 1, 0.0, brightness(images))
+
+    values = measures.resilience_by_transform(blind_to_one, image)
+    assert values["flips"].isnan().tolist() == [True, False]
+    assert measures.mean_defined(values["flips"]) == (pytest.approx(1), 1)
+
+
+def test_negative_maps_are_refused(image: Tensor) -> None:
+    with pytest.raises(ValueError, match="without negative values"):
+        measures.resilience(lambda images: coarse(images) - 0.5, image)
+
+
+def test_one_map_for_all_images_is_refused(image: Tensor) -> None:
+    with pytest.raises(ValueError, match="one map an image, got 2 maps for 13 images"):
+        measures.resilience(lambda images: coarse(images)[:1], image)
+
+
+# Stability, intervals, radar
+
+
+def test_stability_is_the_mean_over_pairs_of_runs() -> None:
+    maps = rand(3, 8, 8)
+    expected = np.mean([reference.ssim(maps[a].numpy(), maps[b].numpy()) for a, b in [(0, 1), (0, 2), (1, 2)]])
+    assert measures.stability(maps).item() == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("runs", [0, 1])
+def test_one_run_has_no_stability(runs: int) -> None:
+    assert measures.stability(rand(runs, 8, 8)).isnan()
+
+
+def test_the_interval_holds_the_mean_and_follows_its_generator(generator: torch.Generator) -> None:
+    values = torch.cat((torch.randn(400, generator=generator), torch.full((5,), nan)))
+    intervals = [measures.bootstrap_interval(values, generator=torch.Generator().manual_seed(7)) for _ in range(2)]
+    low, high = intervals[0]
+    assert intervals[0] == intervals[1]
+    assert low < values.nanmean().item() < high
+    assert high - low == pytest.approx(2 * 1.96 / 20, rel=0.15)
+
+
+@pytest.mark.parametrize("values", [[], [0.5], [0.5, nan]])
+def test_an_interval_needs_two_values(values: list[float], generator: torch.Generator) -> None:
+    interval = measures.bootstrap_interval(torch.tensor(values, dtype=torch.float32), generator=generator)
+    assert all(math.isnan(end) for end in interval)
+
+
+def test_spokes_are_better_when_higher() -> None:
+    resilience = {"shifts": 0.6, "flips": 0.4, "turns": nan}
+    spokes = measures.spokes(entropy=0.9, noise=0.3, resilience=resilience, focus=(0.2, 0.8), stability=nan)
+    stability = spokes.pop("stability")
+    assert math.isnan(stability)
+    assert spokes == pytest.approx({"entropy": 0.1, "noise": 0.3, "resilience": 0.5, "focus": 0.8})
+
+
+# Micro-batches
+
+
+def test_the_batch_does_not_change_the_values_and_step_comes_before_each(image: Tensor) -> None:
+    calls: list[str | int] = []
+
+    def explain(images: Tensor) -> Tensor:
+        calls.append(len(images))
+        return coarse(images)
+
+    whole = measures.resilience_by_transform(coarse, image, batch=13)
+    parts = measures.resilience_by_transform(explain, image, batch=5, step=lambda: calls.append("step"))
+    assert calls == ["step", 5, "step", 5, "step", 3]
+    torch.testing.assert_close(whole, parts)
+
+
+def test_step_may_cancel(image: Tensor, generator: torch.Generator) -> None:
+    def cancel() -> None:
+        raise InterruptedError
+
+    def explain(images: Tensor) -> Tensor:
+        raise AssertionError("explained after cancelling")
+
+    for measure in (measures.focus, measures.resilience):
+        with pytest.raises(InterruptedError):
+            measure(explain, image, step=cancel)
+    with pytest.raises(InterruptedError):
+        measures.noise_robustness(explain, image, generator=generator, step=cancel)
+
+
+def test_the_image_stays_as_it_was(image: Tensor, generator: torch.Generator) -> None:
+    kept = image.clone()
+    measures.noise_robustness(coarse, image, generator=generator)
+    measures.resilience(coarse, image)
+    measures.focus(coarse, image)
+    assert torch.equal(image, kept)
