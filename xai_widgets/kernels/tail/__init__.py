@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map, tree_unflatten
 from torch.utils._pytree import tree_flatten as flatten
+from torch.utils._pytree import tree_leaves, tree_map, tree_unflatten
 
 from xai_widgets.kernels.tail.layouts import Layout as Layout
 from xai_widgets.kernels.tail.shell import Shell as Shell
@@ -107,8 +107,8 @@ class Tail:
             self._record()
             if not self._agrees():
                 raise ValueError(
-                    f"changing maps of layer {self.layer!r} in a batch gives other outputs than one by one: the network "
-                    "is not deterministic in eval mode, or its images depend on each other."
+                    f"changing maps of layer {self.layer!r} in a batch gives other outputs than one by one: the "
+                    "network is not deterministic in eval mode, or its images depend on each other."
                 )
         structure.checked = True
         for key in [key for key in self._store if not structure.consumed.get(key, True)]:
@@ -122,7 +122,9 @@ class Tail:
         keys = [INPUT, *structure.left_out]
         structure.consumed, structure.written = dict.fromkeys(keys, True), dict.fromkeys(keys, True)
         use = Use()
-        replay = Replay(self, 2 if one else len(self.inputs), torch.cat((maps, maps)) if one else self.maps.clone(), use)
+        replay = Replay(
+            self, 2 if one else len(self.inputs), torch.cat((maps, maps)) if one else self.maps.clone(), use
+        )
         with torch.no_grad(), self.shell.running(replay) as network, use:
             network(replay.input())
         structure.consumed = {key: key in use.consumed for key in keys}
@@ -146,8 +148,10 @@ class Tail:
             alone, beside = self._replay(removed.clone()), self._replay(torch.cat((removed, maps)))
             with self.shell.running(Full(self, removed)) as network:
                 full = network(self.inputs.clone())
-        return _same(alone, full, 1e-4) and _same(_row(beside, 0), full, 1e-4) and _same(
-            _row(beside, 1), self.result, 1e-4
+        return (
+            _same(alone, full, 1e-4)
+            and _same(_row(beside, 0), full, 1e-4)
+            and _same(_row(beside, 1), self.result, 1e-4)
         )
 
 
@@ -229,7 +233,9 @@ class Replay:
         axis = structure.layout.batch_axis
         count = self.count if self._spread else 1
         return _with_leaf(
-            tree_map(lambda leaf: _spread(leaf, axis, count) if isinstance(leaf, Tensor) else leaf, tail.output_of_layer),
+            tree_map(
+                lambda leaf: _spread(leaf, axis, count) if isinstance(leaf, Tensor) else leaf, tail.output_of_layer
+            ),
             structure.leaf,
             changed,
         )

@@ -150,8 +150,7 @@ def _free_calls(shell: Shell, structure: Structure, inputs: Tensor, calls: dict[
     layer = calls[structure.target]
 
     def change(output: Any) -> Any:
-        leaves = [leaf for leaf in tree_leaves(output)]
-        chosen = leaves[structure.leaf].detach()
+        chosen = tree_leaves(output)[structure.leaf].detach()
         wave = torch.linspace(0.6, 1.4, chosen.numel(), dtype=chosen.dtype, device=chosen.device)
         moved = (chosen * wave.reshape(chosen.shape) + 0.1 * chosen.abs().mean()).requires_grad_()
         return _with_leaf(output, structure.leaf, moved.clone())

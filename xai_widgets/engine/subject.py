@@ -1,0 +1,111 @@
+"""One image as one model sees it at one layer: what every answer starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xai_widgets.kernels.ablation import with_gains
+from xai_widgets.kernels.cam import grad_cam
+from xai_widgets.kernels.tail import Tail
+
+if TYPE_CHECKING:
+    from xai_widgets.engine import Engine
+    from xai_widgets.engine.answers import Box
+    from xai_widgets.images import ImageSet
+    from xai_widgets.models import ImageModel, Prepared
+
+Gains = tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """An image of a set, a model, a layer, and the output that is explained (None: the predicted class)."""
+
+    engine: Engine
+    model: ImageModel
+    images: ImageSet
+    image: str
+    layer: str
+    asked_target: int | None = None
+
+    @property
+    def key(self) -> Hashable:
+        return self.model.digest(), self.layer, self.images.digest(self.image)
+
+    @property
+    def prepared(self) -> Prepared:
+        key = ("prepared", self.model.digest(), self.images.digest(self.image))
+        return self.engine.remember(key, lambda: self.model.prepare(self.images.photo(self.image)))
+
+    @property
+    def tail(self) -> Tail:
+        """The remembered trunk of this image."""
+
+        def run() -> Tail:
+            return Tail(self.model.shell, self.layer, self.model.normalise(self.prepared.pixels[None]))
+
+        return self.engine.remember(("tail", *self.key), run)  # type: ignore[misc]
+
+    @property
+    def scores(self) -> Tensor:
+        """All scores with all gains 1, (k)."""
+        return self.model.scores(self.tail.result)[0]
+
+    @property
+    def target(self) -> int:
+        if self.asked_target is not None:
+            return self.asked_target
+        return int(self.scores.argmax()) if self.model.task == "classification" else 0
+
+    @property
+    def value(self) -> float:
+        return float(self.scores[self.target])
+
+    @property
+    def rating(self) -> float | None:
+        return self.images.rating(self.image) if self.model.task == "regression" else None
+
+    @property
+    def words(self) -> str:
+        """What is explained, by name: a class, or the score."""
+        labels = self.model.labels
+        if self.model.task == "regression":
+            return "the score"
+        return labels[self.target] if labels else f"class {self.target}"
+
+    @property
+    def box(self) -> Box:
+        """The part of the photo that the network saw."""
+        height, width = self.images.photo(self.image).shape[:2]
+        left, top, right, bottom = self.prepared.box
+        return left / width, top / height, right / width, bottom / height
+
+    def changed(self, gains: Gains) -> Tensor | None:
+        """The maps with these gains; None where all are 1."""
+        if not gains:
+            return None
+        maps = self.tail.maps
+        values = maps.new_ones(1, maps.shape[1])
+        for index, gain in gains:
+            values[0, index] = gain
+        return with_gains(maps, values)
+
+    def explain(self, images: Tensor) -> Tensor:
+        """Non-negative Grad-CAMs (n h w) of the same output for images (n 3 h w) in [0, 1]."""
+        return explained(self.model, self.layer, images, self.target).relu()
+
+
+def explained(model: ImageModel, layer: str, images: Tensor, target: int) -> Tensor:
+    tail = Tail(model.shell, layer, model.normalise(images))
+    return grad_cam(tail, model.scores, target)
+
+
+def array(tensor: Tensor) -> np.ndarray:
+    with torch.no_grad():
+        return np.ascontiguousarray(tensor.detach().float().cpu().numpy())

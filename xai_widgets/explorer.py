@@ -1,0 +1,98 @@
+"""The explorer: the views of one session, laid out."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import ipywidgets as widgets
+
+from xai_widgets.engine import Engine
+from xai_widgets.session import Models, Session
+from xai_widgets.views import ContrastPicker, Gallery, ImpactPlane, MapBank, MetricRadar, Stage, StatusBar
+
+GAP = "8px"
+
+
+class Explorer(widgets.VBox):
+    """A gallery, the photo with its saliency, every feature map with a gain, a contrast, effects and measures.
+
+    All views show one session and change each other through it. `explorer.session` answers to Python.
+
+    Args:
+        model: an `ImageModel`, a name for `load_model`, several of either, or a `Session`.
+        images: an `ImageSet`, or what it takes: a folder, files, arrays, a table. Not with a session.
+        options: image, layer, engine; see `Session`.
+    """
+
+    def __init__(self, model: Models | Session, images: Any = None, **options: Any) -> None:
+        self.session = model if isinstance(model, Session) else _session(model, images, options)
+        self._owns = not isinstance(model, Session)
+        session = self.session
+        self.status = StatusBar(session)
+        self.gallery = Gallery(session)
+        self.stage = Stage(session)
+        self.contrast = ContrastPicker(session)
+        self.bank = MapBank(session)
+        self.plane = ImpactPlane(session)
+        self.radar = MetricRadar(session)
+        super().__init__(children=self._rows(), layout=widgets.Layout(width="100%", grid_gap=GAP))
+        self.add_class("xw-explorer")
+
+    def _rows(self) -> list[widgets.Widget]:
+        def row(*columns: tuple[widgets.Widget, str]) -> widgets.Box:
+            boxes = [
+                widgets.Box([view], layout=widgets.Layout(flex=flex, min_width="0", display="block"))
+                for view, flex in columns
+            ]
+            layout = widgets.Layout(display="flex", flex_flow="row wrap", grid_gap=GAP, width="100%")
+            return widgets.Box(boxes, layout=layout)
+
+        return [
+            self.status,
+            row((self.gallery, "1 1 260px"), (self.stage, "3 1 460px"), (self.contrast, "1 1 280px")),
+            self.bank,
+            row((self.plane, "1 1 420px"), (self.radar, "1 1 520px")),
+        ]
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        """Beside the live views a still picture, for a notebook that is opened without a kernel."""
+        data: dict[str, Any] = super()._repr_mimebundle_(**options)
+        still = self.stage.still()
+        if data and still is not None:
+            picture, words = still
+            data = data | {"image/png": base64.b64encode(picture).decode(), "text/plain": words}
+        return data
+
+    def close(self) -> None:
+        """Close every view, and the session where the explorer made it. May be called twice."""
+        if self.comm is not None:
+            boxes = [box for box in self.children if isinstance(box, widgets.Box)]
+            for view in (
+                self.status, self.gallery, self.stage, self.contrast, self.bank, self.plane, self.radar,
+            ):  # fmt: skip
+                view.close()
+            for box in [*(inner for outer in boxes for inner in outer.children), *boxes, self]:
+                if isinstance(box, widgets.Box):
+                    box.layout.close()
+                    if box is not self:
+                        box.close()
+            if self._owns:
+                self.session.close()
+        super().close()
+
+
+def explore(model: Models | Session, images: Any = None, **options: Any) -> Explorer:
+    """Open an explorer; see `Explorer`."""
+    return Explorer(model, images, **options)
+
+
+def _session(model: Models, images: Any, options: dict[str, Any]) -> Session:
+    if images is None:
+        raise ValueError("an explorer needs images: a folder, files, arrays, a table, or the name of a bundled set.")
+    known = {"image", "layer", "engine"}
+    for name in options:
+        if name not in known:
+            raise TypeError(f"explore() takes {', '.join(sorted(known))}, got {name!r}.")
+    engine: Engine | None = options.pop("engine", None)
+    return Session(model, images, engine=engine, **options)

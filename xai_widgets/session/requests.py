@@ -1,0 +1,239 @@
+"""From a query to the engine and back: which requests a change needs, and where their answers go."""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xai_widgets.engine import (
+    Cancelled,
+    Engine,
+    Impacts,
+    Job,
+    Lane,
+    Maps,
+    Measures,
+    Output,
+    Saliency,
+    Subject,
+    effects,
+    pictures,
+)
+from xai_widgets.session.query import Query
+
+if TYPE_CHECKING:
+    from xai_widgets.session import Session
+
+OFTEN = 0.1  # seconds between two looks at long work
+BY_IMPACTS = ("behaviour", "helpful", "primary")
+
+
+class Requests:
+    """Sends what a session asks into the engine's lanes; answers arrive on the engine's thread."""
+
+    def __init__(self, session: Session, engine: Engine) -> None:
+        self.session, self.engine = session, engine
+        self.owner: Hashable = object()
+        self.subjects: dict[Query, Subject] = {}
+        self._shown = 0.0
+
+    def subject(self, query: Query) -> Subject:
+        session = self.session
+        model = session.models[query.model]
+        return Subject(self.engine, model, session.images, query.image, query.layer, query.target)
+
+    def send(self, before: Query | None, query: Query) -> None:
+        """Ask for all that a change from `before` makes stale."""
+
+        def moved(*names: str) -> bool:
+            return before is None or any(getattr(before, name) != getattr(query, name) for name in names)
+
+        self.answer(query)
+        if moved("image", "model", "layer"):
+            self._submit("maps", lambda job: effects.feature_maps(self.subject(query)), self._put("maps", query))
+        if moved("image", "model", "layer", "target"):
+            self._submit("impacts", lambda job: self._impacts(query, job), self._impacts_done(query))
+            self._submit("measures", lambda job: self._measures(query, job), self._put("measures", query))
+        if moved("model"):
+            self._submit("scores", lambda job: self._scores(query, job))
+
+    def answer(self, query: Query) -> None:
+        self._submit("answer", lambda job: self._answer(query, job), self._answered(query))
+
+    def measures(self, query: Query) -> None:
+        self._submit("measures", lambda job: self._measures(query, job), self._put("measures", query))
+
+    def cancel(self) -> None:
+        self.engine.cancel(self.owner)
+
+    def _submit(self, kind: str, work: Callable[[Job], Any], done: Callable[[Any], None] | None = None) -> None:
+        self.engine.submit(Lane(self.owner, kind), work, done, self._failed)
+
+    # ------------------------------------------------------------------ on the engine's thread
+
+    def _answer(self, query: Query, job: Job) -> tuple[Output, Saliency]:
+        subject, contrast = self.subject(query), query.contrast
+        if query.method == "contrast" and contrast is not None:
+            if contrast.kind == "score":
+                return pictures.rather_than_score(subject, query.gains, contrast.value, contrast.form, job)
+            predicted = int(subject.scores.argmax())
+            q = predicted if contrast.kind == "confidence" else int(contrast.value)
+            return pictures.rather_than_class(subject, query.gains, q)
+        if query.method in BY_IMPACTS:
+            return pictures.by_impacts(subject, query.gains, query.method, self._known_impacts(query, subject))
+        return pictures.why(subject, query.gains)
+
+    def _answered(self, query: Query) -> Callable[[tuple[Output, Saliency]], None]:
+        def show(answer: tuple[Output, Saliency]) -> None:
+            session = self.session
+            with session.lock:
+                if not self._wanted(query):
+                    return
+                output, saliency = answer
+                session.error = ""
+                session.output = replace(output, query=query)
+                if query.method == session.query.method and query.contrast == session.query.contrast:
+                    session.saliency = replace(saliency, query=query)
+
+        return show
+
+    def _known_impacts(self, query: Query, subject: Subject) -> Impacts:
+        """The exact impacts, those that have come in so far, or an estimate."""
+        exact: Impacts | None = self.engine.cache.get(self._impacts_key(subject))
+        if exact is not None:
+            return exact
+        partly = self.session.impacts
+        if partly is not None and partly.query is not None and _same_place(partly.query, query):
+            return partly
+        return effects.estimated(subject)
+
+    @staticmethod
+    def _impacts_key(subject: Subject) -> Hashable:
+        return ("impacts", *subject.key, subject.target, subject.rating)  # type: ignore[misc]
+
+    def _impacts(self, query: Query, job: Job) -> Impacts:
+        subject = self.subject(query)
+        key = self._impacts_key(subject)
+        known: Impacts | None = self.engine.cache.get(key)
+        if known is not None:
+            return known
+
+        def show(impacts: Impacts) -> None:
+            share = float(impacts.exact.mean())
+            if self._often() and self._tell("effect of each map", share):
+                self._put("impacts", query)(impacts)
+
+        with _telling(self):
+            impacts = effects.impacts_of(subject, job, show)
+        self.engine.cache.put(key, impacts)
+        return impacts
+
+    def _impacts_done(self, query: Query) -> Callable[[Impacts], None]:
+        put = self._put("impacts", query)
+
+        def done(impacts: Impacts) -> None:
+            put(impacts)
+            if self.session.query.method in BY_IMPACTS:
+                self.answer(self.session.query)
+
+        return done
+
+    def _measures(self, query: Query, job: Job) -> Measures:
+        subject = self.subject(query)
+        key = ("measures", *subject.key, subject.target)  # type: ignore[misc]
+        known: Measures | None = self.engine.cache.get(key)
+        if known is not None:
+            return known
+        count = len(effects.AXES)
+
+        def show(found: Measures) -> None:
+            self._tell("saliency measures", len(found.notes) / count)
+            self._put("measures", query)(found)
+
+        with _telling(self):
+            self._tell("saliency measures", 0.0)
+            found = effects.measures_of(subject, job, show)
+        self.engine.cache.put(key, found)
+        return found
+
+    def _scores(self, query: Query, job: Job) -> None:
+        session = self.session
+        names = session.images.names
+        subjects = (self.subject(replace(query, image=name)) for name in names)
+        count = 0
+
+        def show(fresh: dict[str, np.ndarray]) -> None:
+            nonlocal count
+            count += len(fresh)
+            with session.lock:
+                if session.query.model == query.model:
+                    session.add_scores(fresh)
+            if self._often():
+                self._tell("scores of all images", count / max(len(names), 1))
+
+        with _telling(self):
+            effects.set_scores(subjects, job, show)
+
+    def _put(self, name: str, query: Query) -> Callable[[Maps | Impacts | Measures], None]:
+        def put(answer: Maps | Impacts | Measures) -> None:
+            with self.session.lock:
+                if self._wanted(query) and (name == "maps" or query.target == self.session.query.target):
+                    setattr(self.session, name, replace(answer, query=query))
+
+        return put
+
+    def _wanted(self, query: Query) -> bool:
+        """Is this still the image, the model and the layer that the reader looks at? Gains may be a little older."""
+        return not self.session.closed and _same_place(query, self.session.query)
+
+    def _often(self) -> bool:
+        now = time.monotonic()
+        if now - self._shown < OFTEN:
+            return False
+        self._shown = now
+        return True
+
+    def _tell(self, busy: str, progress: float | None) -> bool:
+        with self.session.lock:
+            if not self.session.closed:
+                self.session.status = replace(self.session.status, busy=busy, progress=progress)
+        return True
+
+    def quiet(self) -> None:
+        self._tell("", None)
+
+    def _failed(self, error: Exception) -> None:
+        session = self.session
+        expected = isinstance(error, ValueError | RuntimeError | OSError)
+        text = "".join(traceback.format_exception(error))
+        if not expected:
+            print(text, file=sys.stderr)
+        with session.lock:
+            if not session.closed:
+                session.traceback = text
+                session.error = str(error) if expected else f"{type(error).__name__}: {error}"
+
+
+class _telling:
+    """Says that nothing runs when a long work ends, however it ends."""
+
+    def __init__(self, requests: Requests) -> None:
+        self.requests = requests
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None:
+        self.requests.quiet()
+
+
+def _same_place(a: Query, b: Query) -> bool:
+    return (a.image, a.model, a.layer, a.target) == (b.image, b.model, b.layer, b.target)
+
+
+__all__ = ["BY_IMPACTS", "Cancelled", "Requests"]
