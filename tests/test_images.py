@@ -34,7 +34,8 @@ def photo() -> np.ndarray:
 
 
 def close(got: np.ndarray, wanted: np.ndarray, most: float = 2) -> None:
-    assert got.shape == wanted.shape and got.dtype == np.uint8
+    assert got.shape == wanted.shape
+    assert got.dtype == np.uint8
     assert np.abs(got.astype(int) - wanted).max() <= most
 
 
@@ -300,11 +301,13 @@ def test_a_table_gives_ratings_labels_human_maps_and_more(folder: Path, separato
     assert [images.rating(name) for name in images] == [0.25, 1.0]
     assert [images.label(name) for name in images] == ["cat", None]
     human_map = images.human_map("image9.png")
-    assert human_map is not None and human_map.shape == (2, 4)
+    assert human_map is not None
+    assert human_map.shape == (2, 4)
     assert human_map == pytest.approx(0.2)
     assert images.human_map("deep/image2.jpg") is None
     assert images.table.loc["image9.png", ["camera", "iso"]].tolist() == ["A", 100]
-    assert images.table["iso"].dtype == float and images.table["rating"].dtype == float
+    assert images.table["iso"].dtype == float
+    assert images.table["rating"].dtype == float
     assert (images.problems, images.name) == ({}, "t")
 
 
@@ -320,7 +323,8 @@ def test_a_frame_with_columns_of_any_name(folder: Path) -> None:
 
 def test_ratings_beside_a_folder(folder: Path) -> None:
     images = ImageSet(folder, ratings={"image9.png": 0.5, "imge10.png": 1}, range=(0, 1))
-    assert images.rating("image9.png") == 0.5 and images.rating("image10.png") is None
+    assert images.rating("image9.png") == 0.5
+    assert images.rating("image10.png") is None
     assert images.problems["imge10.png"].startswith("'imge10.png' has a rating but no image")
     assert "got nothing" in images.problems["image10.png"]
     with pytest.raises(ValueError, match="as many as the images, 4, got 2"):
@@ -336,7 +340,8 @@ def test_a_rating_that_cannot_be_used_leaves_the_image(folder: Path) -> None:
         Image.new("L", (2, 2)).save(folder / f"{i}.png")
     (folder / "t.csv").write_text(f"image,rating\n{rows}\n")
     images = ImageSet(folder / "t.csv", range=(0, 1))
-    assert len(images) == 6 and images.rating("5.png") == 0.5
+    assert len(images) == 6
+    assert images.rating("5.png") == 0.5
     assert [images.rating(f"{i}.png") for i in range(5)] == [None] * 5
     allowed = "must be a finite number from 0 to 1, got"
     assert images.problems == {
@@ -368,7 +373,8 @@ def test_rows_and_files_that_cannot_be_used_leave_the_rest(folder: Path) -> None
     }
     assert images.problems.keys() == says.keys()
     for name, words in says.items():
-        assert words in images.problems[name] and images.problems[name].endswith(".")
+        assert words in images.problems[name]
+        assert images.problems[name].endswith(".")
     with pytest.raises(ValueError, match="does not exist"):
         images.photo("gone.png")
 
@@ -420,7 +426,8 @@ def test_a_name_of_bytes_becomes_text(tmp_path: Path) -> None:
     except OSError:
         pytest.skip("this file system has only names in UTF-8")
     (name,) = ImageSet(tmp_path).names
-    assert name == "caf\ufffd.png" and name.encode()
+    assert name == "caf\ufffd.png"
+    assert name.encode()
 
 
 @pytest.mark.parametrize(
@@ -489,7 +496,8 @@ def test_a_large_jpeg_is_read_smaller(tmp_path: Path, photo: np.ndarray, monkeyp
     assert images.photo("a.jpg").shape == (30, 40, 3)
     halved = np.array(Image.fromarray(photo).resize((40, 30), Image.Resampling.BOX))
     assert np.abs(images.photo("a.jpg").astype(int) - halved).mean() < 5
-    assert "too large" in images.problems["b.jpg"] and "too large" in images.problems["c.jpg"]
+    assert "too large" in images.problems["b.jpg"]
+    assert "too large" in images.problems["c.jpg"]
 
 
 def test_a_large_array_is_refused() -> None:
@@ -521,7 +529,8 @@ def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, phot
     for name in images:
         images.photo(name)
         images.thumbnail(name)
-    assert images._photos.currsize <= 3 * photo.nbytes and len(images._photos) == 3
+    assert images._photos.currsize <= 3 * photo.nbytes
+    assert len(images._photos) == 3
     assert images._thumbnails.currsize <= 4000
     assert images.photo("image 29") is images.photo("image 29")
 
@@ -571,7 +580,8 @@ def test_many_threads_at_once(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert not wrong and list(images.problems) == ["5.png"]
+    assert not wrong
+    assert list(images.problems) == ["5.png"]
 
 
 def test_a_remark_of_pillow_neither_fails_nor_is_silenced_for_good(tmp_path: Path, photo: np.ndarray) -> None:
@@ -621,8 +631,9 @@ def test_damaged_bytes_never_raise_anything_else(tmp_path: Path, data: st.DataOb
     for read in (images.photo, images.thumbnail):
         try:
             got = read("file")
-        except ValueError as error:
-            assert str(error).startswith("The image 'file' ") and str(error).endswith(".")
+        except ValueError:
+            sentence = images.problems["file"]
+            assert re.fullmatch(r"The image 'file' .*\.", sentence, re.DOTALL)
         else:
             assert isinstance(got, bytes) or (got.dtype == np.uint8 and got.shape[2] == 3)
 
@@ -634,7 +645,8 @@ def test_any_table_gives_sentences(tmp_path: Path, cells: list[tuple[str, str]])
     Image.new("L", (2, 2)).save(tmp_path / "good.png")
     frame = pd.DataFrame([("good.png", "1"), *cells], columns=["image", "rating"])
     images = ImageSet(frame, folder=tmp_path)
-    assert images.names[0] == "good.png" and images.rating("good.png") == 1.0
+    assert images.names[0] == "good.png"
+    assert images.rating("good.png") == 1.0
     starts = r"The image |The rating of |Row \d+ |'.*' in row \d+ is left out"
     assert all(
         re.match(starts, sentence, re.DOTALL) and sentence.endswith(".") for sentence in images.problems.values()
@@ -654,9 +666,14 @@ def test_load_images_by_path_and_by_name(folder: Path) -> None:
 
 def test_the_demonstration_images() -> None:
     quality = load_images("demo/quality")
-    assert quality.name == "demo/quality" and quality.range == (0.0, 1.0) and quality.problems == {}
-    assert len(quality) >= 120 and quality.table["rating"].between(0, 1).all()
+    assert quality.name == "demo/quality"
+    assert quality.range == (0.0, 1.0)
+    assert quality.problems == {}
+    assert len(quality) >= 120
+    assert quality.table["rating"].between(0, 1).all()
     scenes = load_images("demo/scenes")
-    assert len(scenes) >= 120 and len({scenes.label(name) for name in scenes}) >= 10 and scenes.problems == {}
+    assert len(scenes) >= 120
+    assert len({scenes.label(name) for name in scenes}) >= 10
+    assert scenes.problems == {}
     assert load_images("demo/collages").problems == {}
     assert quality.photo(quality.names[0]).dtype == np.uint8
