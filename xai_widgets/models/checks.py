@@ -1,0 +1,97 @@
+"""What a network must keep to: the same answer each time, and each image for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from xai_widgets.kernels.tail import Shell
+from xai_widgets.models.layers import Watch
+
+# Of the largest score; batching alone moves a float32 score by up to 1.5e-5.
+TOLERANCE = {torch.float64: 1e-4, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
+ACCELERATOR_TOLERANCE = 5e-3  # convolutions may use TF32 there, and other algorithms for other batch sizes
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """The one device of a network.
+
+    Raises:
+        ValueError: its weights are on several, on none (meta), or not made yet.
+    """
+    tensors = list(chain(network.parameters(), network.buffers()))
+    if any(nn.parameter.is_lazy(tensor) for tensor in tensors):
+        raise ValueError("the network has lazy layers whose weights are not made yet; run it once on an image first.")
+    devices = sorted({str(tensor.device) for tensor in tensors})
+    if len(devices) > 1:
+        raise ValueError(f"the weights of the network must be on one device, they are on {' and '.join(devices)}.")
+    if devices == ["meta"]:
+        raise ValueError("the network has no weights: it was made on the meta device; load weights first.")
+    return torch.device(devices[0] if devices else "cpu")
+
+
+@contextmanager
+def own_randomness(device: torch.device) -> Iterator[None]:
+    """Dry runs of a network that draws random numbers leave the user's sequence as it was."""
+    devices = [device.index or 0] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        yield
+
+
+def check_scores(
+    name: str, shell: Shell, inputs: Tensor, one: Tensor, two: Tensor, scores: Callable[[Any], Tensor]
+) -> None:
+    """Finite, repeatable, and of each image alone.
+
+    Args:
+        inputs: two images.
+        one: scores (1 k) of the first image.
+        two: scores (2 k) of both.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if not torch.isfinite(one).all() or not torch.isfinite(two).all():
+        raise ValueError(f"{name} returns scores that are not finite (NaN or infinite) for a test image.")
+    tolerance = TOLERANCE.get(inputs.dtype, 1e-4)
+    if inputs.device.type != "cpu":
+        tolerance = max(tolerance, ACCELERATOR_TOLERANCE)
+    size = float(torch.cat((one, two)).abs().max())
+    with torch.no_grad():
+        again = scores(shell.network(inputs[:1].clone()))
+    if float((again - one).abs().max()) > 0.2 * tolerance * size:
+        place = _first_difference(shell, inputs[:1], inputs[:1], 0.2 * tolerance)
+        raise ValueError(
+            f"{name} is not deterministic in eval mode: two runs on one image give scores that differ by "
+            f"{float((again - one).abs().max()):.2g}{place}; make it deterministic first."
+        )
+    if float((two[0] - one[0]).abs().max()) > tolerance * size:
+        place = _first_difference(shell, inputs[:1], inputs, tolerance)
+        raise ValueError(
+            f"{name} lets the images of a batch depend on each other: beside another image the scores of an image "
+            f"differ by {float((two[0] - one[0]).abs().max()):.2g}{place}; each row must depend on its own image only."
+        )
+
+
+def _first_difference(shell: Shell, alone: Tensor, beside: Tensor, tolerance: float) -> str:
+    """The first layer whose output for the first image differs between two runs, in words."""
+    runs = Watch(), Watch()
+    for run, inputs in zip(runs, (alone, beside), strict=True):
+        with torch.no_grad(), shell.running(run) as network:
+            network(inputs.clone())
+    for name, call in runs[0].calls.items():
+        other = runs[1].calls.get(name)
+        if not name or other is None:
+            continue
+        for a, b in zip(call.leaves, other.leaves, strict=False):
+            if not isinstance(a, Tensor) or not isinstance(b, Tensor) or a.shape[1:] != b.shape[1:] or not a.dim():
+                continue
+            a, b = a[:1].float(), b[:1].float()
+            if float((a - b).abs().max()) > tolerance * max(float(a.abs().max()), 1e-12):
+                return f", first seen at layer {name!r} ({type(shell.network.get_submodule(name)).__name__})"
+    return ""

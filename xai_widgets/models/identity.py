@@ -1,0 +1,36 @@
+"""Which weights these are: a digest, taken once, and a cheap sign that they changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import blake2b
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+
+State = tuple[tuple[str, int, int], ...]
+
+
+def state_of(network: nn.Module) -> State:
+    """What changes when a weight is written, moved or replaced."""
+
+    def version(tensor: Tensor) -> int:  # tensors that were made in inference mode count none
+        return -1 if tensor.is_inference() else tensor._version
+
+    return tuple((name, tensor.data_ptr(), version(tensor)) for name, tensor in _tensors(network))
+
+
+def digest_of(network: nn.Module) -> str:
+    """Names, shapes, types and values of all weights and buffers, in 32 hexadecimal digits."""
+    digest = blake2b(digest_size=16)
+    for name, tensor in _tensors(network):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        values = tensor.detach().cpu().contiguous().reshape(-1)
+        if values.numel():
+            digest.update(memoryview(values.view(torch.uint8).numpy()))
+    return digest.hexdigest()
+
+
+def _tensors(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    return chain(network.named_parameters(), network.named_buffers())

@@ -1,0 +1,227 @@
+"""The layers of a network that have feature maps, found by running it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
+
+from xai_widgets.kernels.tail import Shell
+from xai_widgets.kernels.tail.layouts import Layout, layout_of
+
+# Operations of ATen, without the underscore of those that work in place.
+NORMS = frozenset(
+    "cudnn_batch_norm native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training "
+    "batch_norm_with_update miopen_batch_norm native_layer_norm native_group_norm".split()
+)
+ACTIVATIONS = frozenset(
+    "celu clamp_min elu gelu hardsigmoid hardswish hardtanh leaky_relu mish _prelu_kernel relu selu sigmoid silu "
+    "softplus tanh".split()
+)
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """A layer whose feature maps can be changed.
+
+    Attributes:
+        kind: maps (n c h w), channels_last (n h w c), or tokens (a sequence with a place each).
+        cost: share of the multiply-adds of a full forward pass that come after the layer, from 0 to 1.
+        note: what to know before removing its maps; empty where there is nothing to say.
+    """
+
+    name: str
+    kind: str
+    maps: int
+    height: int
+    width: int
+    cost: float
+    note: str = ""
+
+
+@dataclass
+class Survey:
+    """What one dry run tells."""
+
+    layers: list[LayerInfo]
+    outputs: dict[str, str]  # of every module that is called: the shape of what it returns, in words
+    default: str | None  # the layer to explain where none is named
+    one: Any  # what the network returned for one image
+    two: Any  # and for two
+
+
+@dataclass
+class Call:
+    name: str
+    leaves: list[Any]
+    spent: float
+    count: int
+
+
+class Watch:
+    """A pass that notes each module's last output, in the order in which the calls end."""
+
+    def __init__(self, meter: Meter | None = None) -> None:
+        self.calls: dict[str, Call] = {}
+        self._meter = meter
+        self._counts: Counter[str] = Counter()
+
+    def call(self, name: str, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        output = forward(*args, **kwargs)
+        self._counts[name] += 1
+        self.calls.pop(name, None)
+        spent = self._meter.spent if self._meter else 0.0
+        self.calls[name] = Call(name, tree_leaves(output), spent, self._counts[name])
+        return output
+
+
+@dataclass(eq=False)
+class Meter(TorchDispatchMode):
+    """Counts multiply-adds, and notes what normalisations, sums and activations read and write."""
+
+    spent: float = 0.0
+    events: list[tuple[str, int, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self._kept: list[Any] = []  # else an address could be used again
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+        output = func(*args, **(kwargs or {}))
+        packet = func._overloadpacket
+        if packet in flop_registry:
+            self.spent += flop_registry[packet](*args, **(kwargs or {}), out_val=output) / 2
+        if kind := _kind(packet.__name__, args):
+            written = output[0] if isinstance(output, tuple) else output
+            self.events.append((kind, args[0].data_ptr(), written.data_ptr()))
+            self._kept.append((args[0], written))
+        return output
+
+    def after(self, output: Tensor) -> list[str]:
+        """What happens next to a tensor: batch norm, shortcut, activation."""
+        place, found = output.data_ptr(), list[str]()
+        for kind, read, written in self.events:
+            if read == place and kind not in found:
+                found.append(kind)
+                place = written
+        return found if "activation" not in found else found[: found.index("activation") + 1]
+
+
+def _kind(operation: str, args: tuple[Any, ...]) -> str | None:
+    name = operation.rstrip("_")
+    if not args or not isinstance(args[0], Tensor):
+        return None
+    if name in NORMS:
+        return "layer norm" if "layer" in name else "group norm" if "group" in name else "batch norm"
+    if name in ACTIVATIONS:
+        return "activation"
+    shortcut = name == "add" and isinstance(args[1], Tensor) and args[1].shape == args[0].shape and args[0].dim() > 2
+    return "shortcut" if shortcut else None
+
+
+def survey(shell: Shell, inputs: Tensor, scores: Callable[[Any, Any], Tensor]) -> Survey:
+    """Run a network on one image and on two.
+
+    Args:
+        inputs: two images (2 ...).
+        scores: (n k) of one image, from what the network returned for one image and for two.
+    """
+    meter, pair = Meter(), Watch()
+    one = Watch(meter)
+    with torch.no_grad(), shell.running(pair) as network:
+        result_of_two = network(inputs.clone())
+    with torch.enable_grad(), shell.running(one) as network, meter:
+        # A clone: networks may write into their input, which a leaf of the gradient forbids.
+        result_of_one = network(inputs[:1].detach().requires_grad_().clone())
+    size = (inputs.shape[-2], inputs.shape[-1])
+    found: dict[str, tuple[Tensor, Layout]] = {}
+    for name, call in one.calls.items():
+        place = _maps_of(call, pair.calls.get(name), size) if name else None
+        if place is not None:
+            found[name] = place
+    layers = [_info(shell.network, one.calls[name], place, meter) for name, place in found.items()]
+    default = _default(shell.network, layers, found, scores(result_of_one, result_of_two))
+    outputs = {name: ", ".join(_words(leaf) for leaf in call.leaves) for name, call in one.calls.items()}
+    return Survey(layers, outputs, default, result_of_one, result_of_two)
+
+
+def _default(
+    network: nn.Module, layers: list[LayerInfo], found: dict[str, tuple[Tensor, Layout]], scores: Tensor
+) -> str | None:
+    """The last layer with weights and spatial maps that the scores depend on, with weights still to come.
+
+    For a network that ends in a convolution this is not its class maps but what they are made of; for a vision
+    transformer with a class token it is the last norm before an attention, since later patches are never read.
+    """
+    modules = dict(network.named_modules())
+    candidates = layers
+    wishes: list[Callable[[LayerInfo], bool]] = [
+        lambda layer: layer.height > 1 and layer.width > 1,
+        lambda layer: next(modules[layer.name].parameters(), None) is not None,
+        lambda layer: layer.cost > 0,
+    ]
+    for wish in wishes:
+        candidates = [layer for layer in candidates if wish(layer)] or candidates
+    names = [layer.name for layer in reversed(candidates)]
+    for start in range(0, len(names), 16):  # a gradient for the last few layers costs little
+        for name in _used(names[start : start + 16], found, scores):
+            return name
+    return names[0] if names else None
+
+
+def _maps_of(one: Call, two: Call | None, size: tuple[int, int]) -> tuple[Tensor, Layout] | None:
+    if two is None or len(one.leaves) != len(two.leaves):
+        return None
+    for a, b in zip(one.leaves, two.leaves, strict=True):
+        if isinstance(a, Tensor) and isinstance(b, Tensor) and a.is_floating_point():
+            layout = layout_of(tuple(a.shape), tuple(b.shape), size)
+            if layout is not None:
+                return (a, layout) if layout.height * layout.width > 1 else None
+    return None
+
+
+def _info(network: nn.Module, call: Call, place: tuple[Tensor, Layout], meter: Meter) -> LayerInfo:
+    tensor, layout = place
+    cost = 1 - call.spent / meter.spent if meter.spent else 0.0
+    notes = []
+    following = meter.after(tensor) if isinstance(network.get_submodule(call.name), nn.modules.conv._ConvNd) else []
+    if following:
+        names = " and ".join(filter(None, (", ".join(following[:-1]), following[-1])))
+        notes.append(f"convolution followed by {names}: the removal acts on the convolution's own output")
+    if layout.prefix:
+        notes.append(f"tokens without a place ({layout.prefix}) stay as they are")
+    if call.count > 1:
+        notes.append(f"called {call.count} times, the last call is meant")
+    size = layout.channels, layout.height, layout.width
+    return LayerInfo(call.name, layout.kind, *size, cost=max(cost, 0.0), note="; ".join(notes))
+
+
+def _used(names: list[str], found: dict[str, tuple[Tensor, Layout]], scores: Tensor) -> list[str]:
+    """Of some layers those with places that the scores depend on."""
+    tracked = [name for name in names if found[name][0].requires_grad]
+    if not tracked or not scores.requires_grad:
+        return []
+    # NaN goes wherever the scores depend on the maps at all, also through a head of zeros or a saturated output.
+    nowhere = torch.full_like(scores, torch.nan)
+    try:
+        gradients = torch.autograd.grad(
+            scores, [found[name][0] for name in tracked], nowhere, allow_unused=True, retain_graph=True
+        )
+    except RuntimeError:  # written in place after it was read: nothing can be said
+        return []
+    return [
+        name
+        for name, gradient in zip(tracked, gradients, strict=True)
+        if gradient is not None and bool(found[name][1].maps(gradient).any())
+    ]
+
+
+def _words(leaf: Any) -> str:
+    return f"({' '.join(map(str, leaf.shape))})" if isinstance(leaf, Tensor) else type(leaf).__name__

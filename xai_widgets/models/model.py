@@ -1,0 +1,312 @@
+"""ImageModel: a network, what it is fed, and what its numbers mean."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from math import isfinite
+from threading import RLock
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from xai_widgets.kernels.tail import Shell
+from xai_widgets.kernels.tail.shell import unwrapped
+from xai_widgets.models.checks import check_scores, device_of, own_randomness
+from xai_widgets.models.geometry import Prepared, as_image
+from xai_widgets.models.identity import State, digest_of, state_of
+from xai_widgets.models.layers import LayerInfo, Survey, survey
+from xai_widgets.models.preprocessing import photographs, preprocessing_of
+from xai_widgets.models.results import Path, at, described, matrix, path_to_scores
+
+SIDES = (224, 256, 64, 32, 28, 96, 128, 299, 384, 512)  # tried where no transform says which size a network takes
+
+
+class ImageModel:
+    """A network with its preprocessing, its scores and the layers that can be explained.
+
+    The network itself is never changed: work is done in an eager copy in eval mode that shares its weights.
+
+    Args:
+        network: any eager module that takes images (n c h w); one score an image is a regression, more are classes.
+        transform: from a photo to the network's input: a torchvision preset or Compose, a pair of callables
+            (geometry: photo -> pixels (3 h w) in [0, 1], or these and their box on the photo;
+            normalise: pixels -> input), any callable, or None for pixels in [0, 1] at the photo's own size.
+        layer: whose feature maps are explained, as a name or a module; by default the last with spatial maps.
+        output: from what the network returns to scores (n), (n 1) or (n k), where they are not found by themselves.
+        labels: a name for each class.
+        range: lowest and highest possible score of a regression, such as (0, 100).
+        runs: other training runs of the same architecture, as networks or models, for stability.
+        patch_scores: from what the network returns to scores of patches (n h w), for networks that have them.
+        device: where to work; by default where the network is.
+
+    Raises:
+        TypeError, ValueError: in one sentence, where the network or an argument does not fit.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        transform: Any,
+        layer: str | nn.Module | None = None,
+        *,
+        output: Callable[[Any], Tensor] | None = None,
+        labels: Sequence[str] | None = None,
+        range: tuple[float, float] | None = None,
+        name: str | None = None,
+        runs: Sequence[nn.Module | ImageModel] = (),
+        patch_scores: Callable[[Any], Tensor] | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        if not isinstance(network, nn.Module):
+            raise TypeError(f"network must be a torch.nn.Module, got {type(network).__name__}.")
+        self.network = network
+        self._plain = unwrapped(network)
+        self.name = name or type(self._plain).__name__
+        home = device_of(self._plain)
+        self.device = home if device is None else torch.device(device)
+        self._elsewhere = torch.empty(0, device=self.device).device != torch.empty(0, device=home).device
+        self._preprocessing = preprocessing_of(transform)
+        self.can_degrade = self._preprocessing.can_degrade
+        self.notices = (*_notices(network, home, self.device, self._elsewhere), *self._preprocessing.notices)
+        self.patch_scores = patch_scores
+        self._output = output
+        self._path: Path = ()
+        self._lock = RLock()
+        self._digest: tuple[State, str] | None = None
+        self._renew()
+        self._survey = self._first_run()
+        self.task = "classification" if self.outputs > 1 else "regression"
+        self.labels = _checked_labels(labels, self.outputs)
+        self.range = _checked_range(range, self.outputs)
+        self.layer = self._default() if layer is None else self.layer_named(layer)
+        self.runs: tuple[ImageModel, ...] = (self, *self._other_runs(runs))
+
+    def __repr__(self) -> str:
+        return f"<ImageModel {self.name!r}: {self.task}, layer {self.layer!r}, on {self.device}>"
+
+    @property
+    def shell(self) -> Shell:
+        """The copy to work in; a new one when the user's weights have changed."""
+        with self._lock:
+            if self._state != state_of(self._plain):
+                self._renew()
+            return self._shell
+
+    def digest(self) -> str:
+        """Of all weights; computed again only when one of them was written, moved or replaced."""
+        with self._lock:
+            state = state_of(self._plain)
+            if self._digest is None or self._digest[0] != state:
+                self._digest = state, digest_of(self._plain)
+            return self._digest[1]
+
+    def prepare(self, photo: np.ndarray | Image.Image) -> Prepared:
+        """The pixels that the network sees, and the part of the photo that they cover.
+
+        Without `can_degrade` they are what the transform returned, stretched for display, and not `placed`.
+        """
+        return self._preprocessing.prepare(as_image(photo))
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """From pixels (n 3 h w) in [0, 1] to what the network eats.
+
+        Raises:
+            ValueError: the transform could not be split.
+        """
+        return self._fed(self._preprocessing.normalise(pixels))
+
+    def inputs(self, photo: np.ndarray | Image.Image) -> Tensor:
+        """What the network eats for a photo, (1 ...)."""
+        return self._fed(self._preprocessing.inputs(as_image(photo)))
+
+    def scores(self, result: Any) -> Tensor:
+        """Scores (n k) from what the network returned."""
+        return matrix(self._output(result) if self._output else at(result, self._path))
+
+    def layers(self, photo: np.ndarray | Image.Image | None = None) -> list[LayerInfo]:
+        """The layers with feature maps, in the order in which they end; their sizes for a given photo."""
+        if photo is None:
+            return list(self._survey.layers)
+        inputs = self.inputs(photo)
+        with self._lock, own_randomness(self.device):
+            return survey(self._copy(), torch.cat((inputs, inputs)), self._found_scores).layers
+
+    def layer_named(self, name: str | nn.Module) -> str:
+        """The name of a layer that is given by its name or as a module of the network.
+
+        Raises:
+            ValueError: there is no such layer, it does not run, or it has no spatial maps.
+        """
+        modules = dict(self._plain.named_modules(remove_duplicate=False))
+        if isinstance(name, nn.Module):
+            names = [key for key, module in modules.items() if module is name and key]
+            if not names:
+                raise ValueError(f"the {type(name).__name__} given as layer is not a part of {self.name}.")
+            name = next((key for key in names if key in self._survey.outputs), names[0])
+        if not isinstance(name, str):
+            raise TypeError(f"layer must be a name or a module of the network, got {type(name).__name__}.")
+        name = name if name in modules else _without_wrappers(name)
+        with_maps = [layer.name for layer in self._survey.layers]
+        if name in with_maps:
+            return name
+        if name not in modules or not name:
+            near = get_close_matches(name, [key for key in modules if key], 3, 0.4) or with_maps[-3:]
+            raise ValueError(f"{self.name} has no layer {name!r}; the nearest are {_listed(near)}.")
+        near = list(dict.fromkeys(get_close_matches(name, with_maps, 2, 0.4) + with_maps[-2:]))
+        why = "does not run when the network is called"
+        if name in self._survey.outputs:
+            why = f"has no spatial maps: for one image it returns {self._survey.outputs[name]}"
+        raise ValueError(f"layer {name!r} of {self.name} {why}; choose one with maps, such as {_listed(near)}.")
+
+    def _renew(self) -> None:
+        self._state = state_of(self._plain)
+        self._shell = self._copy()
+
+    def _copy(self) -> Shell:
+        return Shell(copy.deepcopy(self._plain).to(self.device) if self._elsewhere else self._plain)
+
+    def _fed(self, values: Tensor) -> Tensor:
+        weight = next((tensor for tensor in self._plain.parameters() if tensor.is_floating_point()), None)
+        dtype = weight.dtype if weight is not None else torch.float32
+        return values.to(self.device, dtype if values.is_floating_point() else values.dtype)
+
+    def _first_run(self) -> Survey:
+        """Run the network on test images: where its scores and maps are, and whether it keeps to what is asked."""
+        with own_randomness(self.device):
+            shell = self._copy()
+            inputs, found = self._run_any_size(shell)
+            one, two = self.scores(found.one).detach(), self.scores(found.two).detach()
+            if len(one) != 1 or len(two) != 2:
+                raise ValueError(
+                    f"output must return one row of scores an image, got {tuple(one.shape)} for one image and "
+                    f"{tuple(two.shape)} for two."
+                )
+            check_scores(self.name, shell, inputs, one, two, self.scores)
+        self.outputs = one.shape[1]
+        if self.patch_scores is not None:
+            patches = self.patch_scores(found.two)
+            if not isinstance(patches, Tensor) or patches.dim() != 3 or len(patches) != 2:
+                raise ValueError(f"patch_scores must return (n h w), got {described(patches)} for two images.")
+        return replace(found, one=None, two=None)
+
+    def _run_any_size(self, shell: Shell) -> tuple[Tensor, Survey]:
+        own_size = self._preprocessing.inputs(photographs(1)[0]).shape[-2:] == (240, 320)
+        sizes = [(240, 320)] if not own_size else [(side, side) for side in SIDES]
+        failure: Exception | None = None
+        for size in sizes:
+            photos = photographs(2, size)
+            inputs = torch.cat([self._fed(self._preprocessing.inputs(photo)) for photo in photos])
+            try:
+                return inputs, survey(shell, inputs, self._found_scores)
+            except ScoresNotFound:
+                raise
+            except Exception as error:
+                failure = failure or error
+        shape = " ".join(map(str, inputs.shape)) if not own_size else "2 3 h w"
+        raise ValueError(
+            f"{self.name} cannot be run on a test batch ({shape}): {type(failure).__name__}: {failure}"
+        ) from failure
+
+    def _found_scores(self, one: Any, two: Any) -> Tensor:
+        try:
+            if self._output is None:
+                self._path = path_to_scores(one, two)
+            return self.scores(one)
+        except Exception as error:
+            raise ScoresNotFound(str(error)) from error
+
+    def _default(self) -> str:
+        if self._survey.default is None:
+            raise ValueError(f"{self.name} has no layer with spatial maps (n c h w), (n h w c) or a grid of tokens.")
+        return self._survey.default
+
+    def _other_runs(self, runs: Sequence[nn.Module | ImageModel]) -> list[ImageModel]:
+        others: list[ImageModel] = []
+        if isinstance(runs, nn.Module | ImageModel):
+            raise TypeError("runs must be a list of networks or models, got a single one.")
+        for run in runs:
+            if (run.network if isinstance(run, ImageModel) else run) is self.network:
+                continue
+            if not isinstance(run, ImageModel):
+                run = ImageModel(
+                    run, self._preprocessing, self.layer, output=self._output, labels=self.labels, range=self.range,
+                    name=f"{self.name}, run {len(others) + 2}", patch_scores=self.patch_scores, device=self.device,
+                )  # fmt: skip
+            run._check_same_shape(self)
+            others.append(run)
+        return others
+
+    def _check_same_shape(self, first: ImageModel) -> None:
+        def shape(model: ImageModel) -> str:
+            layer = next((layer for layer in model._survey.layers if layer.name == first.layer), None)
+            maps = f"{layer.maps} maps of {layer.height} x {layer.width}" if layer else "no maps"
+            return f"{maps} and {model.outputs} scores"
+
+        if shape(self) != shape(first):
+            raise ValueError(
+                f"runs must be trainings of one architecture: at layer {first.layer!r} {first.name} has "
+                f"{shape(first)}, {self.name} has {shape(self)}."
+            )
+
+
+class ScoresNotFound(ValueError):
+    """What a network returned holds no scores."""
+
+
+def _notices(network: nn.Module, home: torch.device, device: torch.device, elsewhere: bool) -> list[str]:
+    copied = "an eval copy that shares its weights is used"
+    eager = "an eager copy that shares its weights is used"
+    found = []
+    inner: Any = network
+    while inner is not unwrapped(inner):
+        compiled = hasattr(inner, "_orig_mod")
+        how = "compiled" if compiled else f"wrapped in {type(inner).__name__}"
+        found.append(f"the network is {how}; {eager}.")
+        inner = inner._orig_mod if compiled else inner.module
+    if getattr(inner, "_compiled_call_impl", None) is not None:
+        found.append(f"the network is compiled; {eager}.")
+    if any(module.training for module in inner.modules()):
+        found.append(f"the network was in training mode; {copied}.")
+    if elsewhere:
+        found.append(f"the network is on {home}; a copy on {device} is used.")
+    return found
+
+
+def _checked_labels(labels: Sequence[str] | None, outputs: int) -> tuple[str, ...] | None:
+    if labels is None:
+        return None
+    if isinstance(labels, str) or not all(isinstance(label, str) for label in labels):
+        raise TypeError(f"labels must be a list of names, one a class, got {labels!r}.")
+    if len(labels) != outputs:
+        raise ValueError(f"labels must name each of the {outputs} outputs of the network, got {len(labels)} names.")
+    return tuple(labels)
+
+
+def _checked_range(range: tuple[float, float] | None, outputs: int) -> tuple[float, float] | None:
+    if range is None:
+        return None
+    if outputs > 1:
+        raise ValueError(f"range is for networks with one score, this one has {outputs}; leave it out.")
+    try:
+        low, high = (float(value) for value in range)
+    except (TypeError, ValueError):
+        raise ValueError(f"range must be the lowest and the highest score, such as (0, 100), got {range!r}.") from None
+    if not isfinite(low) or not isfinite(high) or low >= high:
+        raise ValueError(f"range must be two finite numbers, the lower one first, got {range!r}.")
+    return low, high
+
+
+def _without_wrappers(name: str) -> str:
+    while name.startswith(("module.", "_orig_mod.")):
+        name = name.split(".", 1)[1]
+    return name
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(repr(name) for name in names) or "none"
