@@ -14,11 +14,6 @@ from xai_widgets.kernels import degrade
 
 
 @pytest.fixture
-def generator() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
-
-
-@pytest.fixture
 def images(generator: torch.Generator) -> Tensor:
     return 0.25 + torch.rand(2, 3, 20, 30, generator=generator, dtype=torch.float64) / 2
 

@@ -21,11 +21,6 @@ def rand(*shape: int, seed: int = 0) -> Tensor:
 
 
 @pytest.fixture
-def generator() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
-
-
-@pytest.fixture
 def image() -> Tensor:
     return degrade.blur(rand(1, 3, 56, 56), 2.0)[0]
 

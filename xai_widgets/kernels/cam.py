@@ -1,0 +1,242 @@
+"""Grad-CAM and contrast: "why P?", "why P, rather than Q?", from the tail of a network alone.
+
+A tail carries `maps` (n c h w) and turns changed maps into the network's return value; `score` turns that into
+(n k) scores. All maps are signed; cutting them at 0 is a matter of display. `maps` stands in for the tail's own: maps
+with gains.
+
+References: Selvaraju et al., 2017; Prabhushankar, Kwon, Temel and AlRegib, 2020, arXiv 2008.00178.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from xai_widgets.kernels.saliency import resize
+
+Step = Callable[[], None] | None
+
+
+@runtime_checkable
+class Replayable(Protocol):
+    """What is asked of a tail."""
+
+    @property
+    def maps(self) -> Tensor: ...
+
+    def __call__(self, maps: Tensor) -> Any: ...
+
+
+def grad_cam(
+    tail: Replayable,
+    score: Callable[[Any], Tensor],
+    target: Int[Tensor, " n"] | int,
+    *,
+    maps: Float[Tensor, "n c h w"] | None = None,
+) -> Float[Tensor, "n h w"]:
+    """Sum of the maps, each times the spatial mean of the gradient of the target's score; signed."""
+    with _recording():
+        leaf, y = _replayed(tail, score, maps)
+        return _cam(leaf, y, _one_hot(target, y))
+
+
+def cam_of(
+    tail: Replayable,
+    score: Callable[[Any], Tensor],
+    cotangent: Float[Tensor, "n k"],
+    *,
+    maps: Float[Tensor, "n c h w"] | None = None,
+) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n h w"]]:
+    """All scores, and the signed Grad-CAM of their sum, each times its cotangent."""
+    with _recording():
+        leaf, y = _replayed(tail, score, maps)
+        return y.detach(), _cam(leaf, y, cotangent)
+
+
+def contrast_weights(logits: Float[Tensor, "n k"], q: int) -> Float[Tensor, "n k"]:
+    """Weights w of the class contrast, the Grad-CAM of the cross entropy with class q: sum_c w_c CAM_c.
+
+    w = softmax - one_hot(q), with w_q as minus the sum of the others: for a confident network 1 - p_q is 0 in
+    float32, the sum is not. So q may be the predicted class ("why not with 100 % confidence?").
+    """
+    if not 0 <= q < logits.shape[1]:
+        raise ValueError(f"the contrast class must be 0 to {logits.shape[1] - 1}, got {q}.")
+    is_q = torch.arange(logits.shape[1], device=logits.device) == q
+    others = logits.log_softmax(1).exp().where(~is_q, logits.new_zeros(()))
+    return torch.where(is_q, -others.sum(1, keepdim=True), others)
+
+
+def class_contrast(
+    tail: Replayable,
+    score: Callable[[Any], Tensor],
+    q: int,
+    *,
+    maps: Float[Tensor, "n c h w"] | None = None,
+) -> Float[Tensor, "n h w"]:
+    """Why what is predicted, rather than class q? Signed; for the predicted class: why not with full confidence?"""
+    with _recording():
+        leaf, y = _replayed(tail, score, maps)
+        return _cam(leaf, y, contrast_weights(y.detach(), q))
+
+
+def score_contrast(
+    tail: Replayable,
+    score: Callable[[Any], Tensor],
+    q: float,
+    *,
+    maps: Float[Tensor, "n c h w"] | None = None,
+) -> Float[Tensor, "n h w"]:
+    """Why this score y, rather than q? 2 |y - q| relu(sign(y - q) CAM_y); one picture for every q on a side of y."""
+    with _recording():
+        leaf, y = _replayed(tail, score, maps)
+        if y.shape[1] != 1:
+            raise ValueError(f"a contrast with a score needs a network of one score, got {y.shape[1]}.")
+        return (2 * (y.detach() - q)[..., None] * _cam(leaf, y, torch.ones_like(y))).relu()
+
+
+def patch_contrast(
+    tail: Replayable,
+    patches: Callable[[Any], Tensor],
+    q: float,
+    *,
+    maps: Float[Tensor, "n c h w"] | None = None,
+    step: Step = None,
+) -> Float[Tensor, "n h w"]:
+    """The same for the network's own patch scores y_t: relu(2 (y_t - q) sum_i dy_t/dA_i(t) A_i(t)).
+
+    Each place of the maps belongs to the patch that it lies in, so maps may be finer than the patches. Where patches
+    do not mix places after the layer, the gradient of the sum of y_t holds every dy_t/dA_i(t), and one pass serves all;
+    a second pass with random weights tells: its gradient is then the first one times the weights. Otherwise one
+    pass a patch, with `step` called before each.
+    """
+    with _recording():
+        leaf, y = _replayed(tail, patches, maps)
+        owner = _owner(y, leaf)
+        slope = _own_slope(leaf, y, owner, step)
+        residual = y.detach().flatten(1)[:, owner]
+        return (2 * (residual - q) * (slope * leaf.detach()).sum(1)).relu()
+
+
+def tile_contrast(
+    explain: Callable[[Tensor], tuple[Tensor, Tensor]],
+    image: Float[Tensor, "3 h w"],
+    q: float,
+    *,
+    window: int | None = None,
+    stride: int | None = None,
+    batch: int = 16,
+    step: Step = None,
+) -> Float[Tensor, "h w"]:
+    """Why these scores, rather than q, tile by tile: relu(2 (y_t - q) CAM_t), the mean of the tiles over a pixel.
+
+    Args:
+        explain: Tiles (t 3 h w) to their scores (t) and signed Grad-CAMs (t h' w').
+        image: What the tiles are cut from.
+        q: The other score.
+        window: Side of a tile, a quarter of the shorter side by default.
+        stride: From tile to tile, half a window by default; the last tile is moved to the border.
+        batch: Tiles that are explained at a time.
+        step: Called before each batch; may raise to cancel.
+    """
+    height, width = image.shape[-2:]
+    window = max(1, min(height, width) // 4) if window is None else window
+    stride = max(1, window // 2) if stride is None else stride
+    if not 1 <= window <= min(height, width):
+        raise ValueError(f"window must be 1 to {min(height, width)} pixels for this image, got {window}.")
+    if not 1 <= stride <= window:
+        raise ValueError(f"stride must be 1 to {window} pixels so that no pixel is left out, got {stride}.")
+    corners = [(top, left) for top in _starts(height, window, stride) for left in _starts(width, window, stride)]
+    total, count = image.new_zeros(height, width), image.new_zeros(height, width)
+    for start in range(0, len(corners), batch):
+        if step is not None:
+            step()
+        some = corners[start : start + batch]
+        scores, cams = explain(torch.stack([image[:, y : y + window, x : x + window] for y, x in some]))
+        parts = resize((2 * (scores - q)[:, None, None] * cams).relu().detach(), (window, window))
+        for (y, x), part in zip(some, parts, strict=True):
+            total[y : y + window, x : x + window] += part
+            count[y : y + window, x : x + window] += 1
+    return total / count
+
+
+@contextmanager
+def _recording() -> Iterator[None]:
+    """Gradients are recorded here, whatever mode the caller is in."""
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
+def _replayed(
+    tail: Replayable,
+    score: Callable[[Any], Tensor],
+    maps: Float[Tensor, "n c h w"] | None,
+) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n ..."]]:
+    leaf = (tail.maps if maps is None else maps).detach().clone().requires_grad_()
+    y = score(tail(leaf))
+    if not y.requires_grad:
+        raise ValueError("the score must depend on the layer's maps by steps that have a gradient, got a constant.")
+    return leaf, y
+
+
+def _cam(
+    leaf: Float[Tensor, "n c h w"], y: Float[Tensor, "n k"], cotangent: Float[Tensor, "n k"]
+) -> Float[Tensor, "n h w"]:
+    # Weights of a confident network are tiny: at size 1 they do not underflow on the way back.
+    size = cotangent.abs().amax(1, keepdim=True)
+    cotangent = cotangent / torch.where(size > 0, size, 1)
+    (gradient,) = torch.autograd.grad(y, leaf, cotangent)
+    cam = torch.einsum("nchw,nc->nhw", leaf.detach(), gradient.mean((2, 3)))
+    return cam * size[..., None]
+
+
+def _one_hot(target: Tensor | int, y: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+    classes = torch.arange(y.shape[1], device=y.device)
+    chosen = torch.as_tensor(target, device=y.device).expand(len(y))
+    if bool(((chosen < 0) | (chosen >= len(classes))).any()):
+        raise ValueError(f"target must be 0 to {len(classes) - 1}, got {target}.")
+    return (chosen[:, None] == classes).to(y.dtype)
+
+
+def _owner(y: Float[Tensor, "n H W"], leaf: Float[Tensor, "n c h w"]) -> Int[Tensor, "h w"]:
+    """Index of the patch that each place of the maps lies in."""
+    (rows, columns), (height, width) = y.shape[-2:], leaf.shape[-2:]
+    if rows > height or columns > width:
+        raise ValueError(
+            f"a contrast of patch scores needs a layer with at least {rows} x {columns} places, one a patch; "
+            f"got {height} x {width}."
+        )
+    row = torch.arange(height, device=y.device) * rows // height
+    column = torch.arange(width, device=y.device) * columns // width
+    return row[:, None] * columns + column
+
+
+def _starts(side: int, window: int, stride: int) -> list[int]:
+    starts = list(range(0, side - window + 1, stride))
+    return starts if starts[-1] == side - window else [*starts, side - window]
+
+
+def _own_slope(
+    leaf: Float[Tensor, "n c h w"], y: Float[Tensor, "n H W"], owner: Int[Tensor, "h w"], step: Step
+) -> Float[Tensor, "n c h w"]:
+    """Of each place, the gradient of the score of its own patch."""
+    generator = torch.Generator(y.device).manual_seed(0)
+    weight = torch.rand(y.shape[1:], generator=generator, device=y.device, dtype=y.dtype) + 0.5
+    (slope,) = torch.autograd.grad(y, leaf, torch.ones_like(y), retain_graph=True)
+    (weighted,) = torch.autograd.grad(y, leaf, weight.expand_as(y), retain_graph=True)
+    mixed = (weighted - slope * weight.flatten()[owner]).abs().amax((1, 2, 3))
+    if bool((mixed <= 1e-5 * slope.abs().amax((1, 2, 3))).all()):
+        return slope
+    slope = torch.zeros_like(slope)
+    for patch in range(y[0].numel()):
+        if step is not None:
+            step()
+        one = torch.zeros_like(y)
+        one.flatten(1)[:, patch] = 1
+        (gradient,) = torch.autograd.grad(y, leaf, one, retain_graph=True)
+        slope = torch.where(owner == patch, gradient, slope)
+    return slope
