@@ -94,7 +94,7 @@ def _read(name: str) -> Image.Image:
         return Image.open(stream).convert("RGB")
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=320)  # the sizes that training asks for; some 100 MB
 def photograph(name: str, *, short_side: int | None = None, width: int | None = None) -> np.ndarray:
     """A photograph of scikit-image's wheel as (h w 3) uint8, resized to the given shorter side or width."""
     if name not in FILES:
