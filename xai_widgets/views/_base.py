@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from contextlib import suppress
 from typing import Any
 
 import anywidget
 from traitlets import Dict
 
+from xai_widgets import figures
 from xai_widgets.session import Session
 
 
@@ -48,6 +50,24 @@ class View(anywidget.AnyWidget):
 
     def gesture(self, kind: str, **details: Any) -> None:
         """Turn what the reader did into a change of the session."""
+
+    def scene(self) -> dict[str, Any] | None:
+        """What is shown, as plain data for a picture that stays; None where there is nothing to keep."""
+        return None
+
+    def still(self) -> tuple[bytes, str] | None:
+        """What is shown as a picture (PNG), and in words."""
+        scene = self.scene()
+        return None if scene is None else figures.still(scene)
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """Beside the live view a picture, for a notebook that is opened without a kernel."""
+        bundle = super()._repr_mimebundle_(**options)
+        still = self.still() if bundle else None
+        if bundle is None or still is None:
+            return bundle
+        data, metadata = bundle
+        return data | {"image/png": base64.b64encode(still[0]).decode(), "text/plain": still[1]}, metadata
 
     def close(self) -> None:
         """Stop following and free the front end. May be called twice."""

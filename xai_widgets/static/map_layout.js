@@ -1,0 +1,52 @@
+// Where the cells of the map bank lie, in CSS pixels. No document: `node --test` imports this.
+// `figures` are those of the largest number shown. A *place* counts cells as they are shown; which map stands there is the business of the order.
+
+export const MOST = 2; // a bar reaches from gain 0 to this, and rests at 1
+export const SIZES = {
+  small: { map: 44, caption: 13, bar: 12, gap: 6, figures: 2, font: 9.5 },
+  medium: { map: 64, caption: 15, bar: 14, gap: 8, figures: 2, font: 11 },
+  large: { map: 104, caption: 16, bar: 14, gap: 10, figures: 3, font: 11 },
+};
+const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+
+/** Cells grow a little so that rows fill the width. */
+export function layoutOf(width, count, size = SIZES.medium) {
+  const columns = Math.max(1, Math.floor((width - size.gap) / (size.map + size.gap)));
+  const map = Math.max(size.map, Math.min(Math.floor((width - size.gap) / columns) - size.gap, size.map * 1.5));
+  const rows = Math.ceil(count / columns), pitchX = map + size.gap, pitchY = map + size.caption + size.bar + size.gap;
+  return { ...size, map, count, columns, rows, pitchX, pitchY, height: rows * pitchY + size.gap };
+}
+
+export const placeOf = (layout, place) => ({
+  x: layout.gap + (place % layout.columns) * layout.pitchX,
+  y: layout.gap + Math.floor(place / layout.columns) * layout.pitchY,
+});
+
+/** First and one past the last place with a pixel between `top` and `top + height`. */
+export function visible(layout, top, height) {
+  const first = clamp(Math.floor((top - layout.gap) / layout.pitchY), 0, layout.rows);
+  const last = clamp(Math.ceil((top + height - layout.gap) / layout.pitchY), first, layout.rows);
+  return [first * layout.columns, Math.min(last * layout.columns, layout.count)];
+}
+
+/** What is at a point: the place and its part, "map" (with the number under it) or "bar"; null beside the cells. */
+export function cellAt(layout, x, y) {
+  const column = Math.floor((x - layout.gap / 2) / layout.pitchX);
+  const row = Math.floor((y - layout.gap / 2) / layout.pitchY), place = row * layout.columns + column;
+  if (column < 0 || column >= layout.columns || row < 0 || place >= layout.count) return null;
+  return { place, part: y - placeOf(layout, place).y < layout.map + layout.caption ? "map" : "bar" };
+}
+
+/** The gain at a point of a bar; 1 is easy to hit again. */
+export function gainAt(layout, place, x) {
+  const gain = clamp((x - placeOf(layout, place).x) / layout.map, 0, 1) * MOST;
+  return Math.abs(gain - 1) < 0.04 ? 1 : Math.round(gain * 1000) / 1000;
+}
+
+/** Where a key leads from a place; undefined for keys that do not move. */
+export function moved(layout, place, key, height) {
+  const page = layout.columns * Math.max(1, Math.floor(height / layout.pitchY));
+  const to = { ArrowLeft: place - 1, ArrowRight: place + 1, ArrowUp: place - layout.columns, Home: 0,
+    ArrowDown: place + layout.columns, PageUp: place - page, PageDown: place + page, End: layout.count - 1 }[key];
+  return to === undefined ? undefined : clamp(to, 0, layout.count - 1);
+}
