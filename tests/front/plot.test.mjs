@@ -28,7 +28,9 @@ test("tick labels have the decimals they need and a true minus", () => {
 });
 
 test("a range holds zero, leaves out what is not a number, and is never empty", () => {
-  assert.deepEqual(rangeOf([2, 10], 0.1), [-1, 11]);
+  assert.deepEqual(rangeOf([2, 10], 0.1), [0, 11]);
+  assert.deepEqual(rangeOf([2, 12], 0, 0.25), [-4, 12]);
+  assert.deepEqual(rangeOf([-12, 4], 0, 0.25), [-12, 4]);
   assert.deepEqual(rangeOf([NaN, Infinity, -4, NaN], 0), [-4, 0]);
   assert.deepEqual(rangeOf([]), [-1, 1]);
   assert.deepEqual(rangeOf([0, 0]), [-1, 1]);

@@ -21,16 +21,17 @@ export function tickLabels(values) {
   return values.map((value) => write(value).replace(/-/g, "−"));
 }
 
-/** A range that holds zero and all finite values, with some air; never empty. */
-export function rangeOf(values, air = 0.08) {
+/** A range that holds zero and all finite values, with some air; each side of zero gets at least its `share`. */
+export function rangeOf(values, air = 0.08, share = 0) {
   let low = 0, high = 0;
   for (const value of values) {
     if (value < low && value > -Infinity) low = value;
     if (value > high && value < Infinity) high = value;
   }
   if (low === high) return [-1, 1];
-  const pad = (high - low) * air;
-  return [low - pad, high + pad];
+  const pad = (high - low) * air, other = share / (1 - share);
+  [low, high] = [low && low - pad, high && high + pad];
+  return [Math.min(low, -high * other) || 0, Math.max(high, -low * other)];
 }
 
 /** The range seen from `factor` times as near, with zero where it was. */
