@@ -26,7 +26,7 @@ def lab(
     browser: Annotated[bool, typer.Option(help="Open a browser where there is a screen.")] = True,
 ) -> None:
     """Open the lessons in JupyterLab, on this machine only and with a token."""
-    from xai_widgets.cli.lab import fill, lessons, serve
+    from xai_widgets.cli.lessons import fill, lessons, serve
 
     try:
         served, kept = fill(folder)
@@ -40,7 +40,7 @@ def lab(
 @app.command()
 def doctor() -> None:
     """Print versions, device, what works in this environment, and what is missing."""
-    from xai_widgets.cli.doctor import examine, report
+    from xai_widgets.cli.examination import examine, report
 
     findings = examine()
     typer.echo(report(findings))

@@ -7,7 +7,7 @@ import platform
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
@@ -35,14 +35,14 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything; nothing is changed."""
-    return [finding for check in (_versions, _missing, _device, _shown, _clicks, _prompt) for finding in _run(check)]
+    return [finding for check in (versions, missing, device, shown, clicks, prompt) for finding in _run(check)]
 
 
 def _run(check: Callable[[], Iterator[Finding]]) -> list[Finding]:
     try:
         return list(check())
     except ImportError as error:  # what is missing is named by another line
-        return [Finding(check.__name__.strip("_"), f"not known: {_line(error)}", wrong=True)]
+        return [Finding(check.__name__, f"not known: {_line(error)}", wrong=True)]
 
 
 def report(findings: list[Finding]) -> str:
@@ -57,7 +57,7 @@ def _mark(finding: Finding) -> str:
     return "!!" if finding.essential else "--"
 
 
-def _versions() -> Iterator[Finding]:
+def versions() -> Iterator[Finding]:
     yield Finding("python", f"{platform.python_version()} in {sys.prefix}")
     with suppress(metadata.PackageNotFoundError):
         yield Finding(PACKAGE, metadata.version(PACKAGE))
@@ -66,7 +66,7 @@ def _versions() -> Iterator[Finding]:
             yield Finding(name, metadata.version(name))
 
 
-def _missing() -> Iterator[Finding]:
+def missing() -> Iterator[Finding]:
     try:
         needed = [Requirement(line) for line in metadata.requires(PACKAGE) or ()]
     except metadata.PackageNotFoundError:
@@ -94,7 +94,7 @@ def _lack(need: Requirement) -> list[tuple[Requirement, str]]:
     return [] if need.specifier.contains(found, prereleases=True) else [(need, found)]
 
 
-def _device() -> Iterator[Finding]:
+def device() -> Iterator[Finding]:
     try:
         import torch
     except Exception as error:  # a broken installation raises what it likes
@@ -108,26 +108,28 @@ def _device() -> Iterator[Finding]:
         yield Finding("device", f"cpu, {torch.get_num_threads()} threads")
 
 
-def _shown() -> Iterator[Finding]:
+def shown() -> Iterator[Finding]:
     """Whether JupyterLab finds the front ends of the widgets, here and in servers that run already."""
     from jupyter_core.paths import jupyter_path
+    from jupyter_server.serverapp import list_running_servers
 
     folders = [Path(folder) for folder in jupyter_path("labextensions")]
     absent = [name for name in EXTENSIONS if not any((folder / name / "package.json").is_file() for folder in folders)]
     yield _shown_by("widgets are shown by", f"the JupyterLab of {sys.prefix}", absent)
-    with suppress(OSError, ImportError):
-        from jupyter_server.serverapp import list_running_servers
-
-        for server in list_running_servers():
-            with suppress(OSError, ValueError):
-                found = _federated(f"{server['url']}lab?token={server['token']}")
-                absent = [name for name in EXTENSIONS if name not in found]
-                who = f"the running {server['url']} ({server['root_dir']})"
-                yield _shown_by("and by", who, absent, essential=False)
+    yield from examine_servers(list_running_servers())
     command = shutil.which("jupyter")
     if command and Path(command).parent.resolve() != Path(sys.executable).parent.resolve():
         answer = f"{command} is of another environment; start it with: {sys.executable} -m jupyterlab"
         yield Finding("jupyter on the PATH", answer, wrong=True)
+
+
+def examine_servers(servers: Iterable[dict[str, str]]) -> Iterator[Finding]:
+    """Whether Jupyter servers that run already show widgets: they may be of another environment than this kernel."""
+    for server in servers:
+        with suppress(OSError, ValueError):
+            found = _federated(f"{server['url']}lab?token={server['token']}")
+            absent = [name for name in EXTENSIONS if name not in found]
+            yield _shown_by("and by", f"the running {server['url']}", absent, essential=False)
 
 
 def _shown_by(what: str, who: str, absent: list[str], *, essential: bool = True) -> Finding:
@@ -148,20 +150,20 @@ def _federated(address: str) -> set[str]:
     return {extension["name"] for extension in json.loads(found[1])["federated_extensions"]}
 
 
-def _clicks() -> Iterator[Finding]:
+def clicks() -> Iterator[Finding]:
     """Whether a gesture is answered while a cell runs: a matter of ipykernel (see `View.open`)."""
     with suppress(metadata.PackageNotFoundError):
         version = metadata.version("ipykernel")
         if Version(version) < Version("7.1"):
             answer, wrong = f"wait for the cell with ipykernel {version}; at once from 7.1 on", True
-        elif Version(version) < Version("7.4") or _reply_mark():
+        elif Version(version) < Version("7.4") or reply_mark():
             answer, wrong = f"are answered at once (ipykernel {version})", False
         else:
             answer, wrong = f"may wait for the cell: ipykernel {version} is not known to this version", True
         yield Finding("clicks during a cell", answer, wrong)
 
 
-def _reply_mark() -> bool:
+def reply_mark() -> bool:
     """Whether the private name that decides the thread of an answer is still what `View.open` takes it for."""
     with suppress(ImportError):
         from ipykernel.comm.comm import BaseComm
@@ -170,7 +172,7 @@ def _reply_mark() -> bool:
     return False
 
 
-def _prompt() -> Iterator[Finding]:
+def prompt() -> Iterator[Finding]:
     """Whether a Jupyter server started here sends messages at once (see `xai_widgets.server`)."""
     from jupyter_core.paths import jupyter_config_path
     from jupyter_server.extension.config import ExtensionConfigManager
