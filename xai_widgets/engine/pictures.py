@@ -122,8 +122,9 @@ def by_impacts(subject: Subject, gains: Gains, method: str, impacts: Impacts) ->
     maps = subject.tail.maps if maps is None else maps
     weights, low, high = _weights(subject, method, impacts)
     picture = weighted_sum(maps, torch.from_numpy(weights).to(maps)[None])[0]
-    exact = int(impacts.exact.sum())
     words = "Weights: single removals, zero baseline, all gains 1"
+    if not impacts.done:
+        words += f"; {int(impacts.exact.sum())} of {len(impacts.exact)} exact so far, the rest estimated"
     question = f"what each map does to {subject.words}" if method == "behaviour" else "what brings it nearer the rating"
     saliency = _saliency(subject, picture, method, question, low, high, f"{words}.")
     return output_of(subject, gains), replace(saliency, helpful=method == "helpful")

@@ -1,0 +1,108 @@
+"""Fixtures: a comm without a browser, sessions on the bundled networks, and a guard against widgets left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import comm
+import ipywidgets.widgets.widget as registry
+import pytest
+import torch
+
+# The demonstration images are made once for a test run, and not into the reader's own cache.
+os.environ.setdefault("XAI_WIDGETS_CACHE", os.path.join(tempfile.gettempdir(), f"xai_widgets-tests-{os.getuid()}"))
+
+from xai_widgets import Engine, Session
+
+
+class FakeComm(comm.base_comm.BaseComm):
+    """Keeps what the kernel would send, and delivers what the browser would send."""
+
+    sent: list[tuple[dict[str, Any], list[Any]]]
+
+    def publish_msg(
+        self, msg_type: str, data: Any = None, metadata: Any = None, buffers: Any = None, **keys: Any
+    ) -> None:
+        self.__dict__.setdefault("sent", []).append((data or {}, list(buffers or [])))
+
+    def arrive(self, **state: Any) -> None:
+        """Traits that the browser wrote."""
+        data = {"method": "update", "state": state, "buffer_paths": []}
+        self.handle_msg({"content": {"data": data}, "buffers": []})
+
+    def click(self, **content: Any) -> None:
+        """A message that the browser sent."""
+        data = {"method": "custom", "content": content}
+        self.handle_msg({"content": {"data": data}, "buffers": []})
+
+    def take(self) -> tuple[list[list[str]], int]:
+        """The names of the traits of each update since the last call, and the bytes of all messages."""
+        sent, self.sent = self.__dict__.get("sent", []), []
+        size = sum(len(json.dumps(data)) + sum(memoryview(b).nbytes for b in buffers) for data, buffers in sent)
+        names = [
+            sorted({*data["state"], *(path[0] for path in data["buffer_paths"])})  # bytes leave the state
+            for data, _ in sent
+            if data.get("method") == "update"
+        ]
+        return names, size
+
+
+@pytest.fixture(autouse=True)
+def no_widget_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that leaves a widget in ipywidgets' registry, which would keep it for ever."""
+    before = set(registry._instances)
+    yield
+    left = [widget for key, widget in registry._instances.items() if key not in before]
+    for widget in left:
+        widget.close()
+    assert not left, f"widgets were not closed: {[type(widget).__name__ for widget in left]}"
+
+
+@pytest.fixture
+def fake_comm(monkeypatch: pytest.MonkeyPatch) -> type[FakeComm]:
+    monkeypatch.setattr(comm, "create_comm", FakeComm)
+    return FakeComm
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    engine = Engine()
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def make_session(fake_comm: type[FakeComm], engine: Engine) -> Iterator[Callable[..., Session]]:
+    """Sessions on a fake comm that are closed after the test; all answers are there when one is made."""
+    made: list[Session] = []
+
+    def make(model: Any = "demo/quality", images: Any = "demo/quality", **options: Any) -> Session:
+        session = Session(model, images, engine=options.pop("engine", engine), **options)
+        made.append(session)
+        assert session.wait(120)
+        return session
+
+    yield make
+    for session in made:
+        session.close()
+
+
+@pytest.fixture
+def demo_session(make_session: Callable[..., Session]) -> Session:
+    """The quality network on the quality images, a regression with ratings."""
+    return make_session()
+
+
+@pytest.fixture
+def scene_session(make_session: Callable[..., Session]) -> Session:
+    """The scene network on collages, a classification."""
+    return make_session("demo/scenes", "demo/collages")
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)

@@ -1,0 +1,169 @@
+"""Removals against known answers, a literal loop, and captum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torchvision
+from captum.attr import LayerFeatureAblation
+from torch import Tensor, nn
+
+from xai_widgets.kernels import ablation
+from xai_widgets.kernels.tail import Tail
+
+
+class Regressor(nn.Module):
+    """A linear head on pooled maps, which gives closed forms; a tuple, as the networks of the field return it."""
+
+    def __init__(self, bias: float = 0.5) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 12, 3, 2, 1), nn.ReLU())
+        self.head = nn.Linear(12, 1)
+        with torch.no_grad():
+            self.features[0].weight[4] = 0  # a dead map
+            self.features[0].bias[4] = -1
+            self.head.bias.fill_(bias)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        maps = self.features(x)
+        return self.head(maps.mean((2, 3))), maps
+
+
+def score(result: Any) -> Tensor:
+    return result[0]
+
+
+@pytest.fixture
+def tail(generator: torch.Generator) -> Tail:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = Regressor().eval().double()
+    return Tail(network, "features", torch.rand(1, 3, 16, 16, generator=generator).double())
+
+
+def test_a_linear_head_gives_the_closed_form(tail: Tail) -> None:
+    delta = ablation.delta_y(tail, score)
+    weights = tail.shell.network.get_parameter("head.weight")[0]
+    assert torch.allclose(delta, -weights * tail.maps[0].mean((1, 2)), atol=1e-12)
+    assert torch.allclose(delta.sum(), -(score(tail.result)[0, 0] - 0.5), atol=1e-10)
+    assert torch.allclose(ablation.first_order(tail, score), delta, atol=1e-12)
+
+
+def test_a_dead_map_changes_nothing_exactly(tail: Tail) -> None:
+    assert ablation.dead(tail.maps)[0, 4]
+    assert ablation.delta_y(tail, score)[4] == 0
+    level = torch.zeros(12).double()
+    level[0] = 1
+    assert not ablation.dead(tail.maps, level)[0, 0]
+
+
+@pytest.mark.parametrize("batch", [None, 1, 5, 100])
+def test_the_number_of_copies_at_once_does_not_matter(tail: Tail, batch: int | None) -> None:
+    expected = []
+    for index in range(12):
+        maps = tail.maps.clone()
+        maps[:, index] = 0
+        expected.append(score(tail(maps))[0, 0] - score(tail.result)[0, 0])
+    assert torch.allclose(ablation.delta_y(tail, score, batch=batch), torch.stack(expected), atol=1e-12)
+
+
+def test_the_order_and_the_time_of_a_batch_do_not_matter(tail: Tail) -> None:
+    order = torch.tensor([7, 2, 11])
+    found = list(ablation.removal_scores(tail, score, order, seconds=0.01))
+    assert torch.cat([index for index, _ in found]).tolist() == order.tolist()
+    delta = torch.cat([scores[:, 0] for _, scores in found]) - score(tail.result)[0, 0]
+    assert torch.allclose(delta, ablation.delta_y(tail, score)[order], atol=1e-12)
+
+
+def test_captum_gives_the_negative() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = torchvision.models.resnet18(weights=None).eval()
+    inputs = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+    tail = Tail(network, "layer4", inputs)
+    delta = ablation.delta_y(tail, lambda result: result, 5)
+    mask = torch.arange(512)[None, :, None, None].expand_as(tail.maps)
+    with torch.no_grad():
+        peer = LayerFeatureAblation(network, network.layer4).attribute(
+            inputs, target=5, layer_mask=mask, perturbations_per_eval=64
+        )
+    assert torch.allclose(-peer[0, :, 0, 0], delta, atol=1e-5)
+
+
+def test_gains_of_one_are_the_maps_themselves(tail: Tail, generator: torch.Generator) -> None:
+    maps = torch.randn(2, 5, 4, 4, generator=generator)
+    baseline = torch.randn(5, generator=generator)
+    ones = torch.ones(1, 5)
+    assert torch.equal(ablation.with_gains(maps, ones), maps)
+    assert torch.equal(ablation.with_gains(maps, ones, baseline), maps)
+    gone = ablation.with_gains(maps, torch.zeros(1, 5), baseline)
+    assert torch.equal(gone, baseline[None, :, None, None].expand_as(maps))
+    assert torch.equal(score(tail(ablation.with_gains(tail.maps, torch.ones(1, 12).double()))), score(tail.result))
+
+
+def test_a_baseline_takes_the_place_of_a_map(tail: Tail) -> None:
+    level = tail.maps[0].mean((1, 2))
+    # The head reads the mean of a map, so that a map at its own mean changes nothing.
+    assert ablation.delta_y(tail, score, baseline=level).abs().max() < 1e-12
+
+
+def test_growth_of_the_error() -> None:
+    delta = torch.tensor([[-0.3, 0.3, 0.0, -0.1, 0.4]]).double()
+    y, rating = torch.tensor([0.7]).double(), torch.tensor([0.5]).double()
+    error = ablation.delta_error(delta, y, rating)
+    literal = [abs(0.7 + d - 0.5) - abs(0.7 - 0.5) for d in delta[0].tolist()]
+    assert torch.allclose(error[0], torch.tensor(literal).double(), atol=1e-12)
+    assert bool((error.abs() <= delta.abs() + 1e-12).all())
+
+
+def test_roles_by_the_table() -> None:
+    delta = torch.tensor([[-0.3, 0.3, -0.3, 0.3, 0.3, 0.1]])
+    error = torch.tensor([[0.1, 0.1, -0.1, -0.1, 0.0, 1e-6]])
+    names = [ablation.ROLES[role] for role in ablation.roles(delta, error, torch.tensor([0.5]))[0]]
+    assert names == [
+        "helpful, raises the score",
+        "helpful, lowers the score",
+        "harmful, raises the score",
+        "harmful, lowers the score",
+        "neutral",
+        "neutral",
+    ]
+
+
+def test_delta_y_of_minus_twice_the_residual_is_neutral() -> None:
+    y, rating = torch.tensor([0.7]), torch.tensor([0.4])
+    delta = -2 * (y - rating)[None]
+    assert ablation.roles(delta, ablation.delta_error(delta, y, rating), y).item() == 0
+
+
+def test_small_effects_all_help_in_one_direction(generator: torch.Generator) -> None:
+    residual = torch.tensor([0.5, -0.5])
+    delta = (torch.rand(2, 20, generator=generator) - 0.5) * 0.9
+    rating = torch.zeros(2)
+    assert ablation.one_sided(delta, residual).all()
+    assert torch.allclose(ablation.delta_error(delta, residual, rating), residual.sign()[:, None] * delta, atol=1e-6)
+    assert not ablation.one_sided(delta * 10, residual).any()
+
+
+def test_removals_take_one_image(tail: Tail) -> None:
+    two = Tail(tail.shell, "features", tail.inputs.repeat(2, 1, 1, 1))
+    with pytest.raises(ValueError, match="the tail of one image, got one of 2"):
+        ablation.delta_y(two, score)
+
+
+def test_memory_that_runs_out_halves_the_copies(tail: Tail, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = ablation.delta_y(tail, score)
+    sizes: list[int] = []
+
+    def small_machine(result: Any) -> Tensor:
+        sizes.append(len(result[0]))
+        if len(result[0]) > 2:
+            raise torch.OutOfMemoryError("no more")
+        return result[0]
+
+    found = list(ablation.removal_scores(tail, small_machine, batch=8))
+    assert sizes[:3] == [8, 4, 2]
+    delta = torch.cat([scores[:, 0] for _, scores in found]) - score(tail.result)[0, 0]
+    assert torch.allclose(delta, expected, atol=1e-12)

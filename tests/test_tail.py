@@ -1,0 +1,418 @@
+"""The tail against an ordinary hooked forward of the user's own network."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torchvision
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils._pytree import tree_leaves
+from torch.utils.checkpoint import checkpoint
+
+from xai_widgets.kernels.tail import Shell, Tail
+from xai_widgets.kernels.tail.layouts import layout_of
+from xai_widgets.kernels.tail.structure import _with_leaf
+
+SIZE = {"inception_v3": 128}
+
+
+def network_of(name: str) -> nn.Module:
+    options = {"aux_logits": True, "init_weights": False} if name in ("googlenet", "inception_v3") else {}
+    options |= {"image_size": 64} if name.startswith("vit") else {}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network: nn.Module = torchvision.models.get_model(name, weights=None, **options).eval()
+    return network
+
+
+def images(count: int = 1, side: int = 64) -> Tensor:
+    return torch.randn(count, 3, side, side, generator=torch.Generator().manual_seed(1))
+
+
+def hooked(network: nn.Module, tail: Tail, inputs: Tensor, index: int) -> Any:
+    """An ordinary forward of the user's network in which a hook sets one map of one call to zero."""
+    name, wanted = tail.structure.target
+    calls = 0
+
+    def zero(module: nn.Module, args: Any, output: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls - 1 != wanted:
+            return None
+        whole = tree_leaves(output)[tail.structure.leaf]
+        maps = tail.layout.maps(whole).clone()
+        maps[:, index] = 0
+        return _with_leaf(output, tail.structure.leaf, tail.layout.activation(maps, whole))
+
+    handle = dict(network.named_modules())[name].register_forward_hook(zero)
+    with torch.no_grad():
+        result = network(inputs.clone())
+    handle.remove()
+    return result
+
+
+def check(network: nn.Module, tail: Tail, inputs: Tensor) -> None:
+    with torch.no_grad():
+        assert torch.equal(network(inputs.clone()), tail.result)
+        assert torch.equal(tail(tail.maps), tail.result), "gain 1 must give the output bit by bit"
+        index = int(tail.maps.abs().sum((0, 2, 3)).argmax())
+        removed = tail.maps.clone()
+        removed[:, index] = 0
+        expected = hooked(network, tail, inputs, index)
+        alone, both = tail(removed), tail(torch.cat((tail.maps, removed, removed)))
+    scale = expected.abs().max().clamp_min(1e-3)
+    assert (alone - expected).abs().max() <= 1e-5 * scale
+    assert (both[1:] - expected).abs().max() <= 1e-4 * scale
+
+
+NETWORKS = [
+    "resnet18", "vgg11", "densenet121", "efficientnet_b0", "mobilenet_v3_small", "convnext_tiny", "inception_v3",
+    "googlenet", "regnet_y_400mf", "shufflenet_v2_x0_5", "squeezenet1_0", "vit_b_16", "swin_t",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_removal_equals_an_ordinary_hooked_forward(name: str) -> None:
+    network, inputs = network_of(name), images(1, SIZE.get(name, 64))
+    shell = Shell(network)
+    layers = [layer for layer, _ in network.named_modules() if layer]
+    tried, refused = 0, []
+    for layer in layers[:: max(1, len(layers) // 5)]:
+        try:
+            tail = Tail(shell, layer, inputs)
+        except ValueError as refusal:
+            refused.append(str(refusal))
+            continue
+        check(network, tail, inputs)
+        tried += 1
+    assert tried >= 3
+    assert all("feature maps" in text or "not called" in text for text in refused)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_layer_of_every_family(name: str) -> None:
+    network, inputs = network_of(name), images(1, SIZE.get(name, 64))
+    shell = Shell(network)
+    for layer in [layer for layer, _ in network.named_modules() if layer]:
+        try:
+            tail = Tail(shell, layer, inputs)
+        except ValueError:
+            continue
+        check(network, tail, inputs)
+
+
+def test_what_comes_before_and_beside_the_layer_is_left_out() -> None:
+    network = network_of("inception_v3")
+    tail = Tail(network, "Mixed_7c.branch1x1", images(1, 128))
+    left_out = {name for name, _ in tail.structure.left_out}
+    assert {"Conv2d_1a_3x3", "Mixed_7b", "Mixed_7c.branch3x3_1", "Mixed_7c.branch_pool"} <= left_out
+    assert tail.nbytes < 4_000_000, "what nothing reads is not kept"
+
+
+def test_each_image_of_a_batch_has_its_own_tail() -> None:
+    network, inputs = network_of("resnet18"), images(3)
+    tail = Tail(network, "layer3", inputs)
+    maps = tail.maps.clone()
+    maps[1, :50] = 0
+    result = tail(maps)
+    assert torch.equal(result[::2], tail(tail.maps)[::2])
+    one = Tail(network, "layer3", inputs[1:2])
+    assert torch.allclose(result[1:2], one(maps[1:2]), atol=1e-5)
+    with pytest.raises(ValueError, match="takes as many copies, got 2"):
+        tail(maps[:2])
+
+
+def test_the_gradient_is_that_of_the_network() -> None:
+    network, inputs = network_of("vgg11"), images()
+    tail = Tail(network, "features.15", inputs)  # an in-place ReLU follows
+    leaf = tail.maps.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(tail(leaf)[0, 3], leaf)
+    kept: list[Tensor] = []
+
+    def keep(module: nn.Module, args: Any, output: Tensor) -> Tensor:
+        kept.append(output.detach().clone().requires_grad_())
+        return kept[0].clone()
+
+    handle = dict(network.named_modules())["features.15"].register_forward_hook(keep)
+    (expected,) = torch.autograd.grad(network(inputs.clone())[0, 3], kept)
+    handle.remove()
+    assert torch.allclose(gradient, expected, atol=1e-7)
+    assert torch.equal(leaf.detach(), tail.maps), "what comes after must not write into the maps"
+
+
+class Twice(nn.Module):
+    """Calls one block twice and returns a dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 6, 3, 2, 1)
+        self.block = nn.Conv2d(6, 6, 3, 1, 1)
+        self.act = nn.ReLU(inplace=True)
+        self.head = nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> dict[str, Any]:
+        x = self.act(self.first(x * 2))
+        x = self.act(self.block(x)) + x
+        x = self.act(self.block(x))
+        return {"logits": self.head(x.mean((2, 3))), "words": "kept"}
+
+
+@pytest.mark.parametrize("call", [0, 1, -1])
+def test_a_layer_that_is_called_twice_is_offered_for_each_call(call: int) -> None:
+    network, inputs = Twice().eval(), images()
+    tail = Tail(network, "block", inputs, call=call)
+    removed = tail.maps.clone()
+    removed[:, 2] = 0
+    result = tail(removed)
+    assert torch.allclose(result["logits"], hooked(network, tail, inputs, 2)["logits"], atol=1e-6)
+    assert result["words"] == "kept"
+    with pytest.raises(ValueError, match="called 2 times"):
+        Tail(network, "block", inputs, call=2)
+
+
+class Checkpointed(nn.Module):
+    """Runs its middle again during the backward pass."""
+
+    def __init__(self, twice: bool = False) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 6, 3, 2, 1)
+        self.middle = nn.Sequential(nn.Conv2d(6, 6, 3, 1, 1), nn.Tanh(), nn.Conv2d(6, 6, 3, 1, 1), nn.Tanh())
+        self.again = twice
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = checkpoint(self.middle, self.first(x), use_reentrant=False)
+        if self.again:
+            x = checkpoint(self.middle, x, use_reentrant=False)
+        return (x * x).mean((2, 3))
+
+
+def test_checkpointing_does_not_change_the_gradient() -> None:
+    network, inputs = Checkpointed().eval(), images()
+    tail = Tail(network, "middle.1", inputs)
+    leaf = (tail.maps * 1.5).requires_grad_()
+    (gradient,) = torch.autograd.grad(tail(leaf)[0, 0], leaf)
+    plain = leaf.detach().clone().requires_grad_()
+    y = network.middle[3](network.middle[2](plain))
+    (expected,) = torch.autograd.grad((y * y).mean((2, 3))[0, 0], plain)
+    assert torch.allclose(gradient, expected, atol=1e-7)
+
+    tail = Tail(Checkpointed(twice=True).eval(), "middle.1", inputs, call=0)
+    leaf = tail.maps.clone().requires_grad_()
+    with pytest.raises(RuntimeError, match="switch checkpointing off"):
+        torch.autograd.grad(tail(leaf)[0, 0], leaf)
+
+
+class Silent(nn.Module):
+    """Its in-place block is used for what it does, not for what it returns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 4, 3, 2, 1)
+        self.act = nn.ReLU(inplace=True)
+        self.last = nn.Conv2d(4, 4, 3, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        self.act(x)
+        return self.last(x).mean((2, 3))
+
+
+def test_where_leaving_out_would_be_wrong_everything_runs() -> None:
+    network, inputs = Silent().eval(), images()
+    tail = Tail(network, "last", inputs)
+    check(network, tail, inputs)
+    assert tail.structure.left_out == {}
+
+
+class BatchNormed(nn.Module):
+    """Uses the statistics of the batch also in eval mode, so that images depend on each other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 4, 3, 2, 1)
+        self.norm = nn.BatchNorm2d(4, track_running_stats=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.first(x)).relu().pow(2).mean((2, 3))
+
+
+class Noisy(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 4, 3, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.dropout(self.first(x), 0.5, training=True).mean((2, 3))
+
+
+@pytest.mark.parametrize("network", [BatchNormed(), Noisy()])
+def test_images_that_depend_on_each_other_are_refused(network: nn.Module) -> None:
+    with pytest.raises(ValueError, match="not deterministic in eval mode, or its images depend on each other"):
+        Tail(network.eval(), "first", images())
+
+
+def test_a_layer_without_maps_is_refused_in_words() -> None:
+    network = network_of("resnet18")
+    with pytest.raises(ValueError, match=r"layer 'fc' returns \(1, 1000\) for one image"):
+        Tail(network, "fc", images())
+    with pytest.raises(ValueError, match="layer 'nowhere' is not called"):
+        Tail(network, "nowhere", images())
+    tail = Tail(network, "layer4", images())
+    with pytest.raises(ValueError, match=r"must be \(m, 512, 2, 2\), got \(1, 512, 3, 2\)"):
+        tail(torch.zeros(1, 512, 3, 2))
+    with pytest.raises(TypeError, match="TorchScript"):
+        Shell(torch.jit.trace(nn.Conv2d(3, 3, 1), images()))
+
+
+def untouched(network: nn.Module) -> Callable[[], None]:
+    """A check that nothing of the user's network has changed since now."""
+    weights = copy.deepcopy(network.state_dict())
+    versions = [tensor._version for tensor in [*network.parameters(), *network.buffers()]]
+    grads = [parameter.requires_grad for parameter in network.parameters()]
+    dicts = [{key: id(value) for key, value in vars(module).items()} for module in network.modules()]
+    hooks = [len(module._forward_hooks) + len(module._forward_pre_hooks) for module in network.modules()]
+
+    def same() -> None:
+        assert all(torch.equal(weights[name], value) for name, value in network.state_dict().items())
+        assert [tensor._version for tensor in [*network.parameters(), *network.buffers()]] == versions
+        assert [parameter.requires_grad for parameter in network.parameters()] == grads
+        assert all(parameter.grad is None for parameter in network.parameters())
+        assert [{key: id(value) for key, value in vars(module).items()} for module in network.modules()] == dicts
+        assert [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in network.modules()] == hooks
+
+    return same
+
+
+def test_the_users_network_is_not_touched_also_after_a_failure() -> None:
+    network = network_of("resnet18").train()
+    same = untouched(network)
+    shell = Shell(network)
+    tail = Tail(shell, "layer3", images())
+    leaf = tail.maps.clone().requires_grad_()
+    torch.autograd.grad(tail(leaf)[0, 0], leaf)
+    same()
+    inner = shell.network.get_submodule("layer4.0.conv1")
+    working = inner.forward
+
+    def fail(*args: Any) -> Any:
+        raise RuntimeError("a fault")
+
+    inner.forward = fail  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="a fault"):
+        tail(tail.maps)
+    same()
+    inner.forward = working  # type: ignore[method-assign]
+    assert torch.equal(tail(tail.maps), tail.result)
+
+
+def test_a_call_of_the_users_network_at_the_same_time_gets_its_own_numbers() -> None:
+    network, inputs = network_of("resnet18"), images()
+    with torch.no_grad():
+        expected = network(inputs)
+    tail = Tail(network, "layer2", inputs)
+    stop, wrong = threading.Event(), []
+
+    def work() -> None:
+        while not stop.is_set():
+            tail(torch.zeros_like(tail.maps))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        for _ in range(30):
+            with torch.no_grad():
+                if not torch.equal(network(inputs), expected):
+                    wrong.append(1)
+    finally:
+        stop.set()
+        thread.join()
+    assert not wrong
+
+
+def test_weights_are_shared_and_a_change_is_seen() -> None:
+    network, inputs = network_of("resnet18"), images()
+    shell = Shell(network)
+    assert shell.network.get_parameter("conv1.weight").data_ptr() == network.get_parameter("conv1.weight").data_ptr()
+    assert shell.fresh()
+    with torch.no_grad():
+        network.get_parameter("fc.bias").add_(1)
+    assert not shell.fresh()
+    before = Tail(shell, "layer4", inputs).result
+    with torch.no_grad():
+        assert torch.equal(before, network(inputs))
+
+
+def test_wrapped_networks_are_unwrapped() -> None:
+    network, inputs = network_of("resnet18"), images()
+    expected = Tail(network, "layer4", inputs).result
+    for wrapped in (nn.DataParallel(network), torch.compile(network)):
+        assert torch.equal(Tail(wrapped, "layer4", inputs).result, expected)
+
+
+class Uncopyable(nn.Module):
+    """Holds what cannot be copied, and a weight that is computed anew for each forward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+        self.first = nn.Conv2d(3, 4, 3, 2, 1)
+        self.last = nn.Linear(4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with self.lock:
+            return self.last(self.first(x).relu().mean((2, 3)))
+
+
+def test_a_network_that_cannot_be_copied_is_worked_on_all_the_same() -> None:
+    network, inputs = Uncopyable().train(), images()
+    same = untouched(network)
+    tail = Tail(network, "first", inputs)
+    assert network.training
+    same()
+    network.eval()
+    check(network, tail, inputs)
+
+
+def test_layouts() -> None:
+    maps = layout_of((1, 8, 7, 7), (2, 8, 7, 7), (224, 224))
+    assert maps is not None
+    assert (maps.kind, maps.channels, maps.height) == ("maps", 8, 7)
+    last = layout_of((1, 7, 7, 96), (2, 7, 7, 96), (224, 224))
+    assert last is not None
+    assert (last.kind, last.channels) == ("channels_last", 96)
+    tokens = layout_of((1, 197, 32), (2, 197, 32), (224, 224))
+    assert tokens is not None
+    assert (tokens.kind, tokens.prefix, tokens.height) == ("tokens", 1, 14)
+    wide = layout_of((1, 1 + 7 * 14, 32), (2, 1 + 7 * 14, 32), (112, 224))
+    assert wide is not None
+    assert (wide.height, wide.width) == (7, 14)
+    first = layout_of((50, 1, 32), (50, 2, 32), (224, 224))
+    assert first is not None
+    assert (first.kind, first.batch_axis) == ("tokens", 1)
+    whole = torch.randn(1, 197, 32)
+    assert torch.equal(tokens.activation(tokens.maps(whole), whole), whole)
+    assert torch.equal(
+        first.activation(first.maps(torch.ones(50, 1, 32)), torch.ones(50, 1, 32)), torch.ones(50, 1, 32)
+    )
+    for one, two in (((1, 1000), (2, 1000)), ((64, 49, 96), (128, 49, 96)), ((1, 13, 8), (2, 13, 8))):
+        assert layout_of(one, two, (224, 224)) is None
+
+
+@pytest.mark.gpu
+def test_the_same_on_an_accelerator() -> None:
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    if accelerator is None:
+        pytest.skip("needs CUDA or MPS")
+    network = network_of("resnet18")
+    here = Tail(network, "layer3", images())
+    there = Tail(copy.deepcopy(network).to(accelerator), "layer3", images().to(accelerator))
+    maps = here.maps.clone()
+    maps[:, :100] = 0
+    assert torch.allclose(there(maps.to(accelerator)).cpu(), here(maps), atol=1e-3)
