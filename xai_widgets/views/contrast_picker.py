@@ -68,10 +68,16 @@ class ContrastPicker(View):
 
     def _choose_score(self, value: float, form: str = "plain", gesture: Any = None) -> None:
         """Q as a number; the steps of one drag carry one mark, and are one step of the history."""
-        if not isinstance(value, int | float) or not math.isfinite(value):
-            raise ValueError(f"Q must be a number, got {value!r}.")
-        self._shown = Contrast("score", float(value), form)
-        self.session.ask(contrast=float(value), form=form, gesture=None if gesture is None else ("contrast", gesture))
+        mark = None if gesture is None else ("contrast", gesture)
+        try:
+            if not isinstance(value, int | float) or not math.isfinite(value):
+                raise ValueError(f"Q must be a number, got {value!r}.")
+            self._shown = Contrast("score", float(value), form)
+            self.session.ask(contrast=float(value), form=form, gesture=mark)
+        except ValueError:
+            self._shown = "refused"  # the browser moved its marker by itself: take it back
+            self.draw()
+            raise
 
     def _draw_classes(self) -> None:
         model, output = self.session.model, self.session.output

@@ -189,7 +189,7 @@ def _layout() -> dict[str, Any]:
             "tickvals": [0, 0.25, 0.5, 0.75, 1],
             "gridcolor": faint,
             "zeroline": False,
-            "title": {"text": "higher is better", "standoff": 4},
+            "title": {"text": "higher is better", "standoff": 4, "font": {"size": 12}},
         },
         "yaxis": {
             "range": [len(AXES) - 0.5, -0.5],

@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { load } from "./load.mjs";
+
+const classes = await load("contrast_classes.js");
+const scores = await load("contrast_scores.js");
+
+test("classes go by probability, equal ones by index", () => {
+  assert.deepEqual(classes.byProbability(new Float32Array([0.1, 0.4, 0.1, 0.4])), [1, 3, 0, 2]);
+});
+
+test("a search finds starts of names, then starts of words, then the rest, each by probability", () => {
+  const names = ["pomegranate", "granny smith", "red granite", "Grande école", "coffee"], order = [4, 0, 2, 1, 3];
+  assert.deepEqual(classes.matches(names, order, "GRAN"), [1, 3, 2, 0]);
+  assert.deepEqual(classes.matches(names, order, "ecole"), [3]);
+  assert.deepEqual(classes.matches(names, order, "  "), order);
+  assert.deepEqual(classes.matches(names, order, "zebra"), []);
+  assert.deepEqual(classes.matches(["a.b (c)", "abc"], [0, 1], "(c"), [0]); // no pattern, only letters
+});
+
+test("a search among a thousand classes takes a moment", () => {
+  const names = Array.from({ length: 1000 }, (_, i) => `class number ${i}`), order = [...names.keys()];
+  const began = performance.now();
+  assert.equal(classes.matches(names, order, "number 99").length, 11);
+  assert.ok(performance.now() - began < 100);
+});
+
+test("probabilities are told apart at both ends", () => {
+  assert.deepEqual([0, 1e-9, 0.00021, 0.0312, 0.5, 0.9997, 1, NaN].map(classes.percent),
+    ["0.0 %", "< 0.01 %", "0.02 %", "3.12 %", "50.0 %", "> 99.9 %", "100.0 %", "n/a"]);
+});
+
+test("the question names P and Q", () => {
+  const names = ["cat", "<b>cup</b>"], ask = (contrast) => classes.question(names, 0, contrast).join("");
+  assert.equal(ask({ kind: "class", value: 1 }), "Why cat, rather than <b>cup</b>?");
+  assert.equal(ask({ kind: "confidence" }), "Why not cat with 100 % confidence?");
+  assert.equal(ask({ kind: "" }), "Why cat?");
+  assert.equal(ask({ kind: "class", value: 7 }), "Why cat?");
+  assert.equal(classes.question(names, -1, { kind: "" }).join(""), "Why P?");
+});
+
+test("the axis holds the range and whatever lies outside of it", () => {
+  assert.deepEqual(scores.axisOf([0, 1], 0.5, NaN, undefined), [0, 1]);
+  assert.deepEqual(scores.axisOf([0, 1], -0.2, 3), [-0.2, 3]);
+});
+
+test("a place on the axis is a score, rounded to a thousandth and kept inside", () => {
+  assert.deepEqual([-1, 0, 0.25049, 1, 9].map((share) => scores.scoreAt([0, 100], share)), [0, 0, 25, 100, 100]);
+  assert.equal(scores.scoreAt([-1, 1], 0.5), 0);
+  assert.equal(scores.scoreAt([2, 2], 0.5), 2);
+});
+
+test("decimals tell a thousandth of the range apart", () => {
+  assert.deepEqual([[0, 1], [0, 100], [0, 5000], [0, 0.01]].map(scores.decimalsOf), [3, 1, 0, 5]);
+});
+
+test("what Q asks depends on its side of the score", () => {
+  assert.match(scores.meaning(0.5, 0.75), /prevents a higher score/);
+  assert.match(scores.meaning(0.5, 0.25), /merits a score above Q/);
+  assert.match(scores.meaning(0.5, 0.5), /nothing is left/);
+  assert.match(scores.meaning(0.5, NaN), /Choose/);
+  assert.equal(scores.meaning(NaN, 0.5), "");
+});
+
+test("the plain form prints its factor and what is always true of it", () => {
+  const note = scores.formNote("plain", 0.618, 0.75, 3);
+  assert.match(note, /2\|y − Q\| = 0\.264/);
+  assert.match(note, /Every Q on the same side of y gives the same picture, up to this factor/);
+  assert.match(scores.formNote("plain", 0.618, NaN, 3), /^Every Q/);
+  assert.match(scores.formNote("tiles", 0.618, 0.75, 3), /^Tiles/);
+});
+
+test("the question about a score", () => {
+  assert.equal(scores.question(0.618, -0.25, 2).join(""), "Why 0.62, rather than −0.25?");
+  assert.equal(scores.question(0.618, NaN, 2).join(""), "Why the score 0.62?");
+});

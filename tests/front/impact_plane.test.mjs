@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { load } from "./load.mjs";
+
+const { ROLES, effect, pointsOf, ranked, selection, sentence, shapeOf } = await load("impact_plane.js");
+const impacts = (deltaY, deltaError = [], roles = []) => ({ deltaY: Float32Array.from(deltaY),
+  deltaError: Float32Array.from(deltaError), roles: Int8Array.from(roles), exact: new Uint8Array(deltaY.length).fill(1) });
+
+test("a map without which the score falls was raising it", () => {
+  assert.deepEqual([-1, 1, 0].map(effect), ["raises the score", "lowers the score", "changes nothing"]);
+  assert.deepEqual([-1, 1, 0].map(shapeOf), ["up", "down", "dot"]);
+});
+
+test("role names agree with the signs that make them", () => {
+  for (const [role, deltaY] of [[1, -1], [2, 1], [3, -1], [4, 1]]) assert.ok(ROLES[role].endsWith(effect(deltaY)));
+  assert.ok([1, 2].every((role) => ROLES[role].startsWith("helpful")) && [3, 4].every((role) => ROLES[role].startsWith("harmful")));
+});
+
+test("maps are gone through from the largest effect on", () => {
+  assert.deepEqual(ranked(Float32Array.from([0.1, -0.5, 0, 0.5])), [1, 3, 0, 2]);
+});
+
+test("with a rating the plane, without one the rank", () => {
+  const plane = pointsOf(impacts([1, -2, 0], [0.5, -0.5, 0]));
+  assert.deepEqual([[...plane.xs], [...plane.ys], plane.byRank], [[1, -2, 0], [0.5, -0.5, 0], false]);
+  const rank = pointsOf(impacts([1, -2, 0]));
+  assert.deepEqual([[...rank.xs], [...rank.ys], rank.byRank], [[3, 1, 2], [1, -2, 0], true]);
+});
+
+test("a map is told by name, both numbers and its role", () => {
+  const text = sentence(1, impacts([0, -0.25], [0, 0.125], [0, 1]));
+  assert.equal(text, "map 1: Δ score −0.250 · Δ error +0.125 · helpful, raises the score");
+  const without = { ...impacts([0.5]), exact: Uint8Array.of(0) };
+  assert.equal(sentence(0, without), "map 0: Δ score +0.500 · lowers the score (first estimate)");
+});
+
+test("a selection is replaced, or grows and shrinks with a key", () => {
+  assert.deepEqual(selection([1, 2], [3], false), [3]);
+  assert.deepEqual(selection([1, 2], [], false), []);
+  assert.deepEqual(selection([1, 2], [2], true), [1]);
+  assert.deepEqual(selection([1, 2], [3], true), [1, 2, 3]);
+  assert.deepEqual(selection([1, 2], [2, 5], true), [1, 2, 5]);
+});

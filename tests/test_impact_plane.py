@@ -1,0 +1,151 @@
+"""The impact plane: what it shows is what the session computed, and a selection is the session's."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+
+from xai_widgets.views import ImpactPlane
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture
+def scored(make_session: Make) -> Any:
+    return make_session(tiny.regressor(), tiny.rated())
+
+
+def floats(data: bytes) -> np.ndarray:
+    return np.frombuffer(data, np.float32)
+
+
+def test_it_shows_the_impacts_of_the_session(scored: Any) -> None:
+    plane, impacts = ImpactPlane(scored), scored.impacts
+    np.testing.assert_array_equal(floats(plane.delta_y), impacts.delta_y)
+    np.testing.assert_array_equal(floats(plane.delta_error), impacts.delta_error)
+    np.testing.assert_array_equal(np.frombuffer(plane.roles, np.int8), impacts.roles)
+    assert plane.exact == b"\x01" * len(impacts.delta_y)
+    assert scored.query.layer in plane.title
+    plane.close()
+
+
+def test_quadrants_are_the_roles(scored: Any) -> None:
+    """Right of zero: the score grows without the map, so the map lowers it."""
+    plane = ImpactPlane(scored)
+    x, y, role = floats(plane.delta_y), floats(plane.delta_error), np.frombuffer(plane.roles, np.int8)
+    assert role.any()
+    assert (np.sign(y[role > 0]) == np.where(role[role > 0] <= 2, 1, -1)).all()
+    assert (np.sign(x[role > 0]) == np.where(role[role > 0] % 2 == 1, -1, 1)).all()
+    plane.close()
+
+
+def test_residual_and_the_fact_that_follows_from_it(scored: Any) -> None:
+    plane, session = ImpactPlane(scored), scored
+    rating = session.images.rating(session.query.image)
+    residual = session.output.value - rating
+    assert f"rating {rating:.3g}" in plane.facts
+    assert f"{abs(residual):.3g}" in plane.facts
+    assert ("too high" if residual > 0 else "too low") in plane.facts
+    one_way = np.abs(session.impacts.delta_y).max() <= abs(residual)
+    assert ("every helpful map" in plane.note) == one_way
+    plane.close()
+
+
+def test_without_a_rating_it_says_why(scored: Any) -> None:
+    scored.ask(image=scored.images.names[2])
+    scored.wait()
+    plane = ImpactPlane(scored)
+    assert len(floats(plane.delta_y)) == tiny.MAPS
+    assert plane.delta_error == plane.roles == b""
+    assert "No rating is known" in plane.note
+    assert "rating" not in plane.facts
+    plane.close()
+
+
+def test_a_class_has_no_rating(make_session: Make) -> None:
+    plane = ImpactPlane(make_session(tiny.classifier(), tiny.rated()))
+    assert plane.delta_error == b""
+    assert "class has no rating" in plane.note
+    plane.close()
+
+
+def test_a_selection_is_the_sessions(scored: Any) -> None:
+    plane = ImpactPlane(scored)
+    plane.comm.click(kind="select", indices=[5, 2])
+    assert scored.selected == (5, 2)
+    scored.select([1])
+    assert plane.selected == [1]
+    plane.comm.click(kind="select", indices=[])
+    assert scored.selected == ()
+    plane.close()
+
+
+def test_a_map_that_does_not_exist_is_one_line(scored: Any) -> None:
+    plane = ImpactPlane(scored)
+    plane.comm.click(kind="select", indices=[10_000])
+    assert scored.selected == ()
+    assert "10000" in scored.error
+    plane.close()
+
+
+def test_a_selection_sends_no_impacts_again(scored: Any) -> None:
+    plane = ImpactPlane(scored)
+    plane.comm.take()
+    scored.select(range(8))
+    updates, size = plane.comm.take()
+    assert updates == [["selected"]]
+    assert size < 300
+    plane.close()
+
+
+def test_estimates_come_first_and_become_exact(scored: Any) -> None:
+    plane, whole = ImpactPlane(scored), scored.impacts
+    some = np.arange(len(whole.exact)) % 2 == 0
+    with scored.lock:
+        scored.impacts = replace(whole, exact=some, done=False)
+    assert np.frombuffer(plane.exact, np.uint8).astype(bool).tolist() == some.tolist()
+    plane.comm.take()
+    with scored.lock:
+        scored.impacts = whole
+    assert plane.comm.take()[0] == [["exact"]]
+    plane.close()
+
+
+def test_another_image_clears_it_at_once(scored: Any) -> None:
+    plane = ImpactPlane(scored)
+    with scored.lock:  # no answer can come in between
+        scored.ask(image=scored.images.names[1])
+        assert (plane.delta_y, plane.exact, plane.facts, plane.note) == (b"", b"", "", "")
+    scored.wait()
+    np.testing.assert_array_equal(floats(plane.delta_y), scored.impacts.delta_y)
+    plane.close()
+
+
+@pytest.mark.parametrize("residual", [0.25, -0.25, 0.0])
+def test_the_way_of_the_residual(scored: Any, residual: float) -> None:
+    plane = ImpactPlane(scored)
+    with scored.lock:
+        scored.impacts = replace(scored.impacts, value=0.5, residual=residual)
+    assert f"rating {0.5 - residual:.3g}" in plane.facts
+    assert {0.25: "too high", -0.25: "too low", 0.0: "just right"}[residual] in plane.facts
+    plane.close()
+
+
+def test_a_closed_plane_no_longer_follows_and_is_freed(scored: Any) -> None:
+    plane = ImpactPlane(scored)
+    gone, sent = weakref.ref(plane), plane.comm.sent
+    plane.close()
+    plane.close()
+    count = len(sent)
+    scored.select([1])
+    assert len(sent) == count
+    del plane
+    gc.collect()
+    assert gone() is None

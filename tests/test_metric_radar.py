@@ -1,0 +1,247 @@
+"""The metric radar: the drawn numbers are the measured ones, n/a is never a number, and the figure is made once."""
+
+from __future__ import annotations
+
+import gc
+import json
+import math
+import threading
+import weakref
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import tiny
+
+from xai_widgets.views import MetricRadar
+from xai_widgets.views.metric_radar import AXES, COLOURS, CONFIG, NAMES, RadarFigure, Series
+
+EVIL = '<b>cat</b><img src=x onerror="window.hacked = 1">'
+FULL = dict(zip(NAMES, (0.1, 0.2, 0.3, 0.4, 0.5), strict=True))
+Make = Callable[..., Any]
+
+
+@pytest.fixture
+def scored(make_session: Make) -> Any:
+    return make_session(tiny.regressor(), tiny.rated())
+
+
+@pytest.fixture
+def figure() -> RadarFigure:
+    made = RadarFigure(threading.RLock())
+    made.close()  # plotly's figure works without a front end, and no widget is left
+    return made
+
+
+def drawn(figure: Any, number: int = 0) -> list[float | None]:
+    line, dots = figure.data[2 * number : 2 * number + 2]
+    assert list(line.r) == [*dots.x, dots.x[0]]  # the twins agree, and the line closes
+    return list(dots.x)
+
+
+def test_it_draws_what_was_measured(scored: Any) -> None:
+    radar, values = MetricRadar(scored), scored.measures.values
+    assert [axis["name"] for axis in radar.axes] == list(NAMES)
+    for axis, at in zip(radar.axes, drawn(radar.figure), strict=True):
+        value = values[axis["name"]]
+        assert axis["text"] == ("n/a" if math.isnan(value) else f"{value:.3f}")
+        assert at == (None if math.isnan(value) else pytest.approx(max(value, 0)))
+    radar.close()
+
+
+def test_what_is_not_available_is_no_number(scored: Any) -> None:
+    """One run only: stability is n/a, on both plots and in the text."""
+    radar = MetricRadar(scored)
+    place = NAMES.index("stability")
+    assert drawn(radar.figure)[place] is None
+    assert radar.axes[place]["text"] == "n/a"
+    assert "Not available: stability" in radar.note
+    labels = radar.figure.layout.polar.angularaxis.ticktext
+    assert labels[place] == "stability<br>n/a"
+    assert list(labels) == list(radar.figure.layout.yaxis.ticktext)
+    assert radar.figure.data[0].fill == "none"  # a filling would close the gap
+    assert labels[NAMES.index("noise")] == "noise"
+    radar.close()
+
+
+def test_a_negative_similarity_is_drawn_at_zero_and_said_as_it_is(figure: RadarFigure) -> None:
+    figure.show_series([Series("one", FULL | {"noise": -0.25})])
+    place = NAMES.index("noise")
+    assert drawn(figure)[place] == 0
+    assert "-0.250" in figure.data[0].customdata[place]
+
+
+def test_intervals_stand_around_the_dots(figure: RadarFigure) -> None:
+    low = {name: value - 0.05 for name, value in FULL.items()}
+    high = {name: value + 0.1 for name, value in FULL.items()}
+    figure.show_series([Series("plain", FULL), Series("mean", FULL, low, high)])
+    assert not figure.data[1].error_x.visible
+    assert figure.data[3].error_x.visible
+    assert list(figure.data[3].error_x.array) == pytest.approx([0.1] * 5)
+    assert list(figure.data[3].error_x.arrayminus) == pytest.approx([0.05] * 5)
+    assert "0.100 [0.050, 0.200]" in figure.data[2].customdata[0]
+    figure.show_series([Series("plain", FULL)])
+    assert [trace.visible for trace in figure.data] == [True, True] + [False] * (2 * len(COLOURS) - 2)
+
+
+def test_relative_axes_are_shares_of_the_best(figure: RadarFigure) -> None:
+    half = {name: value / 2 for name, value in FULL.items()} | {"focus": math.nan}
+    figure.show_series([Series("best", FULL), Series("half", half)], relative=True)
+    assert drawn(figure) == pytest.approx([1.0] * 5)
+    assert drawn(figure, 1) == [0.5, 0.5, 0.5, None, 0.5]
+    assert "share" in figure.layout.xaxis.title.text
+    figure.show_series([Series("nothing", dict.fromkeys(NAMES, 0.0))], relative=True)
+    assert drawn(figure) == [None] * 5  # a share of nothing is not available
+
+
+def test_names_are_text(figure: RadarFigure) -> None:
+    figure.show_series([Series(EVIL, FULL), Series("b", FULL)])
+    for text in (figure.data[0].name, *figure.data[0].customdata):
+        assert "<img" not in text
+        assert "&lt;img" in text
+
+
+def test_no_way_leads_out(figure: RadarFigure) -> None:
+    assert figure._config == CONFIG
+    assert CONFIG["displayModeBar"] is False
+    assert (CONFIG["showSendToCloud"], CONFIG["plotlyServerURL"]) == (False, "")
+
+
+def test_a_click_on_a_point_shows_what_it_is_made_of(scored: Any) -> None:
+    radar = MetricRadar(scored)
+    for trace, point, name in ((0, 1, "noise"), (1, 2, "resilience"), (0, len(NAMES), "entropy")):
+        points = {"trace_indexes": [trace], "point_indexes": [point], "xs": [None], "ys": [None]}
+        radar.figure.comm.arrive(_js2py_pointsCallback={"event_type": "plotly_click", "points": points})
+        assert radar.axis == name
+    radar.comm.click(kind="axis", name="entropy")  # the button closes what is open
+    assert (radar.axis, radar.detail) == ("", {})
+    radar.close()
+
+
+def test_the_details_are_the_measured_ones(scored: Any) -> None:
+    radar, measures = MetricRadar(scored), scored.measures
+    radar.comm.click(kind="axis", name="noise")
+    (ladder,) = radar.detail["tables"]
+    assert ladder["head"] == ["share of pixels", "SSIM with the clean map"]
+    found = [[cell if cell == "n/a" else float(cell.replace("−", "-")) for cell in row] for row in ladder["rows"]]
+    wanted = zip(measures.details["noise"]["levels"], measures.details["noise"]["ssim"], strict=True)
+    assert found == [["n/a" if math.isnan(cell) else round(cell, 3) for cell in row] for row in wanted]
+    assert radar.detail["note"] == measures.notes["noise"]
+    for name, words in (
+        ("focus", {"SSIM, salient regions blurred", "SSIM, other regions blurred"}),
+        ("resilience", {"shifts", "flips", "turns"}),
+        ("stability", {"training runs"}),
+    ):
+        radar.comm.click(kind="axis", name=name)
+        assert words <= {row[0] for row in radar.detail["tables"][0]["rows"]}
+    radar.comm.click(kind="axis", name="speed")
+    assert scored.error.startswith("axis must be one of entropy")
+    radar.close()
+
+
+def test_measures_come_in_one_by_one(scored: Any) -> None:
+    radar, whole = MetricRadar(scored), scored.measures
+    values = dict.fromkeys(NAMES, math.nan) | {"entropy": whole.values["entropy"]}
+    with scored.lock:
+        scored.measures = replace(whole, values=values, notes={"entropy": ""}, done=False)
+        assert [axis["text"] for axis in radar.axes] == [f"{values['entropy']:.3f}", "…", "…", "…", "…"]
+        assert "1 of 5 measured" in radar.note
+        assert not radar.can_keep
+        scored.measures = None
+        assert {axis["text"] for axis in radar.axes} == {"…"}
+        assert drawn(radar.figure) == [None] * 5
+    radar.close()
+
+
+def test_measuring_again(scored: Any) -> None:
+    radar, values = MetricRadar(scored), dict(scored.measures.values)
+    with scored.lock:
+        radar.comm.click(kind="measure")
+        assert scored.measures is None
+    assert scored.wait()
+    assert scored.measures.values == pytest.approx(values, nan_ok=True)
+    radar.close()
+
+
+def test_series_beside_the_present_one(scored: Any) -> None:
+    radar = MetricRadar(scored)
+    radar.add("published", FULL, low={"noise": 0.1}, high={"noise": 0.3})
+    assert radar.others == ["published"]
+    assert drawn(radar.figure, 1) == [0.1, 0.2, 0.3, 0.4, 0.5]
+    radar.add("published", FULL | {"noise": 0.9})  # the same name again
+    assert drawn(radar.figure, 1)[1] == 0.9
+    radar.comm.click(kind="relative", on=True)
+    assert radar.relative
+    assert max(at for at in drawn(radar.figure) + drawn(radar.figure, 1) if at is not None) == 1
+    radar.comm.click(kind="keep")
+    assert len(radar.others) == 2
+    radar.comm.click(kind="remove", name="published")
+    assert len(radar.others) == 1
+    assert scored.images.names[0] in radar.others[0]
+    radar.comm.click(kind="axis", name="noise")
+    assert radar.detail["tables"][-1]["rows"] == [[radar.others[0], radar.axes[1]["text"]]]
+    radar.close()
+
+
+def test_what_cannot_be_added(scored: Any) -> None:
+    radar = MetricRadar(scored)
+    with pytest.raises(ValueError, match=r"values must be named entropy, noise, .* got speed\."):
+        radar.add("other", {"speed": 1.0})
+    for number in range(len(COLOURS) - 1):
+        radar.add(str(number), FULL)
+    with pytest.raises(ValueError, match="at most 5 series"):
+        radar.add("one more", FULL)
+    assert not radar.can_keep
+    with pytest.raises(ValueError, match="name must be one of 0, 1, 2, 3, 4, got 'x'"):
+        radar.remove("x")
+    radar.close()
+
+
+def test_the_figure_is_made_once(scored: Any) -> None:
+    radar = MetricRadar(scored)
+    comm = radar.figure.comm
+    opening = sum(len(json.dumps(data)) for data, _ in comm.sent)
+    assert opening > 1_000_000  # plotly itself, once
+    comm.take()
+    scored.ask(image=scored.images.names[1])
+    scored.wait()
+    radar.comm.click(kind="narrow", on=True)
+    assert radar.figure.layout.height > 400
+    updates, size = comm.take()
+    names = {name for some in updates for name in some}
+    assert "_py2js_update" in names
+    assert not names & {"_esm", "_widget_data", "_widget_layout"}
+    assert size < 20_000
+    radar.close()
+
+
+def test_a_drag_of_a_gain_does_not_touch_the_figure(scored: Any) -> None:
+    radar = MetricRadar(scored)
+    radar.figure.comm.take(), radar.comm.take()
+    for step in range(5):
+        scored.set_gain(1, step / 5)
+        scored.wait()
+    assert radar.figure.comm.take() == ([], 0)
+    assert radar.comm.take() == ([], 0)
+    radar.close()
+
+
+def test_every_axis_says_what_it_is() -> None:
+    assert len({label for _, label, _ in AXES}) == len(AXES)
+    assert all(meaning.endswith(".") for _, _, meaning in AXES)
+
+
+def test_a_closed_radar_no_longer_follows_and_is_freed(scored: Any) -> None:
+    radar = MetricRadar(scored)
+    gone = [weakref.ref(radar), weakref.ref(radar.figure)]
+    sent = [radar.comm.sent, radar.figure.comm.sent]
+    radar.close()
+    radar.close()
+    counts = [len(some) for some in sent]
+    scored.ask(image=scored.images.names[1])
+    scored.wait()
+    assert [len(some) for some in sent] == counts
+    del radar
+    gc.collect()
+    assert [one() for one in gone] == [None, None]
