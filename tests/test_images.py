@@ -46,7 +46,7 @@ def one(path: Path) -> np.ndarray:
 
 # ---------------------------------------------------------------- formats
 
-LOSSLESS = {
+LOSSLESS: dict[str, dict[str, Any]] = {
     "png": {},
     "bmp": {},
     "tif": {},
@@ -144,7 +144,7 @@ def test_a_dark_sixteen_bit_image_stays_dark(tmp_path: Path) -> None:
 @pytest.mark.parametrize("planes", ["contig", "separate"])
 @pytest.mark.parametrize("kind", [np.uint16, np.float32])
 def test_tiff_beyond_pillow(tmp_path: Path, photo: np.ndarray, planes: str, kind: type) -> None:
-    array = (photo / 255 * (65535 if kind == np.uint16 else 1)).astype(kind)
+    array: np.ndarray = (photo / 255 * (65535 if kind == np.uint16 else 1)).astype(kind)
     array = array if planes == "contig" else np.moveaxis(array, 2, 0)
     tifffile.imwrite(tmp_path / "a.tif", array, photometric="rgb", planarconfig=planes)
     close(one(tmp_path / "a.tif"), photo, 1)
@@ -305,7 +305,7 @@ def test_a_table_gives_ratings_labels_human_maps_and_more(folder: Path, separato
     assert human_map.shape == (2, 4)
     assert human_map == pytest.approx(0.2)
     assert images.human_map("deep/image2.jpg") is None
-    assert images.table.loc["image9.png", ["camera", "iso"]].tolist() == ["A", 100]
+    assert list(images.table.loc["image9.png", ["camera", "iso"]]) == ["A", 100]
     assert images.table["iso"].dtype == float
     assert images.table["rating"].dtype == float
     assert (images.problems, images.name) == ({}, "t")
