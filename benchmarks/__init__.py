@@ -1,0 +1,1 @@
+"""Timings against the peers, measured side by side in one run."""
