@@ -4,66 +4,12 @@
 import { bytes, clamp, colours, element, fitCanvas, floats, onTheme, oncePerFrame, suppressShortcuts } from "./dom.js";
 import { atlasOf, paintCell } from "./map_cells.js";
 import { cellAt, gainAt, layoutOf, MOST, moved, placeOf, SIZES, visible } from "./map_layout.js";
-import { arrange, countsOf, describe, FILTERS, largest, NEEDS_RATING, ORDERS } from "./map_order.js";
+import { arrange, countsOf, describe, FILTERS, largest, NEEDS_RATING } from "./map_order.js";
+import { ACTIONS, build } from "./map_parts.js";
 
-const ACTIONS = [ // kind, key, words; "some" acts on the selected maps
-  ["mute", "m", "Mute", "Set the gain of the selected maps to 0, or back to 1 when all of them are muted", "some"],
-  ["solo", "s", "Solo", "Keep the selected maps, mute all others", "some"],
-  ["invert", "i", "Invert", "Mute what is heard, and hear what is muted", ""],
-  ["reset", "r", "Reset", "All gains back to 1", ""],
-];
 const ALWAYS = new Set(["all", "raises", "lowers"]); // other filters are offered where they would keep something
 const COLOURS = ["ink", "faint", "paper", "shade", "line", "accent", "warm", "raises", "lowers", "helps", "harms", "chosen"];
 const rgb = (text) => text.match(/\d+(\.\d+)?/g).slice(0, 3).map(Number);
-
-function chooser(label, options) {
-  const select = element("select", { class: "xw-select" });
-  for (const [name, words] of Object.entries(options)) select.append(element("option", { value: name }, words));
-  return [select, element("label", { class: "xw-caption" }, `${label} `, select)];
-}
-
-function build() {
-  const [order, orderLabel] = chooser("Sort", ORDERS);
-  const [size, sizeLabel] = chooser("Size", { small: "small", medium: "medium", large: "large" });
-  const parts = {
-    order, size,
-    filters: Object.fromEntries(Object.keys(FILTERS).map((name) => [name,
-      element("button", { class: "xw-chip", type: "button", "data-filter": name })])),
-    buttons: Object.fromEntries(ACTIONS.map(([kind, key, words, title]) => [kind,
-      element("button", { class: "xw-button", type: "button", title: `${title} (${key})`, "aria-keyshortcuts": key }, words)])),
-    undo: element("button", { class: "xw-button", type: "button", title: "Take the last change back (u)" }, "Undo"),
-    all: element("button", { class: "xw-button", type: "button", title: "Select every map that is shown (a)" }, "Select shown"),
-    top: element("button", { class: "xw-button", type: "button",
-      title: "Keep the first maps in the order shown, mute all others" }, "Solo first"),
-    most: element("input", { class: "xw-input xw-most", type: "number", min: 1, value: 8, "aria-label": "How many maps to keep" }),
-    again: element("button", { class: "xw-button xw-again", type: "button", hidden: true,
-      title: "The effects changed; maps stay in place while you work on them" }, "Sort again"),
-    title: element("span", { class: "xw-title" }), count: element("span", { class: "xw-caption xw-numbers" }),
-    progress: element("progress", { class: "xw-progress", "aria-label": "Maps whose effect is exact" }),
-    known: element("span", { class: "xw-caption xw-numbers", role: "status" }),
-    canvas: element("canvas", { "aria-hidden": "true" }),
-    knob: element("div", { role: "slider", tabindex: "0", "aria-valuemin": "0", "aria-valuemax": `${MOST}` }),
-    empty: element("div", { class: "xw-empty xw-caption" }),
-    detail: element("div", { class: "xw-detail xw-numbers" }, element("strong"), element("span", { class: "xw-caption" })),
-    note: element("div", { class: "xw-caption" }), legend: element("div", { class: "xw-caption" }),
-  };
-  parts.cell = element("div", { role: "gridcell" }, parts.knob);
-  parts.row = element("div", { role: "row", class: "xw-row" }, parts.cell);
-  parts.sheet = element("div", { class: "xw-sheet", role: "presentation" }, parts.canvas, parts.row);
-  parts.view = element("div", { class: "xw-window", role: "grid", "aria-label": "Feature maps and their gains",
-    "aria-multiselectable": "true", "aria-description": "Arrow keys move between maps, space selects, plus and minus change "
-      + "the gain, 0 and 1 set it, m mutes, s solos, i inverts, r resets, u undoes." }, parts.sheet, parts.empty);
-  const bar = (...children) => element("div", { class: "xw-bar" }, ...children);
-  const tools = bar(bar(orderLabel, sizeLabel, parts.again),
-    bar(...Object.values(parts.buttons), parts.undo, parts.all, element("span", { class: "xw-pair" }, parts.top, parts.most)));
-  tools.setAttribute("role", "toolbar");
-  tools.setAttribute("aria-label", "Order and gains of the feature maps");
-  const chips = element("div", { class: "xw-bar xw-chips", role: "group", "aria-label": "Which maps are shown" },
-    ...Object.values(parts.filters));
-  parts.root = element("div", { class: "xw xw-maps" }, bar(parts.title, parts.count, parts.known), tools, chips, parts.progress,
-    parts.view, parts.detail, parts.note, parts.legend);
-  return parts;
-}
 
 function render({ model, el, signal }) {
   const parts = build(), { view, sheet, canvas, knob } = parts;
@@ -75,21 +21,26 @@ function render({ model, el, signal }) {
   const [later, cancel] = oncePerFrame(paint);
 
   function readMaps() {
-    const shape = model.get("shape"), [count, height, width] = shape;
-    bank.dead = bytes(model.get("dead"));
-    if (bank.gains.length !== count) bank.gains = new Float32Array(count).fill(1);
+    const { count = 0, h = 0, w = 0, dead, layer: name } = model.get("maps");
+    bank.dead = dead ? bytes(dead) : new Uint8Array(0);
+    if (bank.gains.length !== count) {
+      bank.gains = new Float32Array(count).fill(1);
+      [under, dragged, ids] = [-1, [], []];
+    }
     readColours();
     current = clamp(current, 0, Math.max(count - 1, 0));
     parts.title.textContent = "Feature maps";
-    parts.count.textContent = count ? `layer ${model.get("layer")} · ${count} maps, ${height} × ${width}` : "no maps yet";
+    parts.count.textContent = count ? `layer ${name} · ${count} maps, ${h} × ${w}` : "on their way";
     readImpacts();
   }
 
   function readColours() {
+    if (!parts.root.isConnected) return; // JupyterLab puts `el` into the page later; the observer of sizes calls then
     ink = Object.fromEntries(colours(parts.root, ...COLOURS.map((name) => `--xw-${name}`)).map((c, i) => [COLOURS[i], c]));
     ink.font = getComputedStyle(parts.root).fontFamily;
     const [low, high] = colours(parts.root, "--xw-map-low", "--xw-map-high").map(rgb);
-    bank.atlas = atlasOf(bytes(model.get("thumbs")), model.get("shape"), low, high);
+    const { values, count = 0, h = 0, w = 0 } = model.get("maps");
+    bank.atlas = atlasOf(values ? bytes(values) : new Uint8Array(0), [count, h, w], low, high);
     later();
   }
 
@@ -143,19 +94,19 @@ function render({ model, el, signal }) {
 
   /** Sort anew, unless the reader is at work here: then maps stay where they are, and a button offers it. */
   function refresh() {
-    const about = `${model.get("key")}|${Boolean(bank.delta)}|${bank.gains.length}`;
-    if (sortedFor !== about && !dragged.length) {
+    if (dragged.length) return tell();
+    const about = `${model.get("maps").key}|${Boolean(bank.delta)}`;
+    if (sortedFor !== about) {
       sort();
       current = anchor = ids[0] ?? 0;
-      tell();
-    }
-    else if (hovering || typing || dragged.length) {
-      stale = true;
+    } else if (hovering || typing) {
       const next = arrange(bank, parts.order.value, filter);
-      parts.again.hidden = next.length === ids.length && next.every((id, at) => id === ids[at]);
-      tell();
+      stale = next.length !== ids.length || next.some((id, at) => id !== ids[at]);
+      parts.again.hidden = !stale;
     } else sort();
     sortedFor = about;
+    tellFilters();
+    tell();
   }
 
   function sort() {
@@ -180,6 +131,7 @@ function render({ model, el, signal }) {
 
   function paint() {
     const width = view.clientWidth, height = view.clientHeight, top = view.scrollTop;
+    if (!bank.atlas || !width) return;
     const context = fitCanvas(canvas, width, height);
     context.clearRect(0, 0, width, height);
     context.translate(0, -top);
@@ -207,7 +159,6 @@ function render({ model, el, signal }) {
       knob.setAttribute("aria-valuenow", bank.gains[current]);
       knob.setAttribute("aria-valuetext", `${bank.gains[current].toFixed(2)}. ${line.split(" · ").slice(2).join(", ")}. ${more}`);
     }
-    tellFilters();
     const words = shown < 0 ? ["", ""] : describe(bank, shown, model.get("subject"));
     parts.detail.children[0].textContent = words[0];
     parts.detail.children[1].textContent = words[1];
@@ -308,7 +259,7 @@ function render({ model, el, signal }) {
     sheet.style.cursor = hit?.part === "bar" ? "ew-resize" : hit ? "pointer" : "";
     if (under !== (under = hit ? ids[hit.place] : -1)) tell();
   });
-  const release = () => { if (dragged.length) { dragged = []; tell(); } };
+  const release = () => { if (dragged.length) { dragged = []; refresh(); } };
   for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) listen(sheet, type, release);
   listen(sheet, "dblclick", (event) => {
     const hit = cellAt(layout, ...local(event));
@@ -350,18 +301,24 @@ function render({ model, el, signal }) {
     event.preventDefault();
   });
 
-  const watched = [["change:thumbs change:shape change:dead change:layer", readMaps], ["change:impacts change:subject", readImpacts],
+  const watched = [["change:maps", readMaps], ["change:impacts change:subject", readImpacts],
     ["change:gains", readGains], ["change:drag", readDrag], ["change:chosen", readSelected], ["change:can_undo", tell],
-    ["change:height", readHeight], ["change:order change:show change:size", readChoices]];
+    ["change:height", readHeight], ["change:pending", readPending], ["change:order change:show change:size", readChoices]];
+  function readPending() { parts.root.classList.toggle("xw-pending", model.get("pending")); }
   function readHeight() { view.style.height = `${model.get("height")}px`; }
   function readChoices() {
     [parts.order.value, filter, parts.size.value] = ["order", "show", "size"].map((name) => model.get(name));
     sort();
+    tellFilters();
   }
   for (const [events, action] of watched) model.on(events, action);
-  const size = new ResizeObserver(resize);
+  const size = new ResizeObserver(() => {
+    if (!bank.atlas) readColours();
+    resize();
+  });
   [parts.order.value, parts.size.value] = [model.get("order"), model.get("size")];
   readHeight();
+  readPending();
   readMaps();
   readGains();
   readSelected();

@@ -82,9 +82,8 @@ export const decimalsFor = (most, figures) => (most > 0 ? Math.min(Math.max(figu
 /** A signed number with a true minus and without the zero before the point. */
 export function short(value, decimals) {
   if (value === undefined || value !== value) return "…";
-  const text = Math.abs(value).toFixed(decimals);
-  if (!Number(text)) return "0";
-  return (value < 0 ? "−" : "+") + text.replace(/^0\./, ".");
+  if (value === 0) return "0";
+  return (value < 0 ? "−" : "+") + Math.abs(value).toFixed(decimals).replace(/^0\./, ".");
 }
 
 const plain = (value) => (Math.abs(value) >= 0.001 || value === 0 ? value.toPrecision(3) : value.toExponential(1));

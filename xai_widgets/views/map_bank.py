@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from traitlets import Bool, Bytes, Dict, Enum, Int, Tuple, Unicode
+from traitlets import Bool, Dict, Enum, Int, Unicode
 
 from xai_widgets.session import Session
 from xai_widgets.static import front_end, style
@@ -23,11 +23,10 @@ class MapBank(View):
     _css = style("map_bank.css")
     watches = ("query", "maps", "impacts", "selected", "status")
 
-    thumbs = Bytes(help="All maps at native size, one byte a pixel.").tag(sync=True)
-    shape = Tuple(Int(), Int(), Int(), default_value=(0, 0, 0), help="Maps, rows, columns.").tag(sync=True)
-    dead = Bytes(help="1 for maps that are zero everywhere.").tag(sync=True)
-    layer = Unicode(help="Whose maps these are.").tag(sync=True)
-    key = Unicode(help="Of what these maps are; a new one sorts them anew at once.").tag(sync=True)
+    maps = Dict(help="values: (c h w), one byte a pixel; count, h, w; dead: bytes; layer; key.").tag(sync=True)
+    pending = Bool(True, help="What is shown belongs to an earlier query; the new maps are on their way.").tag(
+        sync=True
+    )
     impacts = Dict(help="delta_y, delta_error: float32; exact, roles: bytes; value, note, done.").tag(sync=True)
     subject = Unicode("the score", help="What delta y is a change of, in words.").tag(sync=True)
     can_undo = Bool(False).tag(sync=True)
@@ -47,6 +46,9 @@ class MapBank(View):
 
     def draw(self) -> None:
         session = self.session
+        self.pending = session.maps is None  # the old ones stay, dimmed: an empty grid would only flicker
+        if self.pending:
+            return
         if self._is_new("maps", session.maps):
             self._draw_maps(session.maps)
         if self._is_new("impacts", session.impacts):
@@ -80,15 +82,27 @@ class MapBank(View):
     def _drag(self, index: int, value: float, together: bool = False, gesture: int | None = None) -> None:
         """Move one bar, or those of all selected maps."""
         moved = list(self.session.selected) if together else [index]
-        self._gains[moved] = value
-        self.session.set_gain(moved if together else index, float(value), gesture=gesture)
+        before = self._gains
+        self._gains = np.where(np.isin(np.arange(len(before)), moved), np.float32(value), before)
+        try:
+            self.session.set_gain(moved, float(value), gesture=gesture)
+        except ValueError:
+            self._gains = before
+            self.gains = self._next(self.gains, before)  # the bars go back
+            raise
 
     def _draw_maps(self, maps: Any) -> None:
-        self.shape = maps.thumbs.shape if maps else (0, 0, 0)
-        self.thumbs = maps.thumbs.tobytes() if maps else b""
-        self.dead = maps.dead.astype(np.uint8).tobytes() if maps else b""
-        self.layer = maps.layer if maps else ""
-        self.key = " ".join((self.session.query.image, self.session.query.model, self.layer))
+        count, h, w = maps.thumbs.shape
+        query = self.session.query
+        self.maps = {
+            "values": maps.thumbs.tobytes(),
+            "count": count,
+            "h": h,
+            "w": w,
+            "dead": _packed(maps.dead, np.uint8),
+            "layer": maps.layer,
+            "key": " ".join((query.image, query.model, query.layer)),  # new maps are sorted anew at once
+        }
 
     def _draw_impacts(self, impacts: Any) -> None:
         self.subject = self._subject()

@@ -1,0 +1,199 @@
+"""The map bank without a browser: what is sent, what gestures do, and that nothing echoes."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tiny import DEAD, MAPS, classifier, photos, rated, regressor
+from traitlets import TraitError
+
+from xai_widgets import ImageSet, Session
+from xai_widgets.views import MapBank
+
+Make = Callable[..., Session]
+
+
+@pytest.fixture
+def session(make_session: Make) -> Session:
+    return make_session(regressor(), rated())
+
+
+@pytest.fixture
+def bank(session: Session) -> Iterator[MapBank]:
+    bank = MapBank(session)
+    bank.comm.take()
+    yield bank
+    bank.close()
+
+
+def sent_gains(bank: MapBank) -> NDArray[np.float32]:
+    return np.frombuffer(bank.gains["values"], np.float32)
+
+
+def test_maps_and_effects_travel_as_bytes(session: Session, bank: MapBank) -> None:
+    count, h, w = (bank.maps[name] for name in ("count", "h", "w"))
+    assert (count, h, w) == (MAPS, 16, 16)
+    assert session.maps is not None
+    assert session.impacts is not None
+    np.testing.assert_array_equal(
+        np.frombuffer(bank.maps["values"], np.uint8).reshape(count, h, w), session.maps.thumbs
+    )
+    assert np.frombuffer(bank.maps["dead"], np.uint8)[DEAD] == 1
+    np.testing.assert_array_equal(np.frombuffer(bank.impacts["delta_y"], np.float32), session.impacts.delta_y)
+    assert np.frombuffer(bank.impacts["exact"], np.uint8).all()
+    assert set(np.frombuffer(bank.impacts["roles"], np.int8)) <= set(range(5))
+    assert bank.impacts["value"] == pytest.approx(session.output.value)  # type: ignore[union-attr]
+    assert bank.subject == "the score"
+
+
+def test_opening_costs_the_maps_and_little_more(session: Session) -> None:
+    bank = MapBank(session)
+    _, size = bank.comm.take()
+    source = len(bank._esm) + len(bank._css)
+    assert MAPS * 16 * 16 < size < MAPS * 16 * 16 + 1.1 * source + 8_000
+    bank.close()
+
+
+def test_a_drag_moves_one_gain_and_nothing_echoes(session: Session, bank: MapBank) -> None:
+    for step, value in enumerate((0.75, 0.5, 0.25), 1):
+        bank.comm.arrive(
+            drag={"kind": "gain", "index": 3, "together": False, "value": value, "gesture": 7, "step": step}
+        )
+    assert session.wait(30)
+    assert session.query.gains == ((3, 0.25),)
+    names, _ = bank.comm.take()
+    assert [name for name in names if name != ["can_undo"]] == []
+    session.undo()  # one gesture is one step
+    assert session.query.gains == ()
+    assert sent_gains(bank)[3] == 1
+
+
+def test_the_same_drag_twice_with_an_undo_between_reaches_both_sides(session: Session, bank: MapBank) -> None:
+    versions = [bank.gains.get("version", 0)]
+    for gesture in (1, 2):
+        bank.comm.arrive(
+            drag={"kind": "gain", "index": 5, "together": False, "value": 0.25, "gesture": gesture, "step": gesture}
+        )
+        assert session.query.gains == ((5, 0.25),)
+        bank.comm.click(kind="undo")
+        assert session.query.gains == ()
+        versions.append(bank.gains["version"])
+    assert versions == sorted(set(versions))
+
+
+def test_a_drag_of_one_selected_map_moves_all_selected(session: Session, bank: MapBank) -> None:
+    bank.comm.click(kind="select", indices=[2, 7, 9])
+    assert session.selected == (2, 7, 9)
+    assert bank.comm.take() == ([], 0)
+    bank.comm.arrive(drag={"kind": "gain", "index": 7, "together": True, "value": 1.5, "gesture": 1, "step": 1})
+    assert session.query.gains == ((2, 1.5), (7, 1.5), (9, 1.5))
+
+
+def test_clicks_mute_restore_solo_invert_and_reset(session: Session, bank: MapBank) -> None:
+    bank.comm.click(kind="mute", indices=[1, 2])
+    assert session.query.gains == ((1, 0.0), (2, 0.0))
+    bank.comm.click(kind="restore", indices=[1])
+    assert session.query.gains == ((2, 0.0),)
+    bank.comm.click(kind="solo", indices=[4, 6])
+    np.testing.assert_array_equal(np.flatnonzero(sent_gains(bank)), [4, 6])
+    bank.comm.click(kind="invert")
+    np.testing.assert_array_equal(np.flatnonzero(sent_gains(bank) == 0), [4, 6])
+    bank.comm.click(kind="reset")
+    assert session.query.gains == ()
+    assert (sent_gains(bank) == 1).all()
+
+
+def test_what_other_views_do_is_shown(session: Session, bank: MapBank) -> None:
+    session.select([8, 3])
+    assert np.frombuffer(bank.chosen["values"], np.uint32).tolist() == [8, 3]
+    session.set_gain(8, 0.5)
+    assert sent_gains(bank)[8] == 0.5
+    assert bank.can_undo
+    session.undo()
+    assert not bank.can_undo
+
+
+def test_the_score_reacts_to_a_gain_as_the_network_says(session: Session, bank: MapBank) -> None:
+    assert session.impacts is not None
+    assert session.output is not None
+    strongest = int(np.abs(session.impacts.delta_y).argmax())
+    before = session.output.value
+    bank.comm.click(kind="mute", indices=[strongest])
+    assert session.wait(30)
+    assert session.output.value == pytest.approx(before + session.impacts.delta_y[strongest], abs=1e-5)
+
+
+def test_another_image_replaces_the_maps_and_forgets_old_effects(session: Session, bank: MapBank) -> None:
+    first = bank.maps["key"]
+    session.ask(image=session.images.names[1])
+    assert session.wait(30)
+    assert bank.maps["key"] != first
+    assert not bank.pending
+    assert session.impacts is not None
+    np.testing.assert_array_equal(np.frombuffer(bank.impacts["delta_y"], np.float32), session.impacts.delta_y)
+
+
+def test_while_new_maps_are_on_their_way_the_old_ones_are_marked(session: Session, bank: MapBank) -> None:
+    maps = session.maps
+    session.maps = None
+    assert bank.pending
+    assert bank.comm.take()[0] == [["pending"]]
+    session.maps = maps
+    assert not bank.pending
+
+
+def test_an_image_without_a_rating_has_no_roles(session: Session, bank: MapBank) -> None:
+    session.ask(image=session.images.names[2])
+    assert session.wait(30)
+    assert bank.impacts["roles"] is None
+    assert bank.impacts["delta_error"] is None
+
+
+def test_a_class_is_named_as_what_is_scored(make_session: Make) -> None:
+    session = make_session(classifier(), ImageSet(list(photos())))
+    bank = MapBank(session)
+    assert session.output is not None
+    assert bank.subject == ("cat", "<b>cup</b>", "crew")[session.output.target]
+    session.ask(target="cat")
+    assert session.wait(30)
+    assert bank.subject == "cat"
+    bank.close()
+
+
+def test_mistakes_become_the_error_line(session: Session, bank: MapBank) -> None:
+    bank.comm.click(kind="mute", indices=[MAPS])
+    assert str(MAPS - 1) in session.error
+    bank.comm.arrive(drag={"kind": "gain", "index": 1, "together": False, "value": 9.0, "gesture": 1, "step": 1})
+    assert "[0, 2]" in session.error
+    assert session.query.gains == ()
+    assert sent_gains(bank)[1] == 1
+    bank.comm.arrive(drag={"kind": "gain", "index": MAPS, "together": False, "value": 1.5, "gesture": 2, "step": 2})
+    assert str(MAPS - 1) in session.error
+
+
+def test_order_and_filter_can_be_set_from_python_only_to_known_names(session: Session, bank: MapBank) -> None:
+    bank.order = "lowers"
+    bank.show = "harmful"
+    names, _ = bank.comm.take()
+    assert names == [["order"], ["show"]]
+    with pytest.raises(TraitError, match="order"):
+        bank.order = "beauty"
+
+
+def test_a_closed_bank_no_longer_follows_and_is_freed(session: Session) -> None:
+    bank = MapBank(session)
+    gone, sent = weakref.ref(bank), bank.comm.sent
+    bank.close()
+    bank.close()
+    count = len(sent)
+    session.set_gain(1, 0.5)
+    assert session.wait(30)
+    assert len(sent) == count
+    del bank
+    gc.collect()
+    assert gone() is None, f"kept by {gc.get_referrers(gone())}"
