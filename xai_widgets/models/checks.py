@@ -32,7 +32,21 @@ def device_of(network: nn.Module) -> torch.device:
         raise ValueError(f"the weights of the network must be on one device, they are on {' and '.join(devices)}.")
     if devices == ["meta"]:
         raise ValueError("the network has no weights: it was made on the meta device; load weights first.")
-    return torch.device(devices[0] if devices else "cpu")
+    return usable(devices[0] if devices else "cpu")
+
+
+def usable(device: torch.device | str) -> torch.device:
+    """A device as one that tensors are on, so that "cuda" and "cuda:0" are the same.
+
+    Raises:
+        ValueError: there is no such device here.
+    """
+    try:
+        found = torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, TypeError) as error:
+        why = str(error).partition("\n")[0]
+        raise ValueError(f"device must be one that torch finds here, such as 'cpu', got {device!r}: {why}") from None
+    return torch.device("cpu") if found.type == "cpu" else found
 
 
 @contextmanager

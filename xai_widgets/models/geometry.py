@@ -185,7 +185,7 @@ class GivenGeometry:
         if not pixels.is_floating_point() or not -0.1 <= float(pixels.min()) <= float(pixels.max()) <= 1.1:
             low, high = float(pixels.min()), float(pixels.max())
             raise ValueError(f"geometry must return floats in [0, 1], got {pixels.dtype} from {low:g} to {high:g}.")
-        return pixels.float().expand(3, -1, -1), None if box is None else checked_box(box)
+        return pixels.float().expand(3, -1, -1).contiguous(), None if box is None else checked_box(box)
 
 
 def checked_box(box: Any) -> Box:

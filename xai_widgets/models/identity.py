@@ -28,7 +28,7 @@ def digest_of(network: nn.Module) -> str:
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
         values = tensor.detach().cpu().contiguous().reshape(-1)
         if values.numel():
-            digest.update(memoryview(values.view(torch.uint8).numpy()))
+            digest.update(values.view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

@@ -133,13 +133,10 @@ def survey(shell: Shell, inputs: Tensor, scores: Callable[[Any, Any], Tensor]) -
         inputs: two images (2 ...).
         scores: (n k) of one image, from what the network returned for one image and for two.
     """
-    meter, pair = Meter(), Watch()
-    one = Watch(meter)
+    pair = Watch()
     with torch.no_grad(), shell.running(pair) as network:
         result_of_two = network(inputs.clone())
-    with torch.enable_grad(), shell.running(one) as network, meter:
-        # A clone: networks may write into their input, which a leaf of the gradient forbids.
-        result_of_one = network(inputs[:1].detach().requires_grad_().clone())
+    one, meter, result_of_one = _metered(shell, inputs[:1])
     size = (inputs.shape[-2], inputs.shape[-1])
     found: dict[str, tuple[Tensor, Layout]] = {}
     for name, call in one.calls.items():
@@ -150,6 +147,20 @@ def survey(shell: Shell, inputs: Tensor, scores: Callable[[Any, Any], Tensor]) -
     default = _default(shell.network, layers, found, scores(result_of_one, result_of_two))
     outputs = {name: ", ".join(_words(leaf) for leaf in call.leaves) for name, call in one.calls.items()}
     return Survey(layers, outputs, default, result_of_one, result_of_two)
+
+
+def _metered(shell: Shell, image: Tensor) -> tuple[Watch, Meter, Any]:
+    for recorded in (True, False):
+        meter = Meter()
+        watch = Watch(meter)
+        try:
+            with torch.set_grad_enabled(recorded), shell.running(watch) as network, meter:
+                # A clone: networks may write into their input, which a leaf of the gradient forbids.
+                return watch, meter, network(image.detach().requires_grad_(recorded).clone())
+        except RuntimeError:  # written so that it cannot be differentiated
+            if not recorded:
+                raise
+    raise AssertionError
 
 
 def _default(

@@ -15,6 +15,7 @@ from torch import nn
 
 from xai_widgets.demo.networks import QUALITY_RUNS, SCENE_LABELS, quality_network, scene_network
 from xai_widgets.models.checkpoints import is_file_name, load_into
+from xai_widgets.models.checks import usable
 from xai_widgets.models.model import ImageModel
 
 SEED = 0
@@ -25,7 +26,7 @@ def model_names() -> list[str]:
     return [*BUNDLED, *torchvision.models.list_models(module=torchvision.models)]
 
 
-def load_model(name: str, weights: Any = None, **options: Any) -> ImageModel:
+def load_model(name: str, /, weights: Any = None, **options: Any) -> ImageModel:
     """A network by name, in eval mode, on the accelerator where there is one.
 
     Args:
@@ -55,7 +56,8 @@ def load_model(name: str, weights: Any = None, **options: Any) -> ImageModel:
 
 def _quality(options: dict[str, Any]) -> ImageModel:
     device = _device(options)
-    first, *others = (quality_network(run).to(device) for run in range(QUALITY_RUNS))
+    with torch.random.fork_rng(devices=[]):  # what a new network draws before its weights are read
+        first, *others = (quality_network(run).to(device) for run in range(QUALITY_RUNS))
     given: dict[str, Any] = {
         "name": "demo/quality",
         "layer": "features",
@@ -68,7 +70,8 @@ def _quality(options: dict[str, Any]) -> ImageModel:
 
 
 def _scenes(options: dict[str, Any]) -> ImageModel:
-    network = scene_network().to(_device(options))
+    with torch.random.fork_rng(devices=[]):
+        network = scene_network().to(_device(options))
     given: dict[str, Any] = {"name": "demo/scenes", "layer": "features", "labels": SCENE_LABELS, "transform": None}
     return ImageModel(network, **(given | options))
 
@@ -99,6 +102,8 @@ def _with_published_weights(name: str, weights: Any, options: dict[str, Any]) ->
         raise ValueError(
             f"{name} has no weights {weights!r}; there are {', '.join(known.__members__)}, a local file, or None."
         )
+    if "num_classes" in options:
+        raise ValueError(f"num_classes is for local files and random weights; {member} has its own classes.")
     try:
         network = torchvision.models.get_model(name, weights=member)
     except (URLError, OSError) as error:
@@ -136,5 +141,5 @@ def _usual_transform(name: str) -> Any:
 def _device(options: dict[str, Any]) -> torch.device:
     given = options.get("device")
     if given is not None:
-        return torch.device(given)
+        return usable(given)
     return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")

@@ -17,14 +17,14 @@ from torch import Tensor, nn
 
 from xai_widgets.kernels.tail import Shell
 from xai_widgets.kernels.tail.shell import unwrapped
-from xai_widgets.models.checks import check_scores, device_of, own_randomness
+from xai_widgets.models.checks import check_scores, device_of, own_randomness, usable
 from xai_widgets.models.geometry import Prepared, as_image
 from xai_widgets.models.identity import State, digest_of, state_of
 from xai_widgets.models.layers import LayerInfo, Survey, survey
 from xai_widgets.models.preprocessing import photographs, preprocessing_of
 from xai_widgets.models.results import Path, at, described, matrix, path_to_scores
 
-SIDES = (224, 256, 64, 32, 28, 96, 128, 299, 384, 512)  # tried where no transform says which size a network takes
+SIDES = (128, 224, 256, 64, 32, 28, 96, 299, 384, 512)  # tried where no transform says which size a network takes
 
 
 class ImageModel:
@@ -69,8 +69,8 @@ class ImageModel:
         self._plain = unwrapped(network)
         self.name = name or type(self._plain).__name__
         home = device_of(self._plain)
-        self.device = home if device is None else torch.device(device)
-        self._elsewhere = torch.empty(0, device=self.device).device != torch.empty(0, device=home).device
+        self.device = home if device is None else usable(device)
+        self._elsewhere = self.device != home
         self._preprocessing = preprocessing_of(transform)
         self.can_degrade = self._preprocessing.can_degrade
         self.notices = (*_notices(network, home, self.device, self._elsewhere), *self._preprocessing.notices)
@@ -135,7 +135,7 @@ class ImageModel:
             return list(self._survey.layers)
         inputs = self.inputs(photo)
         with self._lock, own_randomness(self.device):
-            return survey(self._copy(), torch.cat((inputs, inputs)), self._found_scores).layers
+            return survey(Shell(self._shell.original), torch.cat((inputs, inputs)), self._found_scores).layers
 
     def layer_named(self, name: str | nn.Module) -> str:
         """The name of a layer that is given by its name or as a module of the network.
@@ -166,10 +166,7 @@ class ImageModel:
 
     def _renew(self) -> None:
         self._state = state_of(self._plain)
-        self._shell = self._copy()
-
-    def _copy(self) -> Shell:
-        return Shell(copy.deepcopy(self._plain).to(self.device) if self._elsewhere else self._plain)
+        self._shell = Shell(copy.deepcopy(self._plain).to(self.device) if self._elsewhere else self._plain)
 
     def _fed(self, values: Tensor) -> Tensor:
         weight = next((tensor for tensor in self._plain.parameters() if tensor.is_floating_point()), None)
@@ -179,7 +176,7 @@ class ImageModel:
     def _first_run(self) -> Survey:
         """Run the network on test images: where its scores and maps are, and whether it keeps to what is asked."""
         with own_randomness(self.device):
-            shell = self._copy()
+            shell = Shell(self._shell.original)  # of its own: what a dry run recorded goes with it
             inputs, found = self._run_any_size(shell)
             one, two = self.scores(found.one).detach(), self.scores(found.two).detach()
             if len(one) != 1 or len(two) != 2:

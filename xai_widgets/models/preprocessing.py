@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -183,7 +184,7 @@ def _split(steps: Sequence[Step], entry: Step) -> Split | None:
     def prepare(photo: Image.Image) -> Prepared:
         image, frame = through(geometry, entry(photo))
         pixels = image.as_subclass(Tensor).float() / white
-        return Prepared(pixels.expand(3, -1, -1), frame.box((pixels.shape[1], pixels.shape[2])))
+        return Prepared(pixels.expand(3, -1, -1).contiguous(), frame.box((pixels.shape[1], pixels.shape[2])))
 
     def normalise(pixels: Tensor) -> Tensor:
         values = (pixels[:, :1] if grey else pixels) * white
@@ -282,16 +283,22 @@ def _refuse_random(steps: Sequence[Step]) -> None:
             )
 
 
-def _test_photo(size: tuple[int, int]) -> Image.Image:
+@cache
+def _noise(size: tuple[int, int]) -> np.ndarray:
     """A random photograph with coarse and fine detail."""
     height, width = size
     random = np.random.default_rng(height * 10_000 + width)
     coarse = Image.fromarray(random.integers(0, 256, (5, 7, 3), np.uint8))
     smooth = np.array(coarse.resize((width, height), Image.Resampling.BICUBIC))
-    return Image.fromarray((0.7 * smooth + 0.3 * random.integers(0, 256, smooth.shape)).astype(np.uint8))
+    return (0.7 * smooth + 0.3 * random.integers(0, 256, smooth.shape)).astype(np.uint8)
+
+
+def _test_photo(size: tuple[int, int]) -> Image.Image:
+    return Image.fromarray(_noise(size))  # a new one each time: a transform may change it
 
 
 def photographs(count: int, size: tuple[int, int] = TEST_SIZES[0]) -> list[Image.Image]:
     """Different test photographs of one size (height, width)."""
-    photo = np.array(_test_photo(size))
-    return [Image.fromarray(np.roll(photo, (37 * index, 37 * index, index), (0, 1, 2))) for index in range(count)]
+    return [
+        Image.fromarray(np.roll(_noise(size), (37 * index, 37 * index, index), (0, 1, 2))) for index in range(count)
+    ]

@@ -23,7 +23,7 @@ def path_to_scores(one: Any, two: Any) -> Path:
             matrix(tensor)
             if len(matrix(tensor)) == 1 and len(matrix(at(two, path))) == 2:
                 return path
-        except (ValueError, KeyError, IndexError, AttributeError):
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError):
             continue
     raise ValueError(
         "the network must return scores as a tensor (n), (n 1) or (n k), alone or in a tuple, a dict or an object "
