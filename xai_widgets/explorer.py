@@ -51,8 +51,8 @@ class Explorer(widgets.VBox):
         return [
             self.status,
             row((self.gallery, "1 1 260px"), (self.stage, "3 1 460px"), (self.contrast, "1 1 280px")),
-            self.bank,
-            row((self.plane, "1 1 420px"), (self.radar, "1 1 520px")),
+            row((self.bank, "3 1 620px"), (self.plane, "1 1 360px")),
+            self.radar,
         ]
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:

@@ -1,0 +1,304 @@
+"""The session without a browser: what is asked, what it means, steps, threads."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from xai_widgets import Contrast, Engine, ImageSet, Query, Session, load_model
+from xai_widgets.engine import pictures
+from xai_widgets.session import METHODS, Look
+from xai_widgets.session.history import MOST_STEPS, History
+
+
+def test_everything_is_answered_after_a_start(demo_session: Session) -> None:
+    session = demo_session
+    assert session.error == ""
+    assert session.output is not None
+    assert session.saliency is not None
+    assert session.maps is not None
+    assert session.impacts is not None
+    assert session.measures is not None
+    assert session.output.query == session.query
+    assert len(session.scores) == len(session.images)
+    assert session.scores[session.query.image] == pytest.approx(session.output.value, abs=1e-4)
+    assert len(session.maps.thumbs) == len(session.impacts.delta_y) == len(session.gains())
+    assert session.status.busy == ""
+
+
+def test_another_image_is_answered_anew_and_nothing_old_stands_beside_it(demo_session: Session) -> None:
+    session = demo_session
+    seen: list[tuple[str, str]] = []
+    session.observe(lambda change: change["new"] and seen.append((change["new"].query.image, session.query.image)),
+                    ["output", "saliency", "maps", "impacts", "measures"])  # fmt: skip
+    for name in session.images.names[1:4]:
+        session.ask(image=name)
+    assert session.saliency is None
+    assert session.output is None
+    assert session.wait()
+    assert session.output is not None
+    assert session.output.query.image == session.images.names[3]
+    assert seen
+    assert all(answered == asked for answered, asked in seen)
+
+
+def test_a_drag_asks_at_once_and_ends_with_the_last_value(demo_session: Session) -> None:
+    session = demo_session
+    slowest = 0.0
+    for step in range(200):
+        began = time.perf_counter()
+        session.set_gain(2, step / 100, gesture="drag 1")
+        slowest = max(slowest, time.perf_counter() - began)
+    assert session.wait()
+    assert session.output is not None
+    assert session.output.query.gains == ((2, 1.99),)
+    assert slowest < 1
+    session.undo()
+    assert session.query.gains == (), "one drag is one step"
+    session.redo()
+    assert session.query.gain(2) == 1.99
+
+
+def test_names_and_numbers_become_what_they_mean(scene_session: Session, demo_session: Session) -> None:
+    labels = scene_session.model.labels
+    assert labels is not None
+    scene_session.ask(contrast="coffee")
+    assert scene_session.query.contrast == Contrast("class", labels.index("coffee"))
+    assert scene_session.query.method == "contrast"
+    scene_session.ask(contrast=3)
+    assert scene_session.query.contrast == Contrast("class", 3)
+    scene_session.ask(contrast="confidence", target="moon")
+    assert scene_session.query.contrast == Contrast("confidence")
+    assert scene_session.query.target == labels.index("moon")
+    scene_session.ask(contrast=None, target=None)
+    assert (scene_session.query.method, scene_session.query.target) == ("grad_cam", None)
+
+    demo_session.ask(contrast=0.25)
+    demo_session.ask(form="tiles")
+    assert demo_session.query.contrast == Contrast("score", 0.25, "tiles")
+    demo_session.ask(contrast=0.5)
+    assert demo_session.query.contrast == Contrast("score", 0.5, "tiles"), "the form stays"
+    demo_session.ask(contrast="rating", form="plain")
+    assert demo_session.query.contrast.value == demo_session.images.rating(demo_session.query.image)
+    assert demo_session.wait()
+    assert demo_session.error == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"image": "chelsae"}, "image must be one of 'chelsea"),
+        ({"layer": "feature"}, "nearest"),
+        ({"method": "gradcam"}, "method must be one of 'grad_cam'"),
+        ({"method": "contrast"}, "a contrast needs Q"),
+        ({"contrast": "coffee"}, "Q must be a finite score"),
+        ({"contrast": float("nan")}, "Q must be a finite score"),
+        ({"contrast": 0.5, "form": "tile"}, "form must be one of 'tiles'"),
+        ({"gains": {1000: 0.5}}, "a feature map is named by its number, 0 to 95; got 1000"),
+        ({"gains": {1: 3}}, r"the gain of map 1 must be in \[0, 2\], got 3"),
+        ({"gain": {1: 3}}, "what is asked must be one of 'gains'"),
+        ({"target": "coffee"}, "class must be"),
+        ({"model": "demo/qualty"}, "model must be one of 'demo/quality'"),
+    ],
+)
+def test_bad_questions_change_nothing(demo_session: Session, change: dict[str, object], sentence: str) -> None:
+    before = demo_session.query
+    with pytest.raises(ValueError, match=sentence):
+        demo_session.ask(**change)  # type: ignore[arg-type]
+    assert demo_session.query == before
+
+
+def test_classes_outside_the_range_are_named(scene_session: Session) -> None:
+    with pytest.raises(ValueError, match="numbered from 0 to 14; got 99"):
+        scene_session.ask(contrast=99)
+    with pytest.raises(ValueError, match="class must be one of 'coffee'"):
+        scene_session.ask(contrast="cofee")
+    with pytest.raises(ValueError, match="need a rating"):
+        scene_session.ask(method="helpful")
+
+
+def test_mute_solo_invert_reset(demo_session: Session) -> None:
+    session = demo_session
+    session.mute([1, 2])
+    assert (session.gains() == 0).nonzero()[0].tolist() == [1, 2]
+    session.invert()
+    assert (session.gains() == 1).nonzero()[0].tolist() == [1, 2]
+    session.solo(np.array([5]))
+    assert (session.gains() == 1).nonzero()[0].tolist() == [5]
+    session.reset_gains()
+    assert session.query.gains == ()
+    for _ in range(4):
+        session.undo()
+    assert session.query.gains == ()
+    assert not session.status.can_undo
+    assert session.status.can_redo
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+def test_every_method_gives_a_map_that_says_what_it_is(demo_session: Session, method: str) -> None:
+    session = demo_session
+    session.ask(contrast=1.0 if method == "contrast" else None, method=method)
+    assert session.wait()
+    saliency = session.saliency
+    assert session.error == ""
+    assert saliency is not None
+    assert saliency.query.method == method
+    assert session.model.name in saliency.title
+    assert session.query.layer in saliency.title
+    assert saliency.high
+
+
+def test_helpful_maps_without_a_rating(make_session: Callable[..., Session]) -> None:
+    photos = np.random.default_rng(0).integers(0, 255, (2, 64, 64, 3), np.uint8)
+    images = ImageSet(list(photos), ratings=[0.5, float("nan")], range=(0, 1))
+    session = make_session("demo/quality", images)
+    session.ask(method="helpful")
+    session.ask(image=session.images.names[1])
+    assert session.query.method == "grad_cam"
+    assert "No rating is known" in session.notice
+    assert session.wait()
+    assert session.impacts is not None
+    assert session.impacts.roles is None
+
+
+def test_several_models_share_a_session(make_session: Callable[..., Session]) -> None:
+    session = make_session(["demo/quality", load_model("demo/quality", name="again")])
+    session.set_gain(0, 0.0)
+    session.ask(model="again")
+    assert session.query.gains == ()
+    assert session.wait()
+    assert len(session.scores) == len(session.images)
+    with pytest.raises(ValueError, match="different names"):
+        Session(["demo/quality", "demo/quality"], session.images, engine=session.engine)
+
+
+def test_a_broken_image_is_an_error_of_its_own(make_session: Callable[..., Session], tmp_path: Path) -> None:
+    folder = tmp_path
+    Image.new("RGB", (64, 64), "red").save(folder / "a.png")
+    Image.new("RGB", (64, 64), "blue").save(folder / "b.png")
+    whole = (folder / "b.png").read_bytes()
+    (folder / "b.png").write_bytes(whole[: len(whole) // 2])
+    session = make_session("demo/quality", ImageSet(folder))
+    if "b.png" in session.images.names:
+        session.ask(image="b.png")
+        assert session.wait()
+        assert "b.png" in session.error
+        session.ask(image="a.png")
+        assert session.wait()
+    assert session.error == ""
+    assert session.output is not None
+
+
+def test_an_error_while_answering_is_one_line_and_leaves_the_rest(
+    demo_session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object) -> None:
+        raise ValueError("the tail broke")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pictures, "why", fail)
+        demo_session.set_gain(1, 0.5)
+        assert demo_session.wait()
+        assert demo_session.error == "the tail broke"
+        assert "Traceback" in demo_session.traceback
+    demo_session.set_gain(1, 0.6)
+    assert demo_session.wait()
+    assert demo_session.error == ""
+
+
+def test_cancel_stops_and_measure_asks_again(demo_session: Session) -> None:
+    demo_session.engine.cache.clear()
+    demo_session.ask(image=demo_session.images.names[9])
+    demo_session.cancel()
+    assert demo_session.wait()
+    assert demo_session.measures is None
+    assert demo_session.status.busy == ""
+    demo_session.measure()
+    assert demo_session.wait()
+    assert demo_session.measures is not None
+
+
+def test_threads_do_not_lose_changes(demo_session: Session) -> None:
+    def change(index: int) -> None:
+        for step in range(40):
+            demo_session.set_gain(index, step / 40, gesture=f"drag {index}")
+
+    threads = [threading.Thread(target=change, args=(index,)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert demo_session.query.gains == tuple((index, 39 / 40) for index in range(4))
+    assert demo_session.wait()
+    assert demo_session.output is not None
+    assert demo_session.output.query == demo_session.query
+
+
+def test_a_closed_session_is_quiet_and_freed(make_session: Callable[..., Session]) -> None:
+    session = make_session()
+    session.ask(image=session.images.names[2])
+    session.close()
+    session.close()
+    assert session.engine.wait(30)
+    with pytest.raises(RuntimeError, match="closed"):
+        session.ask(gains={1: 0})
+
+
+def test_a_session_that_nobody_holds_is_freed(engine: Engine) -> None:
+    session = Session("demo/quality", "demo/quality", engine=engine)
+    assert session.wait()
+    session.close()
+    assert engine.wait(30)
+    gone = weakref.ref(session)
+    del session
+    gc.collect()
+    assert gone() is None
+
+
+def test_pins_selection_and_look(demo_session: Session) -> None:
+    name = demo_session.images.names[1]
+    demo_session.pin(name)
+    demo_session.pin(demo_session.images.names[0])
+    demo_session.pin(name)
+    assert demo_session.pins == (demo_session.images.names[0],)
+    demo_session.select([3, 3, np.int64(5)])
+    assert demo_session.selected == (3, 5)
+    demo_session.show(opacity=0.2, palette="purple-green")
+    assert demo_session.look == Look(0.2, "purple-green")
+    for bad in ({"opacity": 2}, {"palette": "rainbow"}, {"colour": "red"}):
+        with pytest.raises(ValueError, match=r"opacity|palette|what is seen"):
+            demo_session.show(**bad)
+
+
+def test_scores_worth_asking_about(demo_session: Session, scene_session: Session) -> None:
+    assert demo_session.score_range() == (0, 1)
+    names = [name for name, _ in demo_session.quick_scores()]
+    assert names == ["0%", "25%", "50%", "75%", "100%", "rating"]
+    ranked = scene_session.ranked_classes(3)
+    assert [p for _, _, p in ranked] == sorted((p for _, _, p in ranked), reverse=True)
+    assert demo_session.ranked_classes() == []
+
+
+def test_history_is_bounded_and_a_new_step_drops_what_was_undone() -> None:
+    start = Query("a", "m", "l")
+    history = History(start)
+    for step in range(MOST_STEPS + 50):
+        history.add(replace(start, gains=((0, step / 1000),)))
+    for _ in range(MOST_STEPS + 50):
+        history.undo()
+    assert not history.can_undo
+    assert history.query.gains == ((0, 0.05),)
+    history.add(start)
+    assert not history.can_redo
+    history.add(start)
+    history.undo()
+    assert history.query.gains == ((0, 0.05),), "the same question twice is one step"
