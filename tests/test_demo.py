@@ -274,7 +274,7 @@ def test_quality_score_is_the_mean_of_patch_scores_at_any_size() -> None:
             torch.testing.assert_close(answer["score"], answer["patches"].mean(dim=(1, 2)))
             assert answer["patches"].min() >= 0
             assert answer["patches"].max() <= 1
-        assert network.features(torch.rand(1, 3, 160, 160)).shape == (1, 96, 20, 20)
+        assert network.features(network.contrast(torch.rand(1, 3, 160, 160))).shape == (1, 96, 20, 20)
 
 
 def test_scene_network_takes_any_size() -> None:
@@ -307,9 +307,9 @@ def test_unknown_run_is_refused() -> None:
 def test_removals_matter_and_do_not_add_up(sets: dict[str, Path]) -> None:
     network = networks.quality_network()
     images, rows = build.read_set(sets["quality"])
-    image = images[[row["image"] for row in rows].index("chelsea-2-noise-4.png")][None]
+    image = images[[row["image"] for row in rows].index("chelsea-1-blur-3-patches.png")][None]
     with torch.no_grad():
-        maps = network.features(image - 0.5)
+        maps = network.features(network.contrast(image))
         score = network.head(maps).mean()
         left = maps.repeat(maps.shape[1], 1, 1, 1)
         left[range(maps.shape[1]), range(maps.shape[1])] = 0

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from pathlib import Path
 from typing import TypeVar
 
+import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 # In the order of the logits of SceneNet; equal to the keys of pictures.SCENES.
 SCENE_LABELS = (
@@ -38,6 +41,30 @@ def _stage(channels: int, maps: int, *, kernel: int = 3, stride: int = 1) -> lis
     return [convolution, nn.BatchNorm2d(maps), nn.ReLU()]
 
 
+class LocalContrast(nn.Module):
+    """Colours, local contrast and what is left of the colours without it: distortions are small beside a photograph.
+
+    Reference: Mittal, Moorthy and Bovik, 2012, BRISQUE, doi 10.1109/TIP.2012.2214050.
+    """
+
+    maps = 9
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(n 3 h w) in [0, 1] to (n 9 h w), each about of size 1."""
+        mean = _local_mean(images)
+        detail = images - mean
+        contrast = (_local_mean(detail.square()) + 1e-6).sqrt()
+        return torch.cat([2 * images - 1, detail / (contrast + 0.02), (contrast + 0.005).log() / 2 + 2], dim=1)
+
+
+def _local_mean(images: Tensor, window: int = 7) -> Tensor:
+    # Sums of shifted images: five times as fast on a CPU as avg_pool2d.
+    height, width = images.shape[-2:]
+    padded = pad(images, (window // 2,) * 4, mode="reflect")
+    rows = reduce(torch.add, [padded[..., i : i + height, :] for i in range(window)])
+    return reduce(torch.add, [rows[..., i : i + width] for i in range(window)]) / window**2
+
+
 class QualityNet(nn.Module):
     """No-reference image quality: patch scores in [0, 1], averaged over the image.
 
@@ -49,8 +76,9 @@ class QualityNet(nn.Module):
 
     def __init__(self, maps: int = 96) -> None:
         super().__init__()
+        self.contrast = LocalContrast()
         self.features = nn.Sequential(
-            *_stage(3, 32, kernel=5, stride=2),
+            *_stage(LocalContrast.maps, 32, kernel=5, stride=2),
             *_stage(32, 48, stride=2),
             *_stage(48, 64),
             *_stage(64, maps, stride=2),
@@ -61,7 +89,7 @@ class QualityNet(nn.Module):
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Return the score (n) and the patch scores (n h/8 w/8) that it is the mean of."""
         _check_size(images)
-        patches = self.head(self.features(images - 0.5))[:, 0]
+        patches = self.head(self.features(self.contrast(images)))[:, 0]
         return {"score": patches.mean(dim=(1, 2)), "patches": patches}
 
 

@@ -21,7 +21,7 @@ from PIL import Image
 from skimage.filters import gaussian
 from skimage.metrics import structural_similarity
 
-VERSION = 1  # of the sets: a change of what is drawn needs a new folder
+VERSION = 2  # of the sets: a change of what is drawn needs a new folder
 
 FILES = {
     "astronaut": "astronaut.png",
@@ -174,17 +174,23 @@ def quality_images(photographs: Sequence[str] = HELD_OUT) -> Iterator[tuple[np.n
                 yield distorted, {"image": image, **what, **fixed}
 
 
-def scene_crops(label: str, split: str, count: int, *, generator: np.random.Generator) -> list[np.ndarray]:
-    """Random crops (96 96 3) of a scene, each within one strip that belongs to the split."""
+def scene_crops(
+    label: str, split: str, count: int, *, generator: np.random.Generator, apart: int = 0
+) -> list[np.ndarray]:
+    """Random crops (96 96 3) of a scene, each within one strip of the split, `apart` pixels or more up the strip."""
     photo = photograph(SCENES[label], width=SCENE_WIDTH)
     strip = SCENE_WIDTH // 5
     crops: list[np.ndarray] = []
+    places: list[tuple[int, int]] = []
     for _ in range(100 * count):
-        left = generator.choice(SCENE_STRIPS[split]) * strip + generator.integers(0, strip - SCENE_CROP + 1)
-        top = generator.integers(0, photo.shape[0] - SCENE_CROP + 1)
+        number = int(generator.choice(SCENE_STRIPS[split]))
+        left = number * strip + int(generator.integers(0, strip - SCENE_CROP + 1))
+        top = int(generator.integers(0, photo.shape[0] - SCENE_CROP + 1))
         crop = photo[top : top + SCENE_CROP, left : left + SCENE_CROP]
-        if crop.std() / 255 >= SCENE_CONTRAST:
+        near = any(number == other and abs(top - height) < apart for other, height in places)
+        if not near and crop.std() / 255 >= SCENE_CONTRAST:
             crops.append(crop)
+            places.append((number, top))
         if len(crops) == count:
             return crops
     raise RuntimeError(f"The {split} strips of {label} hold too few crops with contrast.")
@@ -192,7 +198,7 @@ def scene_crops(label: str, split: str, count: int, *, generator: np.random.Gene
 
 def _scene_rows() -> Iterator[tuple[np.ndarray, Row]]:
     for label, name in SCENES.items():
-        crops = scene_crops(label, "test", SCENE_CROPS_EACH, generator=_generator(f"scene {label}"))
+        crops = scene_crops(label, "test", SCENE_CROPS_EACH, generator=_generator(f"scene {label}"), apart=16)
         for number, crop in enumerate(crops, start=1):
             image = f"{label}-{number:02d}.png"
             yield crop, {"image": image, "label": label, "split": "test", "photograph": name}
