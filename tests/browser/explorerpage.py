@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,20 @@ class ExplorerPage:
     def frames(self, count: int = 2) -> None:
         for _ in range(count):
             self.notebook.page.evaluate("() => new Promise(requestAnimationFrame)")
+
+    def screenshot(self, path: Path) -> None:
+        """The whole explorer, in a window that is tall enough for it."""
+        page = self.notebook.page
+        size = page.viewport_size
+        box = self.root.bounding_box()
+        assert size is not None
+        assert box is not None
+        page.set_viewport_size({"width": size["width"], "height": int(box["height"]) + 400})
+        self.root.evaluate("node => node.scrollIntoView({block: 'center'})")
+        self.frames(20)
+        self.root.screenshot(path=str(path))
+        page.set_viewport_size(size)
+        self.frames(5)
 
     # ------------------------------------------------------------------ gallery
 

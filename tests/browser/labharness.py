@@ -306,5 +306,6 @@ def open_notebook(chromium: Browser, server: Server, name: str, size: tuple[int,
     kernel = "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel"
     notebook.page.wait_for_function(kernel, timeout=60_000)
     notebook.page.wait_for_selector(CELL)
+    notebook.page.evaluate("() => window.jupyterapp.shell.collapseLeft()")  # the list of files
     notebook.probe("1")
     return notebook

@@ -53,12 +53,11 @@ def test_the_lesson_runs_and_its_explorers_are_seen(
 ) -> None:
     assert {"demo/quality", "demo/scenes"} <= set(explorers)
     assert len(explorers) >= 3, "both demonstrations and a network of torchvision"
-    for name, page in explorers.items():
+    for page in explorers.values():
         page.settle()
         for view in ("status", "gallery", "stage", "contrast", "maps", "impact", "radar"):
             expect(page.find(f".xw-{view}").first).to_be_visible()
-        page.root.scroll_into_view_if_needed()
-        page.root.screenshot(path=str(screenshots / f"{name.replace('/', '-')}.png"))
+        page.screenshot(screenshots / f"{page.name}.png")
 
 
 def test_a_click_on_a_thumbnail_changes_every_view(quality: ExplorerPage, directly: Callable[..., Direct]) -> None:
@@ -225,7 +224,10 @@ def test_opacity_and_colours_send_nothing_before_the_gesture_ends(quality: Explo
     page.evaluate(
         """() => { const original = WebSocket.prototype.send;
             window.messagesSent = 0;
-            WebSocket.prototype.send = function (...a) { window.messagesSent += 1; return original.apply(this, a); }; }"""
+            WebSocket.prototype.send = function (...all) {
+              window.messagesSent += 1;
+              return original.apply(this, all);
+            }; }"""
     )
     slider = quality.find(".xw-stage input[type=range]")
     slider.scroll_into_view_if_needed()
@@ -268,7 +270,6 @@ def test_a_map_that_is_chosen_in_the_bank_is_chosen_in_the_session(quality: Expl
 def test_both_themes(quality: ExplorerPage, scenes: ExplorerPage, theme: str, screenshots: Path) -> None:
     quality.notebook.theme(theme)
     for page in (quality, scenes):
-        page.root.scroll_into_view_if_needed()
         for view in ("maps", "stage", "gallery", "contrast", "status"):
             ink, paper = page.find(f".xw-{view}").first.evaluate(
                 """node => { const colours = [getComputedStyle(node).color];
@@ -279,5 +280,4 @@ def test_both_themes(quality: ExplorerPage, scenes: ExplorerPage, theme: str, sc
             )
             light = [sum(map(int, re.findall(r"\d+", colour)[:3])) > 384 for colour in (ink, paper)]
             assert light == ([True, False] if theme == "dark" else [False, True]), view
-        page.frames(10)
-        page.root.screenshot(path=str(screenshots / f"{page.name}-{theme}.png"))
+        page.screenshot(screenshots / f"{page.name}-{theme}.png")
