@@ -109,9 +109,9 @@ def _scores(subject: Subject) -> np.ndarray:
     known: np.ndarray | None = subject.engine.cache.get(key)
     if known is None:
         model, shell = subject.model, subject.model.shell
-        pixels = model.prepare(subject.images.photo(subject.image)).pixels
+        inputs = model.inputs(subject.images.photo(subject.image))
         with torch.no_grad(), shell.lock:
-            known = array(model.scores(shell.network(model.normalise(pixels[None])))[0])
+            known = array(model.scores(shell.network(inputs))[0])
         subject.engine.cache.put(key, known)
     return known
 

@@ -44,11 +44,18 @@ class Subject:
         return self.engine.remember(key, lambda: self.model.prepare(self.images.photo(self.image)))
 
     @property
+    def inputs(self) -> Tensor:
+        """What the network eats for this image, (1 ...)."""
+        if self.model.can_degrade:
+            return self.model.normalise(self.prepared.pixels[None])
+        return self.model.inputs(self.images.photo(self.image))
+
+    @property
     def tail(self) -> Tail:
         """The remembered trunk of this image."""
 
         def run() -> Tail:
-            return Tail(self.model.shell, self.layer, self.model.normalise(self.prepared.pixels[None]))
+            return Tail(self.model.shell, self.layer, self.inputs)
 
         return self.engine.remember(("tail", *self.key), run)  # type: ignore[misc]
 
@@ -81,7 +88,9 @@ class Subject:
 
     @property
     def box(self) -> Box:
-        """The part of the photo that the network saw."""
+        """The part of the photo that the network saw; all of what it saw where its place is not known."""
+        if not self.prepared.placed:
+            return 0.0, 0.0, 1.0, 1.0
         height, width = self.images.photo(self.image).shape[:2]
         left, top, right, bottom = self.prepared.box
         return left / width, top / height, right / width, bottom / height

@@ -326,6 +326,16 @@ class Session(HasTraits):
         """The layers of the active model that can be explained."""
         return self.model.layers()
 
+    def picture(self, name: str) -> np.ndarray:
+        """What maps lie on, (h w 3) bytes: the photo, or what the network saw where its place there is not known."""
+        photo = self.images.photo(name)
+        if self.model.can_degrade:
+            return photo
+        prepared = self.model.prepare(photo)
+        if prepared.placed:
+            return photo
+        return (prepared.pixels * 255).round().byte().permute(1, 2, 0).contiguous().cpu().numpy()
+
     def ranked_classes(self, most: int | None = None) -> list[tuple[int, str, float]]:
         """(place, name, probability) of the classes, the most probable first; empty for a regressor."""
         output = self.output

@@ -111,7 +111,7 @@ class Stage(View):
             return
         self._image, self.name, self.photo = image, image, b""
         with suppress(ValueError, OSError):  # the session's error line says what is wrong with it
-            photo = session.images.photo(image)
+            photo = session.picture(image)
             self.size = (photo.shape[1], photo.shape[0])
             self.photo = encoded(photo)
 
