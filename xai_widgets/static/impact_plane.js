@@ -58,11 +58,11 @@ function place(impacts, width, height, zoom) {
 }
 
 function paintCorners(context, { frame, byRank, x, y }, palette, font) {
-  const { left, right, top, bottom } = frame, wide = right - left > 420;
+  const { left, right, top, bottom } = frame, width = right - left;
   context.save();
   [context.font, context.strokeStyle, context.lineWidth, context.lineJoin] = [font, palette.paper, 4, "round"];
   const write = (words, colour, side, edge) => {
-    const lines = wide ? [words] : words.split(", ");
+    const parts = words.split(", "), lines = width > 420 ? [words] : width > 230 ? parts : [parts[0]];
     [context.fillStyle, context.textAlign, context.textBaseline] = [colour, side, edge];
     const at = side === "left" ? left + 6 : right - 6;
     lines.forEach((line, i) => {
@@ -141,7 +141,7 @@ function parts() {
   const heading = element("h3", { class: "xw-title" });
   const count = element("span", { class: "xw-caption xw-numbers", role: "status" });
   const [facts, note] = [element("p", { class: "xw-facts xw-numbers" }), element("p", { class: "xw-caption" })];
-  const root = element("section", { class: "xw xw-plane", "aria-label": "Impact plane" },
+  const root = element("section", { class: "xw xw-impact", "aria-label": "Impact plane" },
     element("div", { class: "xw-bar" }, heading, element("span", { class: "xw-space" }),
       element("span", { class: "xw-group", role: "group", "aria-label": "Selection tool" }, tools.box, tools.lasso),
       element("span", { class: "xw-group", role: "group", "aria-label": "Zoom" }, zooms.out, zooms.fit, zooms.in)),

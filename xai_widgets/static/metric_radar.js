@@ -99,6 +99,7 @@ function render({ model, el, signal, host }) {
     const change = rearranged(width, narrow);
     if (change !== null) {
       narrow = change;
+      ui.plot.toggleAttribute("data-narrow", narrow);
       model.send({ kind: "narrow", on: narrow });
     }
     window.dispatchEvent(new Event("resize")); // plotly listens to the window only

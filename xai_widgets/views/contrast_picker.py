@@ -34,7 +34,7 @@ class ContrastPicker(View):
     axis = TupleTrait(Float(), Float(), default_value=(0.0, 1.0), help="Range of the score.").tag(sync=True)
     score = Float(None, allow_none=True).tag(sync=True)
     rating = Float(None, allow_none=True).tag(sync=True)
-    quick = List(help="(name, score) of scores that are worth asking about.").tag(sync=True)
+    quick = List(List(), help="(name, score) of scores that are worth asking about.").tag(sync=True)
 
     def __init__(self, session: Any, **traits: Any) -> None:
         self._shown: Contrast | str | None = "unknown"  # what the browser shows, by our messages or by its drags

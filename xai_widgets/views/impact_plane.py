@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from traitlets import Bytes, List, Unicode
+from traitlets import Bytes, Int, List, Unicode
 
 from xai_widgets.static import front_end, style
 from xai_widgets.views._base import View
@@ -22,7 +22,7 @@ class ImpactPlane(View):
     delta_error = Bytes(help="The same; empty where no rating is known.").tag(sync=True)
     roles = Bytes(help="int8: 0 neutral, 1 and 2 helpful, 3 and 4 harmful; odd ones raise the score.").tag(sync=True)
     exact = Bytes(help="1 where the removal was computed, 0 where it is estimated.").tag(sync=True)
-    selected = List(help="Numbers of the selected maps.").tag(sync=True)
+    selected = List(Int(), help="Numbers of the selected maps.").tag(sync=True)
     title = Unicode().tag(sync=True)
     facts = Unicode(help="Score, rating and residual.").tag(sync=True)
     note = Unicode(help="What was removed, and what follows from the residual.").tag(sync=True)

@@ -170,10 +170,11 @@ def _layout() -> dict[str, Any]:
     radial = {"range": [0, 1], "tickvals": [0, 0.25, 0.5, 0.75, 1], "ticktext": ["", "", "0.5", "", "1"], "angle": 54}
     return {
         "template": {},
+        "height": 290,  # at first; afterwards the front end's, or plotly would hold on to the width as well
         "paper_bgcolor": clear,
         "plot_bgcolor": clear,
         "margin": {"l": 8, "r": 12, "t": 8, "b": 8},
-        "font": {"size": 12},
+        "font": {"size": 12, "family": "system-ui, sans-serif"},
         "dragmode": "zoom",  # the only one with which a polar plot is clicked; the front end lets no drag through
         "hovermode": "closest",
         "showlegend": False,
@@ -205,7 +206,6 @@ def _layout() -> dict[str, Any]:
 def _places(narrow: bool) -> dict[str, Any]:
     across, polar = ([0.12, 0.88], [0.5, 0.95]) if narrow else ([0.04, 0.44], [0.05, 0.93])
     return {
-        "height": 480 if narrow else 290,
         "polar_domain": {"x": across, "y": polar},
         "xaxis_domain": [0.24, 1] if narrow else [0.62, 1],
         "yaxis_domain": [0.06, 0.4] if narrow else [0.06, 1],
@@ -223,7 +223,7 @@ class MetricRadar(View):
     watches = ("query", "measures")
 
     figure = anywidget.WidgetTrait().tag(sync=True)
-    axes = List(help="One dict an axis: name, label, text (the number, n/a, or … before it is there).").tag(sync=True)
+    axes = List(Dict(), help="One dict an axis: name, label, text (the number, n/a, or … before it is there).").tag(sync=True)
     axis = Unicode(help="The axis whose detail is open, or none.").tag(sync=True)
     detail = Dict(help="Of the open axis: label, text, meaning, note, tables of head and rows.").tag(sync=True)
     note = Unicode(help="What was measured, in one line.").tag(sync=True)

@@ -23,7 +23,7 @@ class StatusBar(View):
     notice = Unicode(help="One line that is no error.").tag(sync=True)
     model = Unicode(help="Name of the model.").tag(sync=True)
     layer = Unicode(help="Name of the layer whose maps are shown.").tag(sync=True)
-    layers = List(help="One dict a layer: name, maps, height, width, cost, note.").tag(sync=True)
+    layers = List(Dict(), help="One dict a layer: name, maps, height, width, cost, note.").tag(sync=True)
 
     def __init__(self, session: Any, **traits: Any) -> None:
         self._listed: Any = None  # the model whose layers are listed
