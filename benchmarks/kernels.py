@@ -184,7 +184,7 @@ def measure(row: Row, device: torch.device, *, quick: bool) -> Timing:
     """Both sides in turn, after a first call of each that is not timed."""
     first = row.ours(), (None if quick else row.peer())
     times: tuple[list[float], list[float]] = [], []
-    for _ in range(1 if quick else row.repeats):
+    for _ in range(max(1, row.repeats // 3) if quick else row.repeats):
         for side, call, count in ((0, row.ours, row.ours_each), (1, row.peer, 1)):
             for _ in range(count):
                 seconds, value = _seconds(call, device)
@@ -223,7 +223,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu", type=torch.device, help="where both sides run")
     parser.add_argument("--threads", type=int, help="of the processor; 1 is steadier on a machine that others use too")
-    parser.add_argument("--quick", action="store_true", help="one repeat, the peer not warmed up")
+    parser.add_argument("--quick", action="store_true", help="a third of the repeats, the peer not warmed up")
     parser.add_argument("--markdown", action="store_true", help="print the table in Markdown")
     options = parser.parse_args()
     device: torch.device = options.device

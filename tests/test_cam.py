@@ -156,6 +156,14 @@ def test_cam_of_a_sum_is_the_sum_of_cams() -> None:
     torch.testing.assert_close(saliency, torch.einsum("nk,nkhw->nhw", cotangent, all_cams(tail)))
 
 
+def test_a_cotangent_may_follow_from_the_scores_of_the_same_pass() -> None:
+    tail = tail_of(Classifier(), images(2))
+    changed = tail.maps * 2
+    scores, saliency = cam.cam_of(tail, logits, lambda y: y.softmax(1), maps=changed)
+    _, expected = cam.cam_of(tail, logits, scores.softmax(1), maps=changed)
+    assert torch.equal(saliency, expected)
+
+
 def test_changed_maps_stand_in_for_the_tails_own() -> None:
     network, inputs = Classifier().eval(), images()
     tail = tail_of(network, inputs)

@@ -317,7 +317,7 @@ def test_one_map_for_all_images_is_refused(image: Tensor) -> None:
         measures.resilience(lambda images: coarse(images)[:1], image)
 
 
-# Stability, intervals, radar
+# Stability, intervals
 
 
 def test_stability_is_the_mean_over_pairs_of_runs() -> None:
@@ -344,14 +344,6 @@ def test_the_interval_holds_the_mean_and_follows_its_generator(generator: torch.
 def test_an_interval_needs_two_values(values: list[float], generator: torch.Generator) -> None:
     interval = measures.bootstrap_interval(torch.tensor(values, dtype=torch.float32), generator=generator)
     assert all(math.isnan(end) for end in interval)
-
-
-def test_spokes_are_better_when_higher() -> None:
-    resilience = {"shifts": 0.6, "flips": 0.4, "turns": nan}
-    spokes = measures.spokes(entropy=0.9, noise=0.3, resilience=resilience, focus=(0.2, 0.8), stability=nan)
-    stability = spokes.pop("stability")
-    assert math.isnan(stability)
-    assert spokes == pytest.approx({"entropy": 0.1, "noise": 0.3, "resilience": 0.5, "focus": 0.8})
 
 
 # Micro-batches

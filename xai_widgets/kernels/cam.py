@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -40,22 +41,21 @@ def grad_cam(
     maps: Float[Tensor, "n c h w"] | None = None,
 ) -> Float[Tensor, "n h w"]:
     """Sum of the maps, each times the spatial mean of the gradient of the target's score; signed."""
-    with _recording():
-        leaf, y = _replayed(tail, score, maps)
-        return _cam(leaf, y, _one_hot(target, y))
+    return cam_of(tail, score, partial(_one_hot, target), maps=maps)[1]
 
 
 def cam_of(
     tail: Replayable,
     score: Callable[[Any], Tensor],
-    cotangent: Float[Tensor, "n k"],
+    cotangent: Float[Tensor, "n k"] | Callable[[Tensor], Tensor],
     *,
     maps: Float[Tensor, "n c h w"] | None = None,
 ) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n h w"]]:
-    """All scores, and the signed Grad-CAM of their sum, each times its cotangent."""
+    """All scores, and the signed Grad-CAM of their sum, each times its cotangent (maybe a function of the scores)."""
     with _recording():
         leaf, y = _replayed(tail, score, maps)
-        return y.detach(), _cam(leaf, y, cotangent)
+        weights = cotangent if isinstance(cotangent, Tensor) else cotangent(y.detach())
+        return y.detach(), _cam(leaf, y, weights)
 
 
 def contrast_weights(logits: Float[Tensor, "n k"], q: int) -> Float[Tensor, "n k"]:
@@ -79,9 +79,7 @@ def class_contrast(
     maps: Float[Tensor, "n c h w"] | None = None,
 ) -> Float[Tensor, "n h w"]:
     """Why what is predicted, rather than class q? Signed; for the predicted class: why not with full confidence?"""
-    with _recording():
-        leaf, y = _replayed(tail, score, maps)
-        return _cam(leaf, y, contrast_weights(y.detach(), q))
+    return cam_of(tail, score, partial(contrast_weights, q=q), maps=maps)[1]
 
 
 def score_contrast(

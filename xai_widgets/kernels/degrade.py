@@ -44,8 +44,9 @@ def blur(images: Float[Tensor, "n c h w"], sigma: float) -> Float[Tensor, "n c h
     """Gaussian blur of sigma pixels, cut off at 4 sigma, with reflecting borders (d c b a | a b c d)."""
     if not 0 <= sigma < math.inf:
         raise ValueError(f"sigma must be 0 or more and finite, got {sigma}.")
-    rows = _blur_matrix(images.shape[-2], sigma, images)
-    columns = _blur_matrix(images.shape[-1], sigma, images)
+    height, width = images.shape[-2:]
+    rows = _blur_matrix(height, sigma, images)
+    columns = rows if height == width else _blur_matrix(width, sigma, images)
     return rows @ images @ columns.mT
 
 
@@ -109,11 +110,12 @@ def _blur_matrix(side: int, sigma: float, like: Tensor) -> Float[Tensor, "side s
     dtype = torch.promote_types(like.dtype, torch.float32)
     if radius == 0:
         return torch.eye(side, device=like.device, dtype=like.dtype)
+    offsets = torch.arange(radius + 2, device=like.device, dtype=dtype)
+    density = torch.exp(-0.5 * (offsets / sigma) ** 2) * (offsets <= radius)
     to, place = torch.meshgrid(*2 * [torch.arange(side, device=like.device)], indexing="ij")
     matrix = torch.zeros(side, side, device=like.device, dtype=dtype)
     reach = radius // (2 * side) + 1
     for period in range(-reach, reach + 1):
         for distance in (to - place + 2 * side * period, to + place + 1 + 2 * side * period):
-            density = torch.exp(-0.5 * (distance.to(dtype) / sigma) ** 2)
-            matrix = matrix + torch.where(distance.abs() <= radius, density, torch.zeros_like(density))
+            matrix = matrix + density[distance.abs().clamp(max=radius + 1)]
     return (matrix / matrix.sum(1, keepdim=True)).to(like.dtype)

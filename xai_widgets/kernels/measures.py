@@ -10,7 +10,7 @@ Reference: Crum et al., Explain To Me, 2023.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache, partial
 from typing import NamedTuple
 
@@ -27,7 +27,6 @@ Step = Callable[[], None] | None
 
 LEVELS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 NOISES = ("salt_and_pepper", "gaussian_noise", "blur")
-HEADLINE_LEVEL = 0.1
 SMOOTHING = 5 / 224  # of the shorter side: the Gaussian over the weight of the graded blur
 
 
@@ -194,25 +193,6 @@ def bootstrap_interval(
     means = defined[chosen].mean(1)
     low, high = (means.quantile(rank).item() for rank in ((1 - share) / 2, (1 + share) / 2))
     return low, high
-
-
-def spokes(
-    *,
-    entropy: float,
-    noise: float,
-    resilience: Mapping[str, float],
-    focus: tuple[float, float],
-    stability: float,
-) -> dict[str, float]:
-    """The radar's axes, higher is better: `resilience` by groups, `focus` without salient and without other regions."""
-    groups = [value for value in resilience.values() if not math.isnan(value)]
-    return {
-        "entropy": 1 - entropy,
-        "noise": noise,
-        "resilience": sum(groups) / len(groups) if groups else math.nan,
-        "focus": ((1 - focus[0]) + focus[1]) / 2,
-        "stability": stability,
-    }
 
 
 @cache
