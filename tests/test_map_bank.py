@@ -61,9 +61,7 @@ def test_opening_costs_the_maps_and_little_more(session: Session) -> None:
 
 def test_a_drag_moves_one_gain_and_nothing_echoes(session: Session, bank: MapBank) -> None:
     for step, value in enumerate((0.75, 0.5, 0.25), 1):
-        bank.comm.arrive(
-            drag={"kind": "gain", "index": 3, "together": False, "value": value, "gesture": 7, "step": step}
-        )
+        bank.comm.arrive(drag={"kind": "gain", "indices": [3], "value": value, "gesture": 7, "step": step})
     assert session.wait(30)
     assert session.query.gains == ((3, 0.25),)
     names, _ = bank.comm.take()
@@ -76,9 +74,7 @@ def test_a_drag_moves_one_gain_and_nothing_echoes(session: Session, bank: MapBan
 def test_the_same_drag_twice_with_an_undo_between_reaches_both_sides(session: Session, bank: MapBank) -> None:
     versions = [bank.gains.get("version", 0)]
     for gesture in (1, 2):
-        bank.comm.arrive(
-            drag={"kind": "gain", "index": 5, "together": False, "value": 0.25, "gesture": gesture, "step": gesture}
-        )
+        bank.comm.arrive(drag={"kind": "gain", "indices": [5], "value": 0.25, "gesture": gesture, "step": gesture})
         assert session.query.gains == ((5, 0.25),)
         bank.comm.click(kind="undo")
         assert session.query.gains == ()
@@ -90,7 +86,7 @@ def test_a_drag_of_one_selected_map_moves_all_selected(session: Session, bank: M
     bank.comm.click(kind="select", indices=[2, 7, 9])
     assert session.selected == (2, 7, 9)
     assert bank.comm.take() == ([], 0)
-    bank.comm.arrive(drag={"kind": "gain", "index": 7, "together": True, "value": 1.5, "gesture": 1, "step": 1})
+    bank.comm.arrive(drag={"kind": "gain", "indices": [2, 7, 9], "value": 1.5, "gesture": 1, "step": 1})
     assert session.query.gains == ((2, 1.5), (7, 1.5), (9, 1.5))
 
 
@@ -168,11 +164,11 @@ def test_a_class_is_named_as_what_is_scored(make_session: Make) -> None:
 def test_mistakes_become_the_error_line(session: Session, bank: MapBank) -> None:
     bank.comm.click(kind="mute", indices=[MAPS])
     assert str(MAPS - 1) in session.error
-    bank.comm.arrive(drag={"kind": "gain", "index": 1, "together": False, "value": 9.0, "gesture": 1, "step": 1})
+    bank.comm.arrive(drag={"kind": "gain", "indices": [1], "value": 9.0, "gesture": 1, "step": 1})
     assert "[0, 2]" in session.error
     assert session.query.gains == ()
     assert sent_gains(bank)[1] == 1
-    bank.comm.arrive(drag={"kind": "gain", "index": MAPS, "together": False, "value": 1.5, "gesture": 2, "step": 2})
+    bank.comm.arrive(drag={"kind": "gain", "indices": [MAPS], "value": 1.5, "gesture": 2, "step": 2})
     assert str(MAPS - 1) in session.error
 
 

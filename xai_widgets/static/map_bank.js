@@ -81,8 +81,8 @@ function render({ model, el, signal }) {
   }
 
   function readDrag() { // of this view, or of another one of the same widget
-    const { index, together, value } = model.get("drag");
-    for (const i of together ? bank.selected : [index]) bank.gains[i] = value;
+    const { indices, value } = model.get("drag");
+    for (const i of indices) bank.gains[i] = value;
     refresh();
   }
 
@@ -187,11 +187,12 @@ function render({ model, el, signal }) {
     tell();
   }
 
+  /** Move a bar; with it those of all selected maps, if it is one of them. */
   function setGain(index, value) {
-    const together = bank.selected.has(index) && bank.selected.size > 1;
-    if (dragged.length) dragged = together ? [...bank.selected] : [index];
+    const indices = bank.selected.has(index) ? [...bank.selected] : [index];
+    if (dragged.length) dragged = [index, ...indices.filter((i) => i !== index)];
     // `step` grows: the same value twice, with an undo between, is still a change.
-    model.set("drag", { kind: "gain", index, together, value: clamp(value, 0, MOST), gesture, step: ++step });
+    model.set("drag", { kind: "gain", indices, value: clamp(value, 0, MOST), gesture, step: ++step });
     model.save_changes(); // one message in flight; ipywidgets keeps only the latest of those that wait
   }
 

@@ -12,7 +12,7 @@ export const ACTIONS = [ // kind, key, words; "some" acts on the selected maps
 ];
 
 function chooser(label, options) {
-  const select = element("select", { class: "xw-select" });
+  const select = element("select", { class: "xw-select", "aria-label": label });
   for (const [name, words] of Object.entries(options)) select.append(element("option", { value: name }, words));
   return [select, element("label", { class: "xw-caption" }, `${label} `, select)];
 }

@@ -7,7 +7,7 @@ import { cellOf, colourise, RAMPS, upsample, valueAt } from "./palettes.js";
 const FINE = 448; // pixels on the longer side of an up-sampled map; the browser's own scaling does the rest
 
 function chooser(label, options) {
-  const select = element("select", { class: "xw-select" });
+  const select = element("select", { class: "xw-select", "aria-label": label });
   for (const [value, words] of options) select.append(element("option", { value }, words));
   return [select, element("label", { class: "xw-caption" }, `${label} `, select)];
 }
@@ -41,7 +41,7 @@ function build() {
     element("figure", {}, parts.frame, parts.title));
   parts.key = box("xw-key xw-numbers", box("xw-ends", ...parts.words), box("xw-scale", parts.scale, parts.marker), box("xw-ends", ...parts.numbers));
   parts.root = element("div", { class: "xw xw-stage" },
-    box("xw-body", box("xw-head", box("xw-who", parts.name, methodLabel), box("xw-score", parts.label, parts.headline, parts.facts)), panels, parts.reading, parts.key, box("xw-bar", element("label", { class: "xw-caption" }, "Opacity ", parts.opacity),
+    box("xw-body", box("xw-head", box("xw-who", parts.name, methodLabel), box("xw-score", parts.label, " ", parts.headline, parts.facts)), panels, parts.reading, parts.key, box("xw-bar", element("label", { class: "xw-caption" }, "Opacity ", parts.opacity),
       paletteLabel, signLabel, smoothLabel,
       element("label", { class: "xw-caption", title: "Under the map, so that every colour is the map's" }, grey, "Grey photo")), parts.notes));
   return parts;
@@ -51,7 +51,7 @@ function render({ model, el, signal }) {
   const parts = build(), { canvas, frame, frames, opacity, palette, sign, smooth, grey, method, scale } = parts;
   el.replaceChildren(parts.root);
   const context = canvas.getContext("2d");
-  let map = null, address = "", cell = null, fading = false;
+  let map = null, address = "", cell = null, point = null, fading = false;
   const [later, cancel] = oncePerFrame(paint);
 
   function readPhoto() {
@@ -99,6 +99,7 @@ function render({ model, el, signal }) {
     palette.disabled = Boolean(map?.palette);
     palette.value = map?.palette || model.get("look").palette;
     later();
+    if (point) probe(...point); // the reading under a pointer that rests follows the map
   }
 
   function readLook() {
@@ -111,6 +112,7 @@ function render({ model, el, signal }) {
     parts.photos[1].classList.toggle("xw-grey", grey.checked);
     palette.value = map?.palette || look.palette;
     later();
+    if (point) probe(...point);
   }
 
   function paint() {
@@ -144,6 +146,7 @@ function render({ model, el, signal }) {
 
   /** Say the value at (u, v) of the photo, both from 0 to 1, and mark it in both pictures and on the scale. */
   function probe(u, v) {
+    point = [u, v];
     for (const node of parts.probes) {
       node.hidden = false;
       [node.style.left, node.style.top] = [`${u * 100}%`, `${v * 100}%`];
@@ -165,6 +168,7 @@ function render({ model, el, signal }) {
   }
 
   function leave() {
+    point = null;
     for (const node of parts.probes) node.hidden = true;
     say("");
   }
@@ -184,6 +188,7 @@ function render({ model, el, signal }) {
     listen(node, "change", () => {
       parts.photos[1].classList.toggle("xw-grey", grey.checked);
       later();
+      if (point) probe(...point);
       sendLook();
     });
   }

@@ -79,13 +79,12 @@ class MapBank(View):
         elif kind == "undo":
             self.session.undo()
 
-    def _drag(self, index: int, value: float, together: bool = False, gesture: int | None = None) -> None:
-        """Move one bar, or those of all selected maps."""
-        moved = list(self.session.selected) if together else [index]
+    def _drag(self, indices: list[int], value: float, gesture: int | None = None) -> None:
+        """Move bars; the browser shows it already."""
         before = self._gains
-        self._gains = np.where(np.isin(np.arange(len(before)), moved), np.float32(value), before)
+        self._gains = np.where(np.isin(np.arange(len(before)), indices), np.float32(value), before)
         try:
-            self.session.set_gain(moved, float(value), gesture=gesture)
+            self.session.set_gain(indices, float(value), gesture=gesture)
         except ValueError:
             self._gains = before
             self.gains = self._next(self.gains, before)  # the bars go back
