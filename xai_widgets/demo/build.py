@@ -128,7 +128,7 @@ def _fit(
             total = 0.0
             for part in _batches(count, plan.batch, generator):
                 optimiser.zero_grad()
-                with torch.autocast("cpu", torch.bfloat16):
+                with torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16()):
                     loss = loss_of(part, generator)
                 loss.backward()
                 optimiser.step()
@@ -139,6 +139,10 @@ def _fit(
             bar.set_postfix(loss=f"{history[-1]:.4f}")
     network.eval().to(memory_format=torch.contiguous_format)
     return history
+
+
+def _has_bfloat16() -> bool:
+    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def _seeded(make: Callable[[], nn.Module], seed: int) -> nn.Module:
