@@ -116,7 +116,7 @@ test("right or wrong is said only where it is known", () => {
 });
 
 test("numbers have the decimals of their range, a true minus and no minus zero", () => {
-  assert.deepEqual([[0, 1], [0, 100], [1, 5], [0, 0.01], [3, 3]].map(digitsFor), [2, 0, 2, 4, 6]);
+  assert.deepEqual([[0, 1], [0.03, 0.99], [0, 100], [1, 5], [0, 0.01], [3, 3]].map(digitsFor), [2, 2, 0, 2, 4, 6]);
   assert.deepEqual([fixed(-0.126, 2), fixed(-0.001, 2), fixed(NaN, 2), fixed(0, 0)], ["−0.13", "0.00", "–", "0"]);
   assert.deepEqual([signedFixed(0.126, 2), signedFixed(0.001, 2), signedFixed(-1, 1), signedFixed(NaN, 2)], ["+0.13", "0.00", "−1.0", "–"]);
 });

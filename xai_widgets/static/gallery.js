@@ -2,8 +2,9 @@
 // sorting, searching and filtering happen here. The current cell holds the focus (roving), also while it is out of sight.
 
 import { bytes, element, floats, onTheme, oncePerFrame, suppressShortcuts } from "./dom.js";
-import { arrange, between, describe, digitsFor, fixed, isRight, layoutOf, moved, ORDERS, ordersFor, placeOf, predicted,
-  ranksOf, residual, scrollFor, sideFor, signedFixed, stripOf, visible } from "./gallery_order.js";
+import { buildCell, showFacts, showState } from "./gallery_cells.js";
+import { arrange, between, describe, digitsFor, layoutOf, moved, ORDERS, ordersFor, placeOf, ranksOf, scrollFor, sideFor,
+  visible } from "./gallery_order.js";
 
 const KEPT = 2000; // pictures that the page remembers, about 6 kB each
 const SHOWN = 100; // problems
@@ -36,25 +37,13 @@ function build() {
   return parts;
 }
 
-function buildCell() {
-  const cell = { image: element("img", { alt: "", draggable: "false" }), mark: element("i", { class: "xw-mark", "aria-hidden": "true" }),
-    pin: element("span", { class: "xw-pin", "aria-hidden": "true" }), bar: element("i"), tick: element("b"), dot: element("u"),
-    words: [0, 1, 2, 3].map(() => element("span")) };
-  cell.strip = element("div", { class: "xw-strip" }, cell.bar, cell.tick, cell.dot);
-  const [a, b, c, d] = cell.words;
-  cell.node = element("div", { class: "xw-cell", role: "option", tabindex: "-1" },
-    element("div", { class: "xw-thumb" }, cell.image, cell.mark, cell.pin), cell.strip,
-    element("div", { class: "xw-line xw-numbers" }, a, b), element("div", { class: "xw-line xw-second xw-numbers" }, c, d));
-  return cell;
-}
-
 function render({ model, el, signal }) {
   const parts = build(), { view, sheet } = parts;
   el.replaceChildren(parts.root);
   const images = { ranks: [] }, pictures = new Map(), broken = new Map(), cells = new Map();
   const selected = new Set();
   let ids = [], places = [], layout = layoutOf(0, 0, 1), digits = 2, wanted = 0, fitted = "";
-  let focus = 0, anchor = 0, under = -1, timer = 0, settling = 0, typing = false, hovering = false, stale = false, only = false, pins = new Set();
+  let focus = 0, anchor = 0, under = -1, picked = -1, seen = false, timer = 0, settling = 0, typing = false, hovering = false, stale = false, only = false, pins = new Set();
   const [later, cancel] = oncePerFrame(paint), [scoresLater, cancelScores] = oncePerFrame(readScores);
 
   function readImages() {
@@ -108,6 +97,10 @@ function render({ model, el, signal }) {
     fit(rated);
     parts.root.style.setProperty("--xw-thumb", `${layout.thumb}px`);
     parts.empty.textContent = ids.length ? "" : only && !pins.size ? "No image is pinned: press P, or the star on an image." : "No image is like that.";
+    if (!seen && view.clientHeight) { // the element may join the page later
+      seen = true;
+      showCurrent();
+    }
     tell();
   }
 
@@ -153,59 +146,21 @@ function render({ model, el, signal }) {
   }
 
   function show(index, cell) {
-    const { node } = cell, place = places[index], { x, y } = placeOf(layout, place), chosen = selected.has(index);
-    const current = index === model.get("current"), address = pictures.get(index)?.address ?? "";
-    const state = [index, place, ids.length, layout.thumb, index === focus, current, chosen, pins.has(index), broken.has(index),
-      address, images.version].join();
-    if (cell.state === state) return;
-    cell.state = state;
-    node.style.transform = `translate(${x}px, ${y}px)`;
-    node.tabIndex = index === focus ? 0 : -1;
-    node.dataset.index = index;
-    node.classList.toggle("xw-current", current);
-    node.classList.toggle("xw-broken", broken.has(index));
-    node.classList.toggle("xw-pinned", pins.has(index));
-    const states = { "aria-selected": chosen, "aria-posinset": place + 1, "aria-setsize": ids.length,
-      "aria-label": [images.names[index], describe(images, index, digits), pins.has(index) ? "pinned" : "",
-        broken.get(index) ?? ""].filter(Boolean).join(", ") };
-    for (const [name, value] of Object.entries(states)) if (node.getAttribute(name) !== `${value}`) node.setAttribute(name, value);
-    if (current) node.setAttribute("aria-current", "true");
-    else node.removeAttribute("aria-current");
-    cell.pin.textContent = pins.has(index) ? "★" : "☆";
-    cell.pin.title = pins.has(index) ? "Unpin (P)" : "Pin (P)";
-    cell.mark.textContent = broken.has(index) ? "!" : chosen ? "✓" : "";
-    node.title = broken.get(index) ?? images.names[index];
-    if (!address) cell.image.removeAttribute("src");
-    else if (cell.image.getAttribute("src") !== address) cell.image.src = address;
-    (images.regression ? showScore : showClass)(index, cell);
-    if (!node.isConnected) sheet.append(node);
-  }
-
-  function showScore(index, cell) {
-    const score = images.scores[index], rating = images.ratings[index], off = residual(images, index);
-    const strip = stripOf(score, rating, model.get("limits")), [a, b, c, d] = cell.words;
-    cell.strip.hidden = !strip;
-    if (strip) {
-      cell.dot.style.left = `${strip.score}%`;
-      cell.tick.hidden = cell.bar.hidden = strip.rating === null;
-      cell.tick.style.left = `${strip.rating ?? 0}%`;
-      [cell.bar.style.left, cell.bar.style.width] = [`${strip.left}%`, `${strip.width}%`];
+    const place = places[index], { x, y } = placeOf(layout, place), address = pictures.get(index)?.address ?? "";
+    const current = index === model.get("current"), chosen = selected.has(index), pinned = pins.has(index);
+    const state = [index, place, ids.length, layout.thumb, index === focus, current, chosen, pinned, broken.has(index), address,
+      images.version].join();
+    if (cell.state !== state) {
+      cell.state = state;
+      cell.node.style.transform = `translate(${x}px, ${y}px)`;
+      cell.node.tabIndex = index === focus ? 0 : -1;
+      showState(cell, { index, current, chosen, pinned, address, fault: broken.get(index), place, count: ids.length });
+      showFacts(cell, images, index, digits, model.get("limits"));
+      cell.node.setAttribute("aria-label", [images.names[index], describe(images, index, digits), pinned ? "pinned" : "",
+        broken.get(index) ?? ""].filter(Boolean).join(", "));
+      cell.node.title = broken.get(index) ?? images.names[index];
     }
-    cell.node.dataset.sign = Number.isNaN(off) ? "" : Math.sign(off);
-    a.textContent = fixed(score, digits);
-    b.textContent = Number.isNaN(off) ? "" : signedFixed(off, digits);
-    c.textContent = Number.isNaN(rating) ? "no rating" : `rated ${fixed(rating, digits)}`;
-    d.textContent = "";
-  }
-
-  function showClass(index, cell) {
-    const right = isRight(images, index), [a, b, c, d] = cell.words;
-    cell.strip.hidden = true;
-    cell.node.dataset.right = right === null ? "" : right;
-    a.textContent = predicted(images, index) || "–";
-    b.textContent = "";
-    c.textContent = fixed(images.scores[index], 2);
-    d.textContent = right === null ? "" : right ? "✓" : `✗ ${images.labels[index]}`;
+    if (!cell.node.isConnected) sheet.append(cell.node);
   }
 
   // ------------------------------------------------------------------ pictures
@@ -274,12 +229,18 @@ function render({ model, el, signal }) {
     else tell();
   }
 
-  /** Another view, or undo, may have changed the image: show where it is. */
+  /** Another view, or undo, may have changed the image: show where it is. What was picked here stays under the pointer. */
   function readCurrent() {
     const index = model.get("current");
     if (!typing && index >= 0) focus = index;
-    if (!hovering && places[index] >= 0) view.scrollTop = scrollFor(layout, places[index], view.scrollTop, view.clientHeight);
+    if (index !== picked) showCurrent();
+    picked = -1;
     tell();
+  }
+
+  function showCurrent() {
+    const place = places[model.get("current")] ?? -1;
+    if (place >= 0) view.scrollTop = scrollFor(layout, place, view.scrollTop, view.clientHeight);
   }
 
   // ------------------------------------------------------------------ gestures
@@ -306,7 +267,7 @@ function render({ model, el, signal }) {
   }
 
   function pick(index) {
-    [anchor, focus] = [index, index];
+    [anchor, focus, picked] = [index, index, index];
     if (selected.size) select([]);
     model.send({ kind: "pick", name: images.names[index] });
   }
@@ -399,7 +360,6 @@ function render({ model, el, signal }) {
   focus = Math.max(0, model.get("current"));
   readImages();
   readProblems();
-  readCurrent();
   size.observe(view);
   onTheme(later, signal);
   return () => {

@@ -120,7 +120,7 @@ export function ordersFor(images) {
 }
 
 /** Decimals with which a hundredth of the range is seen. */
-export const digitsFor = ([low, high]) => clamp(2 - Math.floor(Math.log10(Math.max(high - low, 1e-9))), 0, 6);
+export const digitsFor = ([low, high]) => clamp(2 - Math.floor(Math.log10(Math.max(1.1 * (high - low), 1e-9))), 0, 6);
 
 export const fixed = (value, digits) => (Number.isFinite(value) ? value.toFixed(digits).replace(/^-(?=0\.?0*$)/, "").replace("-", "−") : "–");
 

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from traitlets import Bool, Bytes, Enum, Float, Int, List, Tuple, Unicode
 
-from xai_widgets.images import ImageSet
 from xai_widgets.static import front_end, style
 from xai_widgets.views._base import View
 
@@ -92,7 +91,7 @@ class Gallery(View):
         known = [index for index in indices if isinstance(index, int) and 0 <= index < len(self.names)]
         return list(dict.fromkeys(known))
 
-    def _draw_set(self, images: ImageSet) -> None:
+    def _draw_set(self, images: Any) -> None:
         table = images.table
         self.names = list(images.names)
         self.labels = ["" if pd.isna(label) else str(label) for label in table["label"]]
@@ -152,7 +151,7 @@ class _Courier:
     MOST = 400  # waiting; older ones are asked for again when they come into sight
     TOGETHER, PATIENCE = 16, 0.05  # thumbnails, seconds
 
-    def __init__(self, images: ImageSet, deliver: Callable[[int, dict[int, bytes], dict[int, str]], None]) -> None:
+    def __init__(self, images: Any, deliver: Callable[[int, dict[int, bytes], dict[int, str]], None]) -> None:
         self._images, self._deliver = images, deliver
         self._lock = threading.Lock()
         self._waiting: dict[tuple[int, int], None] = {}
