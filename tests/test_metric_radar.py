@@ -216,6 +216,16 @@ def test_the_figure_is_made_once(scored: Any) -> None:
     radar.close()
 
 
+def test_a_page_that_is_loaded_again_gets_what_is_drawn_now(scored: Any) -> None:
+    radar = MetricRadar(scored)
+    radar.add("other", FULL)
+    radar.comm.click(kind="narrow", on=True)
+    state = radar.figure.get_state()
+    assert state["_widget_data"][2]["r"] == [0.1, 0.2, 0.3, 0.4, 0.5, 0.1]
+    assert state["_widget_layout"]["yaxis"]["domain"] == [0.06, 0.4]
+    radar.close()
+
+
 def test_a_drag_of_a_gain_does_not_touch_the_figure(scored: Any) -> None:
     radar = MetricRadar(scored)
     radar.figure.comm.take(), radar.comm.take()

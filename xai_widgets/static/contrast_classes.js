@@ -76,13 +76,13 @@ function fillRow(row, index, name, share, badges) {
 export function mountClasses(model, root, signal) {
   const ui = parts(), rows = [], stop = new AbortController();
   root.append(ui.heading, ui.bar, ui.hint, ui.list, ui.more);
-  let names = [], shares = new Float32Array(0), order = [], subject = "", slot = "Q", current = 0;
+  let names = [], shares = new Float32Array(0), order = [], subject = "", slot = "Q", current = 0, pointed = false;
 
   function read() {
     names = model.get("names");
     shares = floats(model.get("probabilities"));
     // A row must not slip away under the pointer while probabilities change; another image is another list.
-    const held = ui.list.matches(":hover, :focus-within") && subject === model.get("subject") && order.length === shares.length;
+    const held = (pointed || ui.list.contains(document.activeElement)) && subject === model.get("subject") && order.length === shares.length;
     if (!held) order = byProbability(shares);
     subject = model.get("subject");
     draw();
@@ -160,7 +160,8 @@ export function mountClasses(model, root, signal) {
   for (const key of ["Q", "P"]) listen(ui.slots[key], "click", () => setSlot(key));
   listen(ui.confidence, "click", () => model.send({ kind: model.get("contrast").kind === "confidence" ? "clear" : "confidence" }));
   listen(ui.clear, "click", () => model.send({ kind: "clear" }));
-  listen(ui.list, "pointerleave", read);
+  listen(ui.list, "pointerenter", () => { pointed = true; });
+  listen(ui.list, "pointerleave", () => { pointed = false; read(); });
   suppressShortcuts(ui.list, stop.signal);
   listen(ui.list, "focusin", (event) => event.target.setAttribute("data-lm-suppress-shortcuts", ""));
   signal?.addEventListener("abort", () => stop.abort());

@@ -6,6 +6,7 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,6 +91,13 @@ class RadarFigure(go.FigureWidget):
         super().open()
         with suppress(AttributeError):  # clicks come during a running cell, see `View`
             self.comm._reply_subshell_for = None
+
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
+        # A page that is loaded again asks for the state, and plotly leaves it as it was when the figure was made.
+        if "_data" in vars(self):
+            self._trait_values.update(_widget_data=deepcopy(self._data), _widget_layout=deepcopy(self._layout))
+        state: dict[str, Any] = super().get_state(key, drop_defaults)
+        return state
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         with self._lock:  # two threads that write one widget lose updates for good
@@ -223,7 +231,9 @@ class MetricRadar(View):
     watches = ("query", "measures")
 
     figure = anywidget.WidgetTrait().tag(sync=True)
-    axes = List(Dict(), help="One dict an axis: name, label, text (the number, n/a, or … before it is there).").tag(sync=True)
+    axes = List(Dict(), help="One dict an axis: name, label, text (a number, n/a, or … before it is there).").tag(
+        sync=True
+    )
     axis = Unicode(help="The axis whose detail is open, or none.").tag(sync=True)
     detail = Dict(help="Of the open axis: label, text, meaning, note, tables of head and rows.").tag(sync=True)
     note = Unicode(help="What was measured, in one line.").tag(sync=True)

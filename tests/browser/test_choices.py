@@ -1,0 +1,366 @@
+"""Contrast picker, impact plane, radar and status bar in a page: mouse, keys, themes, and text that stays text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+from playwright.sync_api import Browser, expect
+from viewpage import ViewPage
+
+from xai_widgets import Contrast, ImageModel
+from xai_widgets.views import ContrastPicker, ImpactPlane, MetricRadar, StatusBar
+
+Open = Callable[..., ViewPage]
+
+
+@pytest.fixture
+def opened(chromium: Browser) -> Iterator[Open]:
+    """Views in pages, which are left after the test."""
+    made: list[tuple[Any, ViewPage]] = []
+
+    def show(view: Any, **options: Any) -> ViewPage:
+        made.append((view, ViewPage(chromium, view, **options)))
+        return made[-1][1]
+
+    yield show
+    for view, page in made:
+        page.leave()
+        view.close()
+
+
+@pytest.fixture
+def scored(make_session: Callable[..., Any]) -> Any:
+    return make_session(tiny.regressor(), tiny.rated())
+
+
+@pytest.fixture
+def classes(make_session: Callable[..., Any]) -> Any:
+    return make_session(tiny.classifier(), tiny.rated())
+
+
+def test_a_class_is_chosen_by_click_and_named_as_text(opened: Open, classes: Any) -> None:
+    page = opened(ContrastPicker(classes))
+    p = classes.output.target
+    q = (p + 1) % 3
+    labels = classes.model.labels
+    expect(page.find("h3")).to_have_text(f"Why {labels[p]}?")
+    page.find(".xw-class", has_text=labels[q]).click()
+    page.deliver(classes)
+    assert classes.query.contrast == Contrast("class", float(q))
+    expect(page.find("h3")).to_have_text(f"Why {labels[p]}, rather than {labels[q]}?")
+    expect(page.find(".xw-q")).to_have_attribute("aria-selected", "true")
+    page.find("button", has_text="100 % confidence").click()
+    page.deliver(classes)
+    expect(page.find("h3")).to_have_text(f"Why not {labels[p]} with 100 % confidence?")
+    page.find("button", has_text=re.compile("^P$")).click()
+    page.find(".xw-class", has_text=labels[q]).click()
+    page.deliver(classes)
+    expect(page.find("h3")).to_have_text(f"Why {labels[q]}?")
+    assert (classes.query.target, classes.query.contrast) == (q, None)
+    assert page.page.locator("main b").count() == 0  # a label of the tiny classes is HTML
+
+
+def test_a_class_among_a_thousand_is_found_by_keys_alone(opened: Open, make_session: Callable[..., Any]) -> None:
+    session = make_session(ImageModel(tiny.TinyNet(1000), None, "features"), tiny.rated())
+    page = opened(ContrastPicker(session))
+    assert page.find(".xw-class").count() == 60
+    expect(page.find(".xw-caption").last).to_have_text("940 more: type a part of the name.")
+    shares = page.find(".xw-share").all_inner_texts()
+    numbers = [float(share.strip("<>% ")) for share in shares]
+    assert numbers == sorted(numbers, reverse=True)
+    keyboard = page.page.keyboard
+    page.find("input").focus()
+    keyboard.type("class 77")
+    assert page.find(".xw-class").count() == 11
+    keyboard.press("Enter")  # the first match
+    page.deliver(session)
+    first = session.query.contrast.value
+    assert str(int(first)).startswith("77")
+    keyboard.press("ArrowDown")
+    keyboard.press("ArrowDown")
+    keyboard.press(" ")
+    page.deliver(session)
+    assert str(int(session.query.contrast.value)).startswith("77")
+    assert session.query.contrast.value != first
+    keyboard.type("9")  # a letter in the list goes on with the search
+    expect(page.find("input")).to_have_value("class 779")
+    expect(page.find(".xw-class")).to_have_count(1)
+    keyboard.type(" no")
+    expect(page.find(".xw-caption").last).to_have_text("No class has such a name.")
+
+
+def test_rows_do_not_slip_away_under_the_pointer(opened: Open, classes: Any) -> None:
+    page = opened(ContrastPicker(classes))
+    names = page.find(".xw-name").all_inner_texts()
+    page.find(".xw-class").first.hover()
+    turned = replace(classes.output, probabilities=np.sort(classes.output.probabilities)[[1, 0, 2]])
+    order = [classes.model.labels[i] for i in (-turned.probabilities).argsort()]
+    assert order != names
+    with classes.lock:
+        classes.output = turned
+    page.refresh()
+    assert page.find(".xw-name").all_inner_texts() == names
+    page.page.mouse.move(1, 600)
+    page.frames()
+    assert page.find(".xw-name").all_inner_texts() == order
+
+
+def test_q_is_dragged_and_the_words_follow_at_once(opened: Open, scored: Any) -> None:
+    page = opened(ContrastPicker(scored))
+    y = scored.output.value
+    expect(page.find("h3")).to_have_text(f"Why the score {y:.3f}?")
+    page.drag(page.find(".xw-line"), (0.05, 0.5), (0.6, 0.5), (0.8, 0.5))
+    expect(page.find("h3")).to_have_text(f"Why {y:.3f}, rather than 0.800?")  # before the kernel knows
+    expect(page.find(".xw-meaning")).to_contain_text("prevents a higher score")
+    expect(page.find(".xw-caption").last).to_contain_text(f"Factor 2|y − Q| = {2 * (0.8 - y):.3f}")
+    assert scored.query.contrast is None
+    drags = page.deliver(scored)
+    assert len(drags) > 5
+    assert {message["key"] for message in drags} == {"drag"}
+    assert scored.query.contrast == Contrast("score", 0.8)
+    scored.undo()  # one step, however many events
+    assert scored.query.contrast is None
+    page.refresh()
+    expect(page.find("h3")).to_have_text(f"Why the score {y:.3f}?")
+
+
+def test_q_by_keys_picks_and_number(opened: Open, scored: Any) -> None:
+    page = opened(ContrastPicker(scored))
+    knob, keyboard = page.find("[role=slider]"), page.page.keyboard
+    knob.focus()
+    for key, value in (("Home", 0.0), ("ArrowRight", 0.01), ("PageUp", 0.11), ("ArrowDown", 0.1), ("End", 1.0)):
+        keyboard.press(key)
+        expect(knob).to_have_attribute("aria-valuetext", f"{value:.3f}")
+    page.deliver(scored)
+    assert scored.query.contrast == Contrast("score", 1.0)
+    page.find("button", has_text=re.compile("^25%$")).click()
+    page.find("button", has_text="tiles").click()
+    page.deliver(scored)
+    assert scored.query.contrast == Contrast("score", 0.25, "tiles")
+    expect(page.find("button", has_text=re.compile("^25%$"))).to_have_attribute("aria-pressed", "true")
+    expect(page.find(".xw-caption").last).to_contain_text("each part of the photo")
+    page.find("input").fill("1.5")
+    keyboard.press("Enter")
+    page.deliver(scored)
+    assert scored.query.contrast == Contrast("score", 1.5, "tiles")  # outside of the range, which is made wider
+    expect(knob).to_have_attribute("aria-valuemax", "1.5")
+    page.find("button", has_text="clear").click()
+    page.deliver(scored)
+    assert scored.query.contrast is None
+
+
+def places(page: ViewPage) -> np.ndarray:
+    """Where the maps stand on the canvas, found by pointing at them with the keys."""
+    page.find("[role=option]").focus()
+    page.page.keyboard.press("Home")
+    found = []
+    for _ in range(tiny.MAPS):
+        page.frames(1)
+        style = page.find("[role=option]").get_attribute("style") or ""
+        name = page.find("[role=option]").get_attribute("aria-label") or ""
+        x, y = re.findall(r"-?[\d.]+(?=px)", style)[:2]
+        found.append([float(x) + 9, float(y) + 9, int(re.findall(r"map (\d+)", name)[0])])
+        page.page.keyboard.press("ArrowRight")
+    return np.array(sorted(found, key=lambda place: place[2]))
+
+
+def test_points_stand_where_their_numbers_say(opened: Open, scored: Any) -> None:
+    page, impacts = opened(ImpactPlane(scored)), scored.impacts
+    x, y, index = places(page).T
+    assert index.tolist() == list(range(tiny.MAPS))
+    for pixels, values, way in ((x, impacts.delta_y, 1), (y, impacts.delta_error, -1)):
+        slope, _ = np.polyfit(values, pixels, 1)
+        assert slope * way > 0
+        assert np.corrcoef(values, pixels)[0, 1] * way == pytest.approx(1, abs=1e-3)
+
+
+def test_maps_are_selected_by_box_lasso_click_and_keys(opened: Open, scored: Any) -> None:
+    page = opened(ImpactPlane(scored))
+    canvas = page.find("canvas")
+    box = canvas.bounding_box()
+    assert box is not None
+    x, y, _ = places(page).T
+    page.drag(canvas, (0.3, 0.1), (0.95, 0.85))
+    page.deliver(scored)
+    left, right, top, bottom = (0.3 * box["width"], 0.95 * box["width"], 0.1 * box["height"], 0.85 * box["height"])
+    inside = np.flatnonzero((x > left) & (x < right) & (y > top) & (y < bottom)).tolist()
+    assert 0 < len(inside) < tiny.MAPS
+    assert sorted(scored.selected) == inside
+    expect(page.find("[role=status]")).to_contain_text(f"{len(inside)} selected")
+
+    page.find("button", has_text="lasso").click()
+    page.drag(canvas, (0.01, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99))
+    page.deliver(scored)
+    assert sorted(scored.selected) == list(range(tiny.MAPS))
+    page.find("button", has_text="clear").click()
+    page.deliver(scored)
+    assert scored.selected == ()
+
+    strongest = int(np.abs(scored.impacts.delta_y).argmax())
+    page.page.mouse.click(box["x"] + x[strongest], box["y"] + y[strongest])
+    page.deliver(scored)
+    assert scored.selected == (strongest,)
+    keyboard = page.page.keyboard
+    keyboard.press("Home")
+    keyboard.press("ArrowRight")
+    keyboard.press(" ")
+    page.deliver(scored)
+    second = int(np.argsort(-np.abs(scored.impacts.delta_y), kind="stable")[1])
+    assert scored.selected == (strongest, second)
+    expect(page.find("[role=option]")).to_have_attribute("aria-selected", "true")
+    keyboard.press("Escape")
+    page.deliver(scored)
+    assert scored.selected == ()
+
+
+def test_pointing_at_a_map_names_it_with_both_numbers(opened: Open, scored: Any) -> None:
+    page, impacts = opened(ImpactPlane(scored)), scored.impacts
+    box = page.find("canvas").bounding_box()
+    assert box is not None
+    x, y, _ = places(page).T
+    page.page.keyboard.press("Tab")
+    strongest = int(np.abs(impacts.delta_y).argmax())
+    page.page.mouse.move(box["x"] + x[strongest], box["y"] + y[strongest])
+    expect(page.find(".xw-tip")).to_contain_text(f"map {strongest}: Δ score")
+    text = page.find(".xw-tip").inner_text().replace("−", "-")
+    delta_y, delta_error = map(float, re.findall(r"[-+]\d*\.?\d+", text))
+    assert delta_y == pytest.approx(float(impacts.delta_y[strongest]), rel=5e-3)
+    assert delta_error == pytest.approx(float(impacts.delta_error[strongest]), rel=5e-3)
+    assert ("raises the score" in text) == (delta_y < 0)
+    assert ("helpful" in text) == (delta_error > 0)
+
+
+def test_estimates_are_told_from_exact_ones(opened: Open, scored: Any) -> None:
+    page = opened(ImpactPlane(scored))
+    exact = np.zeros(tiny.MAPS, bool)
+    exact[:6] = True
+    with scored.lock:
+        scored.impacts = replace(scored.impacts, exact=exact, done=False)
+    page.refresh()
+    expect(page.find("[role=status]")).to_contain_text(f"6 of {tiny.MAPS} maps exact")
+
+
+def test_the_axes_of_the_radar_open_by_click_and_by_button(opened: Open, scored: Any) -> None:
+    page = opened(MetricRadar(scored), width=800)
+    page.page.locator(".xw-radar .polar .point").first.wait_for()
+    noise = page.find(".xw-axis", has_text="noise")
+    noise.click()
+    page.deliver(scored)
+    expect(page.find(".xw-detail")).to_contain_text("salt and pepper")
+    assert page.find(".xw-detail tr").count() == 8
+    noise.click()
+    page.deliver(scored)
+    expect(page.find(".xw-detail")).to_be_hidden()
+    point = page.page.locator(".xw-radar .polar .point").nth(2)  # resilience
+    box = point.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.page.mouse.move(x - 3, y)
+    page.page.mouse.move(x, y)
+    page.page.locator(".xw-radar .hovertext").wait_for()
+    page.page.mouse.down()
+    page.page.mouse.up()
+    page.deliver(scored)
+    expect(page.find(".xw-detail")).to_contain_text("quarter turns")
+    page.page.mouse.down()
+    page.page.mouse.move(x + 60, y + 40, steps=8)  # would zoom, and nothing would lead back
+    page.page.mouse.up()
+    page.frames(10)
+    assert point.bounding_box() == box
+    assert scored.error == ""
+
+
+def test_the_radar_says_n_a_and_keeps_series(opened: Open, scored: Any) -> None:
+    view = MetricRadar(scored)
+    page = opened(view, width=800)
+    expect(page.find(".xw-axis", has_text="stability").locator("b")).to_have_text("n/a")
+    labels = page.page.locator(".xw-radar .angularaxistick text, .xw-radar .ytick text")
+    labels.first.wait_for()
+    assert sum("n/a" in text for text in labels.all_text_contents()) == 2
+    assert page.page.locator(".xw-radar .polar .point").count() == 5  # four values and the closing one, of five axes
+    page.find("button", has_text="keep").click()
+    page.deliver(scored)
+    assert len(view.others) == 1
+    page.find(f"button[aria-label='Remove {view.others[0]}']").click()
+    page.deliver(scored)
+    assert view.others == []
+
+
+def test_what_runs_is_said_after_a_moment_and_errors_are_text(opened: Open, scored: Any) -> None:
+    evil = '<b>cat</b><img src=x onerror="window.hacked = 1">'
+    page = opened(StatusBar(scored), width=900)
+    expect(page.find(".xw-error")).to_be_hidden()
+    with scored.lock:
+        scored.status = replace(scored.status, busy="effect of each map", progress=0.25)
+        scored.error = evil
+    page.refresh()
+    expect(page.find(".xw-words")).to_have_text("effect of each map 25 %")
+    expect(page.find("[role=progressbar]")).to_have_attribute("aria-valuenow", "25")
+    expect(page.find("[role=alert]")).to_have_text(evil)
+    assert page.page.evaluate("window.hacked") is None
+    page.find("button[aria-label='Dismiss the error']").click()
+    page.deliver(scored)
+    expect(page.find(".xw-error")).to_be_hidden()
+    page.find("button[aria-label='Cancel what runs']").click()
+    page.deliver(scored)
+    assert scored.notice
+    with scored.lock:
+        scored.status = replace(scored.status, busy="", progress=None)
+    page.refresh()
+    expect(page.find(".xw-words")).to_have_text("ready")
+    expect(page.find("button[aria-label='Cancel what runs']")).to_be_hidden()
+
+
+def test_steps_and_layers(opened: Open, scored: Any) -> None:
+    page = opened(StatusBar(scored), width=900)
+    undo, redo = (page.find(f"button[aria-label='{name}']") for name in ("Undo", "Redo"))
+    expect(undo).to_be_disabled()
+    other = next(layer.name for layer in scored.layers() if layer.name != scored.query.layer)
+    page.find("select").select_option(other)
+    page.deliver(scored)
+    assert scored.query.layer == other
+    expect(undo).to_be_enabled()
+    undo.click()
+    page.deliver(scored)
+    expect(page.find("select")).to_have_value(scored.query.layer)
+    assert scored.query.layer != other
+    expect(redo).to_be_enabled()
+
+
+@pytest.mark.parametrize("kind", [ContrastPicker, ImpactPlane, MetricRadar, StatusBar])
+def test_themes_and_widths(opened: Open, scored: Any, kind: Any) -> None:
+    page = opened(kind(scored))
+    for theme in ("dark", "light"):
+        page.theme(theme)
+        ink, paper = page.root.evaluate("n => [getComputedStyle(n).color, getComputedStyle(n).backgroundColor]")
+        dark = [sum(map(int, re.findall(r"\d+", colour)[:3])) < 384 for colour in (ink, paper)]
+        assert dark == ([True, False] if theme == "light" else [False, True])
+        for width in (900, 360):
+            page.page.set_viewport_size({"width": width, "height": 700})
+            page.frames()
+            assert page.page.evaluate("document.documentElement.scrollWidth") <= width  # nothing sticks out
+
+
+@pytest.mark.parametrize("kind", [ContrastPicker, ImpactPlane, MetricRadar, StatusBar])
+def test_every_control_has_a_name_and_a_visible_focus(opened: Open, scored: Any, kind: Any) -> None:
+    page = opened(kind(scored), width=900)
+    controls = page.find(":is(button, input, select, [tabindex='0']):visible:enabled")
+    assert controls.count() >= 2
+    for control in controls.all():
+        named = control.evaluate(
+            "n => (n.getAttribute('aria-label') ?? '').trim() || n.textContent.trim() || n.placeholder"
+        )
+        assert named, control.evaluate("n => n.outerHTML")
+    page.page.keyboard.press("Tab")
+    for _ in range(controls.count()):
+        width = page.page.evaluate("parseFloat(getComputedStyle(document.activeElement).outlineWidth)")
+        style = page.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert width >= 1
+        assert style != "none"
+        page.page.keyboard.press("Tab")
