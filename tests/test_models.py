@@ -448,6 +448,25 @@ def test_runs_of_another_architecture_are_refused(small: Small) -> None:
         ImageModel(small, PRESET, runs=Small())  # type: ignore[arg-type]
 
 
+def test_a_network_that_is_elsewhere_is_copied(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xai_widgets.models.model.device_of", lambda network: torch.device("cuda", 0))
+    model = ImageModel(small, PRESET, device="cpu")
+    assert model.notices == ("the network is on cuda:0; a copy on cpu is used.",)
+    copied = model.shell.network.get_parameter("head.bias")
+    assert copied.data_ptr() != small.head.bias.data_ptr()
+    with torch.no_grad():
+        small.head.bias.add_(1)
+    assert torch.equal(model.shell.network.get_parameter("head.bias"), small.head.bias)
+
+
+def test_a_network_whose_numbers_change_type_is_followed(small: Small) -> None:
+    model = ImageModel(small, PRESET)
+    small.double()
+    inputs = model.inputs(photo())
+    assert inputs.dtype == torch.float64
+    assert model.scores(model.shell.network(inputs)).dtype == torch.float64
+
+
 @pytest.mark.gpu
 def test_another_device_gets_a_copy(small: Small) -> None:
     device = torch.accelerator.current_accelerator(check_available=True)

@@ -69,11 +69,11 @@ class ImageModel:
         self._plain = unwrapped(network)
         self.name = name or type(self._plain).__name__
         home = device_of(self._plain)
-        self.device = home if device is None else usable(device)
-        self._elsewhere = self.device != home
+        self._asked_device = None if device is None else usable(device)
+        self.device = self._asked_device or home
         self._preprocessing = preprocessing_of(transform)
         self.can_degrade = self._preprocessing.can_degrade
-        self.notices = (*_notices(network, home, self.device, self._elsewhere), *self._preprocessing.notices)
+        self.notices = (*_notices(network, home, self.device), *self._preprocessing.notices)
         self.patch_scores = patch_scores
         self._output = output
         self._path: Path = ()
@@ -166,7 +166,9 @@ class ImageModel:
 
     def _renew(self) -> None:
         self._state = state_of(self._plain)
-        self._shell = Shell(copy.deepcopy(self._plain).to(self.device) if self._elsewhere else self._plain)
+        home = device_of(self._plain)
+        self.device = self._asked_device or home  # the user may have moved the network
+        self._shell = Shell(self._plain if self.device == home else copy.deepcopy(self._plain).to(self.device))
 
     def _fed(self, values: Tensor) -> Tensor:
         weight = next((tensor for tensor in self._plain.parameters() if tensor.is_floating_point()), None)
@@ -256,7 +258,7 @@ class ScoresNotFound(ValueError):
     """What a network returned holds no scores."""
 
 
-def _notices(network: nn.Module, home: torch.device, device: torch.device, elsewhere: bool) -> list[str]:
+def _notices(network: nn.Module, home: torch.device, device: torch.device) -> list[str]:
     copied = "an eval copy that shares its weights is used"
     eager = "an eager copy that shares its weights is used"
     found = []
@@ -270,7 +272,7 @@ def _notices(network: nn.Module, home: torch.device, device: torch.device, elsew
         found.append(f"the network is compiled; {eager}.")
     if any(module.training for module in inner.modules()):
         found.append(f"the network was in training mode; {copied}.")
-    if elsewhere:
+    if device != home:
         found.append(f"the network is on {home}; a copy on {device} is used.")
     return found
 
