@@ -13,11 +13,11 @@ import torch
 from PIL import Image
 from safetensors.torch import save
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, cross_entropy, interpolate, mse_loss
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, cross_entropy, interpolate, mse_loss
 from tqdm import tqdm
 
 from xai_widgets.demo import cards, pictures
-from xai_widgets.demo.networks import CHECKPOINTS, QUALITY_RUNS, SCENE_LABELS, QualityNet, SceneNet
+from xai_widgets.demo.networks import CHECKPOINTS, QUALITY_RUNS, SCENE_LABELS, Network, QualityNet, SceneNet
 
 CROP = 96  # a multiple of 8, so that flips keep the grid of JPEG blocks
 PATCH = 8  # one patch score of QualityNet covers 8 x 8 pixels
@@ -145,13 +145,13 @@ def _has_bfloat16() -> bool:
     return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
-def _seeded(make: Callable[[], nn.Module], seed: int) -> nn.Module:
+def _seeded(make: Callable[[], Network], seed: int) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make()
 
 
-def train_quality(data: QualityData, plan: Plan, *, seed: int, quiet: bool = False) -> tuple[nn.Module, list[float]]:
+def train_quality(data: QualityData, plan: Plan, *, seed: int, quiet: bool = False) -> tuple[QualityNet, list[float]]:
     """A quality network from a seed, and its mean loss of each epoch."""
     network = _seeded(QualityNet, seed)
 
@@ -190,7 +190,7 @@ def _varied(images: Tensor, generator: torch.Generator) -> Tensor:
 
 def train_scenes(
     crops: Tensor, classes: Tensor, plan: Plan, *, seed: int = 0, quiet: bool = False
-) -> tuple[nn.Module, list[float]]:
+) -> tuple[SceneNet, list[float]]:
     """The scene network from a seed, and its mean loss of each epoch."""
     network = _seeded(SceneNet, seed)
 
@@ -248,6 +248,19 @@ def scene_figures(network: nn.Module, images: Tensor, rows: Sequence[dict[str, s
     return {group: float(np.mean([right[row["image"]] for row in members])) for group, members in groups.items()}
 
 
+def collage_figures(network: SceneNet, images: Tensor, rows: Sequence[dict[str, str]]) -> tuple[float, float]:
+    """The share of collages named as one of their four, and of scenes whose class activation is largest in place."""
+    within, largest = [], []
+    with torch.inference_mode():
+        for image, row in zip(images, rows, strict=True):
+            labels = [row[quadrant] for quadrant in pictures.QUADRANTS]
+            within.append(SCENE_LABELS[int(network(image[None]).argmax())] in labels)
+            maps = adaptive_avg_pool2d(network.features(image[None] - 0.5), 2).flatten(2)[0]
+            evidence = network.classifier.weight @ maps  # k classes in four quadrants
+            largest += [int(evidence[SCENE_LABELS.index(label)].argmax()) == i for i, label in enumerate(labels)]
+    return float(np.mean(within)), float(np.mean(largest))
+
+
 def validate(plan: Plan) -> cards.Figures:
     """Train without the validation photographs and test on them: what choices are made on."""
     rest = [name for name in pictures.TRAINING if name not in pictures.VALIDATION]
@@ -275,7 +288,8 @@ def build_scenes(folder: Path, plan: Plan) -> None:
     network, _ = train_scenes(crops, classes, plan)
     _save(network, folder / "scenes.safetensors")
     figures = scene_figures(network, *read_set(pictures.scenes_folder()))
-    text = cards.scenes_card(figures, network, crops=plan.scene_crops_each, epochs=plan.scene_epochs)
+    collages = collage_figures(network, *read_set(pictures.collages_folder()))
+    text = cards.scenes_card(figures, collages, network, crops=plan.scene_crops_each, epochs=plan.scene_epochs)
     (folder / "scenes.md").write_text(text, encoding="utf-8")
 
 
@@ -286,7 +300,7 @@ def _save(network: nn.Module, checkpoint: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line and build."""
     parser = argparse.ArgumentParser(prog="python -m xai_widgets.demo.build", description=__doc__)
-    parser.add_argument("which", nargs="*", choices=["quality", "scenes", []], help="default: both")
+    parser.add_argument("--only", choices=["quality", "scenes"], help="one network; default: both")
     parser.add_argument("--quick", action="store_true", help="seconds of training, to see that it runs")
     parser.add_argument("--to", type=Path, help="folder of checkpoints and cards; default: the package's own")
     parser.add_argument("--validate", action="store_true", help="test choices on the validation photographs only")
@@ -301,9 +315,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     folder = options.to or CHECKPOINTS
     folder.mkdir(parents=True, exist_ok=True)
-    if "quality" in (options.which or ["quality"]):
+    if options.only != "scenes":
         build_quality(folder, plan)
-    if "scenes" in (options.which or ["scenes"]):
+    if options.only != "quality":
         build_scenes(folder, plan)
 
 

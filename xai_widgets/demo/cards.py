@@ -61,7 +61,11 @@ Each photograph of scikit-image's wheel that is used, resized to a width of 520 
 |---|---|
 {rows}
 
+Collages of 2 x 2 crops of different scenes from those strips: one of the four is named in {named:.3f} of them, and
+{placed:.3f} of the scenes have their largest class activation in the quadrant where they are.
+
 ## Limits
+- Weakest: {weakest}, {least:.2f}.
 - Train and test crops are from the same photograph: this is recognition of a photograph, not of a kind of thing.
 - Some photographs are grey and some coloured, which alone tells them apart in part.
 """
@@ -91,8 +95,11 @@ def quality_card(runs: Sequence[Figures], network: nn.Module, *, crops: int, epo
     )
 
 
-def scenes_card(figures: dict[str, float], network: nn.Module, *, crops: int, epochs: int) -> str:
-    """The card of the scene network from its figures."""
+def scenes_card(
+    figures: dict[str, float], collages: tuple[float, float], network: nn.Module, *, crops: int, epochs: int
+) -> str:
+    """The card of the scene network from its figures on crops and on collages."""
+    weakest = min(figures, key=lambda name: figures[name])
     return SCENES.format(
         classes=len(pictures.SCENES),
         weights=weights(network),
@@ -100,6 +107,10 @@ def scenes_card(figures: dict[str, float], network: nn.Module, *, crops: int, ep
         crops=crops,
         epochs=epochs,
         each=pictures.SCENE_CROPS_EACH,
+        named=collages[0],
+        placed=collages[1],
+        weakest=weakest,
+        least=figures[weakest],
         rows="\n".join(f"| {name} | {share:.3f} |" for name, share in figures.items()),
     )
 
