@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -202,3 +203,15 @@ def test_a_lesson_uses_only_what_is_public(path: Path) -> None:
             for name, _ in imports(ast.parse("".join(cell["source"]))):
                 assert not any(part.startswith("_") for part in name.split(".")), f"{name} is private"
                 assert not name.startswith("xai_widgets.kernels"), f"{name}: views come from xai_widgets.views"
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_says_which_python_is_needed(tmp_path: Path) -> None:
+    old = tmp_path / "python3.9"
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "Python 3.9.1"\nexit 1\n')
+    old.chmod(0o755)
+    command = ["make", "--silent", "lab", f"PYTHON={old}", f"VENV={tmp_path / 'venv'}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert done.stderr.splitlines()[0] == "Python 3.11 or newer is needed, got Python 3.9.1."
+    assert not (tmp_path / "venv").exists()
