@@ -197,7 +197,7 @@ def _focus(found: Found, subject: Subject, pixels: Tensor, job: Job) -> None:
         scores = subject.model.scores(subject.model.shell.network(subject.model.normalise(blurred)))
     changes = (scores[:, subject.target] - subject.scores[subject.target]).tolist()
     details |= {"score_change_salient": changes[0], "score_change_other": changes[1]}
-    value = ((1 - max(salient, 0)) + max(other, 0)) / 2 if not math.isnan(salient + other) else math.nan
+    value = ((1 - salient) + other) / 2
     h, w = pixels.shape[-2:]
     note = (
         f"((1 − SSIM without salient regions) + SSIM without the others) / 2, graded blur; {found.rule}; at {h} × {w}; "

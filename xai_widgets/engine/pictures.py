@@ -142,15 +142,8 @@ def _weights(subject: Subject, method: str, impacts: Impacts) -> tuple[np.ndarra
 
 
 def _cam(subject: Subject, gains: Gains, cotangent: Callable[[Tensor], Tensor]) -> tuple[Output, Tensor]:
-    """Scores and CAM in one pass forward and back; the cotangent follows the scores with all gains as they are."""
-    maps = subject.changed(gains)
-    base = subject.scores[None]
-    if maps is None:
-        scores, cam = cam_of(subject.tail, subject.model.scores, cotangent(base))
-    else:
-        with torch.no_grad():
-            now = subject.model.scores(subject.tail(maps)) if base.shape[1] > 1 else base
-        scores, cam = cam_of(subject.tail, subject.model.scores, cotangent(now), maps=maps)
+    """Scores and CAM in one pass forward and back; the cotangent follows from the scores with these gains."""
+    scores, cam = cam_of(subject.tail, subject.model.scores, cotangent, maps=subject.changed(gains))
     return _output(subject, scores[0]), cam[0]
 
 
