@@ -228,6 +228,8 @@ def test_a_layer_is_named_by_name_or_module(small: Small) -> None:
     assert model.layer == "body.0"
     assert model.layer_named("module.stem") == "stem"
     assert model.layer_named(small.stem) == "stem"
+    small.alias = small.body
+    assert ImageModel(small, PRESET, layer="alias.0").layer == "body.0"
 
 
 @pytest.mark.parametrize(

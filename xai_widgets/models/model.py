@@ -143,26 +143,30 @@ class ImageModel:
         Raises:
             ValueError: there is no such layer, it does not run, or it has no spatial maps.
         """
-        modules = dict(self._plain.named_modules(remove_duplicate=False))
-        if isinstance(name, nn.Module):
-            names = [key for key, module in modules.items() if module is name and key]
-            if not names:
-                raise ValueError(f"the {type(name).__name__} given as layer is not a part of {self.name}.")
-            name = next((key for key in names if key in self._survey.outputs), names[0])
-        if not isinstance(name, str):
-            raise TypeError(f"layer must be a name or a module of the network, got {type(name).__name__}.")
-        name = name if name in modules else _without_wrappers(name)
         with_maps = [layer.name for layer in self._survey.layers]
+        name = self._known(name)
         if name in with_maps:
             return name
-        if name not in modules or not name:
-            near = get_close_matches(name, [key for key in modules if key], 3, 0.4) or with_maps[-3:]
-            raise ValueError(f"{self.name} has no layer {name!r}; the nearest are {_listed(near)}.")
         near = list(dict.fromkeys(get_close_matches(name, with_maps, 2, 0.4) + with_maps[-2:]))
         why = "does not run when the network is called"
         if name in self._survey.outputs:
             why = f"has no spatial maps: for one image it returns {self._survey.outputs[name]}"
         raise ValueError(f"layer {name!r} of {self.name} {why}; choose one with maps, such as {_listed(near)}.")
+
+    def _known(self, layer: str | nn.Module) -> str:
+        """The name of a module; the first of them where it has several."""
+        modules = dict(self._plain.named_modules(remove_duplicate=False))
+        if not isinstance(layer, str | nn.Module):
+            raise TypeError(f"layer must be a name or a module of the network, got {type(layer).__name__}.")
+        wanted = layer if isinstance(layer, nn.Module) else modules.get(_without_wrappers(layer, modules))
+        found = next((name for name, module in modules.items() if module is wanted), "")
+        if found:
+            return found
+        if isinstance(layer, nn.Module):
+            raise ValueError(f"the {type(layer).__name__} given as layer is not a part of {self.name}.")
+        near = get_close_matches(layer, [name for name in modules if name], 3, 0.4)
+        near = near or [info.name for info in self._survey.layers[-3:]]
+        raise ValueError(f"{self.name} has no layer {layer!r}; the nearest are {_listed(near)}.")
 
     def _renew(self) -> None:
         self._state = state_of(self._plain)
@@ -208,8 +212,9 @@ class ImageModel:
             except Exception as error:
                 failure = failure or error
         shape = " ".join(map(str, inputs.shape)) if not own_size else "2 3 h w"
+        why = str(failure).partition("\n")[0]
         raise ValueError(
-            f"{self.name} cannot be run on a test batch ({shape}): {type(failure).__name__}: {failure}"
+            f"{self.name} cannot be run on a test batch ({shape}): {type(failure).__name__}: {why}"
         ) from failure
 
     def _found_scores(self, one: Any, two: Any) -> Tensor:
@@ -301,8 +306,8 @@ def _checked_range(range: tuple[float, float] | None, outputs: int) -> tuple[flo
     return low, high
 
 
-def _without_wrappers(name: str) -> str:
-    while name.startswith(("module.", "_orig_mod.")):
+def _without_wrappers(name: str, modules: dict[str, nn.Module]) -> str:
+    while name not in modules and name.startswith(("module.", "_orig_mod.")):
         name = name.split(".", 1)[1]
     return name
 

@@ -258,7 +258,8 @@ def _entry(transform: Step) -> Step:
             failures.append(error)
         else:
             return form
-    raise ValueError(f"the transform fails on a photograph of 320 x 240: {type(failures[0]).__name__}: {failures[0]}")
+    why = str(failures[0]).partition("\n")[0]
+    raise ValueError(f"the transform fails on a photograph of 320 x 240: {type(failures[0]).__name__}: {why}")
 
 
 def _same_again(transform: Step, entry: Step, photo: Image.Image) -> Tensor:
