@@ -21,6 +21,7 @@ test-slow: $(VENV)/.for-tests
 lint: $(VENV)/.for-tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy tests/browser/*.py
 
 bench: $(VENV)/.for-tests
 	$(BIN)/python -m benchmarks.kernels
