@@ -30,7 +30,7 @@ function render({ model, el, signal }) {
     readColours();
     current = clamp(current, 0, Math.max(count - 1, 0));
     parts.title.textContent = "Feature maps";
-    parts.count.textContent = count ? `layer ${name} · ${count} maps, ${h} × ${w}` : "on their way";
+    parts.count.textContent = count ? `${name} · ${count} maps, ${h} × ${w}` : "on their way";
     readImpacts();
   }
 
@@ -55,7 +55,8 @@ function render({ model, el, signal }) {
     bank.most = largest(bank.delta);
     bank.worst = largest(bank.error);
     for (const option of parts.order.options) option.hidden = NEEDS_RATING.has(option.value) && !bank.roles;
-    parts.legend.textContent = `Figures are Δy: how far ${model.get("subject")} moves when this one map is set to zero.`
+    const subject = model.get("subject"), moves = subject === "the score" ? subject : `the logit of ${subject}`;
+    parts.legend.textContent = `Figures are Δy: how far ${moves} moves when this one map is set to zero.`
       + `${bank.roles ? " A map helps when the error against the rating would grow without it." : ""} `
       + "Bars are gains: 0 left, 1 in the middle, 2 right.";
     parts.note.textContent = impacts.note ?? "";
@@ -113,6 +114,7 @@ function render({ model, el, signal }) {
     ids = arrange(bank, parts.order.value, filter);
     places = new Int32Array(bank.gains.length).fill(-1);
     ids.forEach((id, place) => { places[id] = place; });
+    if (!(places[current] >= 0)) current = anchor = ids[0] ?? 0; // the keyboard stands on a map that is shown
     stale = false;
     parts.again.hidden = true;
     resize();
@@ -193,6 +195,7 @@ function render({ model, el, signal }) {
     if (dragged.length) dragged = [index, ...indices.filter((i) => i !== index)];
     // `step` grows: the same value twice, with an undo between, is still a change.
     model.set("drag", { kind: "gain", indices, value: clamp(value, 0, MOST), gesture, step: ++step });
+    readDrag();
     model.save_changes(); // one message in flight; ipywidgets keeps only the latest of those that wait
   }
 
@@ -227,6 +230,7 @@ function render({ model, el, signal }) {
   const listen = (target, type, action, options = {}) => target.addEventListener(type, action, { signal, ...options });
   const remember = (name, value) => {
     model.set(name, value);
+    readChoices();
     model.save_changes();
     view.scrollTop = 0;
   };

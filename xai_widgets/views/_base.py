@@ -38,7 +38,7 @@ class View(anywidget.AnyWidget):
         # ipykernel 7.4 hands a message to the thread that last wrote to this widget, so that gestures would wait for
         # a running cell; without this mark they come at once, as with 7.1 to 7.3. Absent names do no harm.
         with suppress(AttributeError):
-            self.comm._reply_subshell_for = None  # type: ignore[attr-defined]
+            self.comm._reply_subshell_for = None
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         with self.session.lock:  # two threads that write one widget lose updates for good
