@@ -73,4 +73,5 @@ test("the plain form prints its factor and what is always true of it", () => {
 test("the question about a score", () => {
   assert.equal(scores.question(0.618, -0.25, 2).join(""), "Why 0.62, rather than −0.25?");
   assert.equal(scores.question(0.618, NaN, 2).join(""), "Why the score 0.62?");
+  assert.equal(scores.question(NaN, NaN, 2).join(""), "Why this score?"); // while it is computed
 });

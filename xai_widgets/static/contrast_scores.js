@@ -36,8 +36,9 @@ export function formNote(form, score, q, decimals) {
 }
 
 export function question(score, q, decimals) {
-  const y = write(score, decimals);
-  return Number.isFinite(q) ? ["Why ", y, ", rather than ", write(q, decimals), "?"] : ["Why the score ", y, "?"];
+  const other = Number.isFinite(q) ? [", rather than ", write(q, decimals), "?"] : ["?"];
+  if (!Number.isFinite(score)) return ["Why ", "this score", ...other];
+  return [Number.isFinite(q) ? "Why " : "Why the score ", write(score, decimals), ...other];
 }
 
 function parts() {
@@ -97,7 +98,7 @@ export function mountScores(model, root, signal) {
     ui.knob.setAttribute("aria-valuetext", Number.isFinite(q) ? write(q, decimals) : "not chosen");
     const marks = ticks(low, high, 5);
     ui.scale.replaceChildren(...tickLabels(marks).map((text, i) => element("span", { style: `left:${at(marks[i])}` }, text)));
-    ui.key.textContent = [`● score y ${write(score, decimals)}`, Number.isFinite(rating) ? `◆ rating ${write(rating, decimals)}` : "",
+    ui.key.textContent = [`● score y ${Number.isFinite(score) ? write(score, decimals) : "…"}`, Number.isFinite(rating) ? `◆ rating ${write(rating, decimals)}` : "",
       Number.isFinite(q) ? `▮ Q ${write(q, decimals)}` : ""].filter(Boolean).join("   ");
     if (document.activeElement !== ui.entry) ui.entry.value = Number.isFinite(q) ? String(Number(q.toFixed(decimals))) : "";
     for (const [name, node] of Object.entries(ui.forms)) node.setAttribute("aria-pressed", name === form);

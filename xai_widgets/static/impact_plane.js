@@ -219,7 +219,7 @@ function render({ model, el, signal }) {
   function tell() {
     chosen = model.get("selected");
     const total = impacts.deltaY.length, exact = impacts.exact.reduce((sum, one) => sum + one, 0);
-    ui.heading.textContent = model.get("title");
+    ui.heading.textContent = ui.heading.title = model.get("title");
     ui.facts.textContent = model.get("facts");
     ui.note.textContent = model.get("note");
     const progress = exact < total ? `${exact} of ${total} maps exact` : `${total} maps`;

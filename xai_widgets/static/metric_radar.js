@@ -1,7 +1,7 @@
 // The radar with its dot plot, the same numbers as text, and what the chosen one is made of.
 import { element } from "./dom.js";
 
-export const NARROW = 520; // CSS pixels; below it the two plots stand one above the other
+export const NARROW = 500; // CSS pixels; below it the two plots stand one above the other
 
 /** Whether the arrangement changes at this width; null where it stays. */
 export function rearranged(width, narrow) {

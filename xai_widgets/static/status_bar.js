@@ -19,11 +19,11 @@ function parts() {
   const bar = element("div", { class: "xw-progress", role: "progressbar", "aria-label": "Progress", "aria-valuemin": "0",
     "aria-valuemax": "100" }, element("div"));
   const words = element("span", { class: "xw-words xw-numbers" });
-  const busy = element("div", { class: "xw-busy" }, bar, words, cancel);
+  const busy = element("div", { class: "xw-busy" }, bar, words, cancel, device);
   const [error, notice] = [line("error", "alert", "⚠"), line("notice", "status", "ℹ")];
   const note = element("div", { class: "xw-caption xw-note" });
   const root = element("section", { class: "xw xw-status", "aria-label": "Status" },
-    element("div", { class: "xw-bar xw-top" }, undo, redo, model, layer, busy, device), note, error.node, notice.node);
+    element("div", { class: "xw-bar xw-top" }, undo, redo, model, layer, busy), note, error.node, notice.node);
   return { root, device, model, layer, undo, redo, cancel, bar, words, busy, error, notice, note };
 }
 

@@ -212,7 +212,7 @@ def _layout() -> dict[str, Any]:
 
 
 def _places(narrow: bool) -> dict[str, Any]:
-    across, polar = ([0.12, 0.88], [0.5, 0.95]) if narrow else ([0.04, 0.44], [0.05, 0.93])
+    across, polar = ([0.2, 0.8], [0.5, 0.95]) if narrow else ([0.11, 0.41], [0.05, 0.93])
     return {
         "polar_domain": {"x": across, "y": polar},
         "xaxis_domain": [0.24, 1] if narrow else [0.62, 1],
