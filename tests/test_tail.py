@@ -360,6 +360,43 @@ def test_wrapped_networks_are_unwrapped() -> None:
         assert torch.equal(Tail(wrapped, "layer4", inputs).result, expected)
 
 
+class Summed(nn.Module):
+    """Returns, beside its scores, what has no row an image: a squeezed score, a sum, a constant."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 4, 3, 2, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        y = self.first(x).relu().mean((2, 3))
+        return y, y[:, 0].squeeze(), y.sum(), torch.ones(3)
+
+
+def test_what_has_no_row_an_image_is_handed_through() -> None:
+    network, inputs = Summed().eval(), images()
+    tail = Tail(network, "first", inputs)
+    removed = tail.maps.clone()
+    removed[:, 0] = 0
+    rows, squeezed, _, constant = tail(torch.cat((removed, tail.maps)))
+    assert torch.allclose(rows[0], hooked(network, tail, inputs, 0)[0][0], atol=1e-6)
+    assert torch.equal(squeezed, rows[:, 0])
+    assert torch.equal(constant, torch.ones(3))
+
+
+def test_a_hook_that_only_looks_does_not_see_our_runs() -> None:
+    network, inputs = network_of("resnet18"), images()
+    seen: list[int] = []
+    network.get_submodule("layer4").register_forward_hook(lambda *args: seen.append(1))
+    tail = Tail(network, "layer3", inputs)
+    count = len(seen)
+    tail(torch.zeros_like(tail.maps))
+    assert len(seen) == count
+    network.get_submodule("layer4").register_forward_hook(lambda module, args, output: output * 2)
+    tail = Tail(network, "layer3", inputs)
+    with torch.no_grad():
+        assert torch.equal(tail(tail.maps), network(inputs))
+
+
 class Uncopyable(nn.Module):
     """Holds what cannot be copied, and a weight that is computed anew for each forward."""
 

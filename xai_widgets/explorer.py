@@ -40,18 +40,22 @@ class Explorer(widgets.VBox):
         self.add_class("xw-explorer")
 
     def _rows(self) -> list[widgets.Widget]:
-        def row(*columns: tuple[widgets.Widget, str]) -> widgets.Box:
-            boxes = [
-                widgets.Box([view], layout=widgets.Layout(flex=flex, min_width="0", display="block"))
-                for view, flex in columns
-            ]
+        def cell(flex: str, *views: widgets.Widget) -> widgets.Box:
+            layout = widgets.Layout(flex=flex, min_width="0", display="grid", grid_gap=GAP, align_content="flex-start")
+            return widgets.Box(list(views), layout=layout)
+
+        def row(*cells: widgets.Box) -> widgets.Box:
             layout = widgets.Layout(display="flex", flex_flow="row wrap", grid_gap=GAP, width="100%")
-            return widgets.Box(boxes, layout=layout)
+            return widgets.Box(list(cells), layout=layout)
 
         return [
             self.status,
-            row((self.gallery, "1 1 260px"), (self.stage, "3 1 460px"), (self.contrast, "1 1 280px")),
-            row((self.bank, "3 1 620px"), (self.plane, "1 1 360px")),
+            row(
+                cell("1 1 250px", self.gallery),
+                cell("3 1 460px", self.stage),
+                cell("1 1 310px", self.contrast, self.plane),
+            ),
+            self.bank,
             self.radar,
         ]
 

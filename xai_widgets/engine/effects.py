@@ -105,7 +105,7 @@ def set_scores(
 
 
 def _scores(subject: Subject) -> np.ndarray:
-    key = ("scores", subject.model.digest(), subject.images.digest(subject.image))
+    key = ("scores", subject.model.key, subject.images.digest(subject.image))
     known: np.ndarray | None = subject.engine.cache.get(key)
     if known is None:
         model, shell = subject.model, subject.model.shell

@@ -36,11 +36,11 @@ class Subject:
 
     @property
     def key(self) -> Hashable:
-        return self.model.digest(), self.layer, self.images.digest(self.image)
+        return self.model.key, self.layer, self.images.digest(self.image)
 
     @property
     def prepared(self) -> Prepared:
-        key = ("prepared", self.model.digest(), self.images.digest(self.image))
+        key = ("prepared", self.model.key, self.images.digest(self.image))
         return self.engine.remember(key, lambda: self.model.prepare(self.images.photo(self.image)))
 
     @property

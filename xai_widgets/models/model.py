@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from math import isfinite
@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from xai_widgets.kernels.tail import Shell
+from xai_widgets.kernels.tail import Shell, hooks_matter
 from xai_widgets.kernels.tail.shell import unwrapped
 from xai_widgets.models.checks import check_scores, device_of, own_randomness, usable
 from xai_widgets.models.geometry import Prepared, as_image
@@ -79,6 +79,8 @@ class ImageModel:
         self._path: Path = ()
         self._lock = RLock()
         self._digest: tuple[State, str] | None = None
+        self._hooks = True
+        self._token = object()
         self._renew()
         self._survey = self._first_run()
         self.task = "classification" if self.outputs > 1 else "regression"
@@ -105,6 +107,11 @@ class ImageModel:
             if self._digest is None or self._digest[0] != state:
                 self._digest = state, digest_of(self._plain)
             return self._digest[1]
+
+    @property
+    def key(self) -> Hashable:
+        """What its answers depend on: the weights, and this object, since the same weights may be fed otherwise."""
+        return self.digest(), self._token
 
     def prepare(self, photo: np.ndarray | Image.Image) -> Prepared:
         """The pixels that the network sees, and the part of the photo that they cover.
@@ -172,7 +179,8 @@ class ImageModel:
         self._state = state_of(self._plain)
         home = device_of(self._plain)
         self.device = self._asked_device or home  # the user may have moved the network
-        self._shell = Shell(self._plain if self.device == home else copy.deepcopy(self._plain).to(self.device))
+        network = self._plain if self.device == home else copy.deepcopy(self._plain).to(self.device)
+        self._shell = Shell(network, hooks=self._hooks)
 
     def _fed(self, values: Tensor) -> Tensor:
         weight = next((tensor for tensor in self._plain.parameters() if tensor.is_floating_point()), None)
@@ -191,6 +199,8 @@ class ImageModel:
                     f"{tuple(two.shape)} for two."
                 )
             check_scores(self.name, shell, inputs, one, two, self.scores)
+            self._hooks = hooks_matter(self._shell.original, inputs[:1])
+        self._renew()
         self.outputs = one.shape[1]
         if self.patch_scores is not None:
             patches = self.patch_scores(found.two)

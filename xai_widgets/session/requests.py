@@ -96,10 +96,11 @@ class Requests:
                 if not self._wanted(query):
                     return
                 output, saliency = answer
-                session.error = ""
-                session.output = replace(output, query=query)
-                if query.method == session.query.method and query.contrast == session.query.contrast:
-                    session.saliency = replace(saliency, query=query)
+                with session.hold_trait_notifications():  # a view that shows both draws once
+                    session.error = ""
+                    session.output = replace(output, query=query)
+                    if query.method == session.query.method and query.contrast == session.query.contrast:
+                        session.saliency = replace(saliency, query=query)
 
         return show
 

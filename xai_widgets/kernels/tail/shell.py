@@ -13,6 +13,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 @runtime_checkable
@@ -38,13 +42,23 @@ def unwrapped(network: nn.Module) -> nn.Module:
 
 
 class Shell:
-    """An eager copy in eval mode. Parameters are shared, buffers copied; no parameter records a gradient."""
+    """An eager copy in eval mode. Parameters are shared, buffers copied; no parameter records a gradient.
 
-    def __init__(self, network: nn.Module) -> None:
+    Args:
+        network: the user's own.
+        hooks: keep the user's hooks in the copy. A hook that only looks (see `hooks_matter`) should not: it would
+            store what is computed here among what the user computes.
+    """
+
+    def __init__(self, network: nn.Module, *, hooks: bool = True) -> None:
         self.original = unwrapped(network)
         self.lock = threading.RLock()
         self._state = _state_of(self.original)
         self.network = _copy_of(self.original).eval()
+        if not hooks:
+            for module in self.network.modules():
+                for kept in HOOKS:
+                    getattr(module, kept).clear()
         self.names = {module: name for name, module in self.network.named_modules()}
         self.structures: dict[Any, Any] = {}  # what is known of the order of calls, by input size and layer
         self._run: Run | None = None
@@ -76,6 +90,21 @@ class Shell:
             return forward(*args, **kwargs) if run is None else run.call(name, forward, args, kwargs)
 
         return watched
+
+
+def hooks_matter(network: nn.Module, inputs: Tensor) -> bool:
+    """Do the user's hooks change what the network returns? Runs them once, where there are any."""
+    plain = unwrapped(network)
+    if not any(getattr(module, kept) for module in plain.modules() for kept in HOOKS):
+        return False
+    with torch.no_grad():
+        try:
+            without = Shell(plain, hooks=False).network(inputs.clone())
+        except Exception:  # a weight that a hook makes before each forward
+            return True
+        within = Shell(plain).network(inputs.clone())
+    pairs = zip(tree_leaves(without), tree_leaves(within), strict=False)
+    return any(isinstance(a, Tensor) and not (isinstance(b, Tensor) and torch.equal(a, b)) for a, b in pairs)
 
 
 def _state_of(network: nn.Module) -> tuple[tuple[int, int, int], ...]:
