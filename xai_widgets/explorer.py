@@ -41,7 +41,12 @@ class Explorer(widgets.VBox):
 
     def _rows(self) -> list[widgets.Widget]:
         def cell(flex: str, *views: widgets.Widget) -> widgets.Box:
-            layout = widgets.Layout(flex=flex, min_width="0", display="grid", grid_gap=GAP, align_content="flex-start")
+            # One column that may shrink: a view as wide as its content would push the others out.
+            columns = "minmax(0, 1fr)"
+            layout = widgets.Layout(
+                flex=flex, min_width="0", display="grid", grid_gap=GAP, grid_template_columns=columns,
+                align_content="flex-start",
+            )  # fmt: skip
             return widgets.Box(list(views), layout=layout)
 
         def row(*cells: widgets.Box) -> widgets.Box:
