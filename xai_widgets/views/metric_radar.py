@@ -80,14 +80,20 @@ class RadarFigure(go.FigureWidget):
 
     _esm = str(go.FigureWidget._esm)  # text: a watched file would keep every instance alive
 
+    _made = False
+
     def __init__(self, lock: Any) -> None:
         self._lock = lock
         super().__init__([kind(number) for number in range(len(COLOURS)) for kind in (_line, _dots)])
         self._config = CONFIG
         self.update_layout(_layout())
         self.arrange(narrow=False)
+        self._made = True
+        self.open()
 
     def open(self) -> None:
+        if not self._made:  # plotly opens before there are traces, and a page that is quick would never see them
+            return
         super().open()
         with suppress(AttributeError):  # clicks come during a running cell, see `View`
             self.comm._reply_subshell_for = None
@@ -116,6 +122,12 @@ class RadarFigure(go.FigureWidget):
             ]
             self.layout.xaxis.title.text = "share of the best shown" if relative else "higher is better"
             self.layout.showlegend = len(series) > 1
+
+    def hide(self) -> None:
+        """Show no series, so that what is drawn next is sent whole: plotly sends only what differs."""
+        with self.batch_update():
+            for trace in self.data:
+                trace.visible = False
 
     def arrange(self, *, narrow: bool) -> None:
         """The two plots side by side, or one above the other."""
@@ -307,6 +319,10 @@ class MetricRadar(View):
             self.remove(details["name"])
         elif kind == "relative":
             self.relative = bool(details["on"])
+            self.draw()
+        elif kind == "shown":
+            self.figure.hide()
+            self._drawn = None
             self.draw()
         elif kind == "narrow":
             self.figure.arrange(narrow=bool(details["on"]))
