@@ -96,3 +96,35 @@ def tile_contrast(
                 for x in range(window):
                     values.setdefault((top + y, left + x), []).append(part[y, x].item())
     return torch.tensor([[np.mean(values[y, x]) for x in range(width)] for y in range(height)], dtype=image.dtype)
+
+
+def auc(positives: list[float], negatives: list[float]) -> float:
+    wins = [(p > q) + (p == q) / 2 for p in positives for q in negatives]
+    return sum(wins) / len(wins)
+
+
+def kl(saliency: np.ndarray, density: np.ndarray) -> float:
+    p, d = saliency / saliency.sum(), density / density.sum()
+    return sum(b * math.log(2.2e-16 + b / (a + 2.2e-16)) for a, b in zip(p.flat, d.flat, strict=True))
+
+
+def similarity(saliency: np.ndarray, density: np.ndarray) -> float:
+    p, d = ((maps - maps.min()) / (maps.max() - maps.min()) for maps in (saliency, density))
+    return sum(min(a, b) for a, b in zip((p / p.sum()).flat, (d / d.sum()).flat, strict=True))
+
+
+def top_share(saliency: np.ndarray, share: float) -> np.ndarray:
+    """The places in falling order of their value, the first of equal ones first."""
+    places = sorted(range(saliency.size), key=lambda place: (-saliency.flat[place], place))
+    mask = np.zeros(saliency.size, dtype=bool)
+    mask[places[: round(share * saliency.size)]] = True
+    return mask.reshape(saliency.shape)
+
+
+def relative_risk(saliency: np.ndarray, reference: np.ndarray, share: float) -> float:
+    found, wanted = top_share(saliency, share), top_share(reference, share)
+    hits = sum(1 for f, w in zip(found.flat, wanted.flat, strict=True) if f and w) / wanted.sum()
+    misses = sum(1 for f, w in zip(found.flat, wanted.flat, strict=True) if f and not w) / (~wanted).sum()
+    if misses == 0:
+        return math.inf if hits else math.nan
+    return float(hits / misses)
