@@ -341,7 +341,7 @@ def test_themes_and_widths(opened: Open, scored: Any, kind: Any) -> None:
         ink, paper = page.root.evaluate("n => [getComputedStyle(n).color, getComputedStyle(n).backgroundColor]")
         dark = [sum(map(int, re.findall(r"\d+", colour)[:3])) < 384 for colour in (ink, paper)]
         assert dark == ([True, False] if theme == "light" else [False, True])
-        for width in (900, 360):
+        for width in (900, 320):
             page.page.set_viewport_size({"width": width, "height": 700})
             page.frames()
             assert page.page.evaluate("document.documentElement.scrollWidth") <= width  # nothing sticks out

@@ -142,10 +142,10 @@ function parts() {
   const count = element("span", { class: "xw-caption xw-numbers", role: "status" });
   const [facts, note] = [element("p", { class: "xw-facts xw-numbers" }), element("p", { class: "xw-caption" })];
   const root = element("section", { class: "xw xw-impact", "aria-label": "Impact plane" },
-    element("div", { class: "xw-bar" }, heading, element("span", { class: "xw-space" }),
-      element("span", { class: "xw-group", role: "group", "aria-label": "Selection tool" }, tools.box, tools.lasso),
-      element("span", { class: "xw-group", role: "group", "aria-label": "Zoom" }, zooms.out, zooms.fit, zooms.in)),
-    plot, element("div", { class: "xw-bar xw-below" }, count, clear), facts, note);
+    element("div", { class: "xw-bar" }, heading,
+      element("span", { class: "xw-group", role: "group", "aria-label": "Selection tool" }, tools.box, tools.lasso)),
+    plot, element("div", { class: "xw-bar xw-below" }, count, clear,
+      element("span", { class: "xw-group", role: "group", "aria-label": "Zoom" }, zooms.out, zooms.fit, zooms.in)), facts, note);
   return { root, heading, plot, canvas, cursor, tip, count, clear, facts, note, tools, zooms };
 }
 
