@@ -45,7 +45,7 @@ def test_it_draws_what_was_measured(scored: Any) -> None:
     assert [axis["name"] for axis in radar.axes] == list(NAMES)
     for axis, at in zip(radar.axes, drawn(radar.figure), strict=True):
         value = values[axis["name"]]
-        assert axis["text"] == ("n/a" if math.isnan(value) else f"{value:.3f}")
+        assert axis["text"] == ("n/a" if math.isnan(value) else f"{value:.3f}".replace("-", "−"))
         assert at == (None if math.isnan(value) else pytest.approx(max(value, 0)))
     radar.close()
 
@@ -69,7 +69,7 @@ def test_a_negative_similarity_is_drawn_at_zero_and_said_as_it_is(figure: RadarF
     figure.show_series([Series("one", FULL | {"noise": -0.25})])
     place = NAMES.index("noise")
     assert drawn(figure)[place] == 0
-    assert "-0.250" in figure.data[0].customdata[place]
+    assert "−0.250" in figure.data[0].customdata[place]
 
 
 def test_intervals_stand_around_the_dots(figure: RadarFigure) -> None:

@@ -1,5 +1,5 @@
 // Classes by probability, with a search among up to thousands of them; one slot at a time, P or Q, is filled.
-import { clamp, element, floats, suppressShortcuts } from "./dom.js";
+import { clamp, element, floats } from "./dom.js";
 
 const MOST_ROWS = 60; // more would be found by typing
 const plain = (text) => text.normalize("NFD").replace(/[\u0300-\u036f]/g, "").toLowerCase();
@@ -39,7 +39,7 @@ export function question(names, target, { kind, value }) {
 
 function parts() {
   const button = (text, title, pressed) => element("button", { type: "button", class: "xw-button", title, "aria-pressed": pressed }, text);
-  const heading = element("h3", { class: "xw-title xw-question", role: "status" });
+  const heading = element("h3", { class: "xw-title xw-question", "aria-live": "polite" });
   const search = element("input", { type: "search", class: "xw-input", "aria-label": "Search classes",
     spellcheck: "false", autocomplete: "off" });
   const slots = { Q: button("Q", "A click on a class chooses Q: rather than what?", "true"),
@@ -162,8 +162,6 @@ export function mountClasses(model, root, signal) {
   listen(ui.clear, "click", () => model.send({ kind: "clear" }));
   listen(ui.list, "pointerenter", () => { pointed = true; });
   listen(ui.list, "pointerleave", () => { pointed = false; read(); });
-  suppressShortcuts(ui.list, stop.signal);
-  listen(ui.list, "focusin", (event) => event.target.setAttribute("data-lm-suppress-shortcuts", ""));
   signal?.addEventListener("abort", () => stop.abort());
 
   const data = "change:names change:probabilities change:subject", asked = "change:contrast change:target change:changed";

@@ -1,11 +1,12 @@
 // "Why P, rather than Q?": choose Q among the classes, or on the axis of the score.
-import { element } from "./dom.js";
+import { element, suppressShortcuts } from "./dom.js";
 import { mountClasses } from "./contrast_classes.js";
 import { mountScores } from "./contrast_scores.js";
 
 function render({ model, el, signal }) {
   const root = element("section", { class: "xw xw-contrast", "aria-label": "Contrast" });
   el.replaceChildren(root);
+  suppressShortcuts(root, signal);
   let leave = () => {};
   const mount = () => {
     leave();

@@ -1,5 +1,5 @@
 // The axis of a score: where the score and the rating stand, and a marker for Q to drag.
-import { clamp, element, suppressShortcuts } from "./dom.js";
+import { clamp, element } from "./dom.js";
 import { tickLabels, ticks } from "./plot.js";
 
 /** Decimals that tell a thousandth of the range apart. */
@@ -43,7 +43,7 @@ export function question(score, q, decimals) {
 
 function parts() {
   const button = (text, title, pressed) => element("button", { type: "button", class: "xw-button", title, "aria-pressed": pressed }, text);
-  const heading = element("h3", { class: "xw-title xw-question xw-numbers", role: "status" });
+  const heading = element("h3", { class: "xw-title xw-question xw-numbers", "aria-live": "polite" });
   const knob = element("div", { class: "xw-knob", role: "slider", tabindex: "0", "aria-label": "Q, the score to contrast with" });
   const [y, rating] = [element("div", { class: "xw-y" }), element("div", { class: "xw-rating" })];
   const scale = element("div", { class: "xw-ticks xw-numbers", "aria-hidden": "true" });
@@ -166,7 +166,6 @@ export function mountScores(model, root, signal) {
     });
   }
   listen(ui.clear, "click", () => model.send({ kind: "clear" }));
-  suppressShortcuts(ui.knob, stop.signal);
   signal?.addEventListener("abort", () => stop.abort());
 
   model.on("change:contrast", readContrast);

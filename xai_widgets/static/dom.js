@@ -39,11 +39,14 @@ export function colours(node, ...names) {
 }
 
 /**
- * Keys pressed on `node` belong to it, not to the notebook, which looks for the attribute on the focused element
- * itself. Ctrl and Cmd stay the notebook's.
+ * Keys pressed on `node`, or on what is focused in it, belong to it, not to the notebook, which looks for the attribute
+ * on the focused element itself. Ctrl and Cmd stay the notebook's.
  */
 export function suppressShortcuts(node, signal) {
-  const mark = (event) => node.toggleAttribute("data-lm-suppress-shortcuts", !event.ctrlKey && !event.metaKey);
+  const mark = (event) => {
+    const focused = node.contains(document.activeElement) ? document.activeElement : node;
+    focused.toggleAttribute("data-lm-suppress-shortcuts", !event.ctrlKey && !event.metaKey);
+  };
   window.addEventListener("keydown", mark, { signal, capture: true });
 }
 

@@ -248,7 +248,7 @@ function render({ model, el, signal }) {
     brush: (corners) => { [path, hovered] = [corners, -1]; later(); },
     done: (corners, event) => { path = null; select(selection(chosen, within(corners), adds(event))); later(); } });
 
-  suppressShortcuts(ui.cursor, signal);
+  suppressShortcuts(ui.root, signal);
   const listen = (node, type, action) => node.addEventListener(type, action, { signal });
   listen(ui.plot, "keydown", (event) => {
     const moves = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, PageDown: 10, PageUp: -10,

@@ -1,5 +1,5 @@
 // The radar with its dot plot, the same numbers as text, and what the chosen one is made of.
-import { element } from "./dom.js";
+import { element, suppressShortcuts } from "./dom.js";
 
 export const NARROW = 500; // CSS pixels; below it the two plots stand one above the other
 
@@ -40,6 +40,7 @@ async function embed(host, reference, el, signal) {
 function render({ model, el, signal, host }) {
   const ui = parts(), stop = new AbortController();
   el.replaceChildren(ui.root);
+  suppressShortcuts(ui.root, stop.signal);
   let narrow = false, width = 0;
 
   function drawAxes() {

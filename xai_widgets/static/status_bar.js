@@ -1,5 +1,5 @@
 // One line: device, what runs, undo and redo, model and layer; under it the error and the notice, as text.
-import { element } from "./dom.js";
+import { element, suppressShortcuts } from "./dom.js";
 
 const PATIENCE = 250; // milliseconds; shorter work, such as a step of a drag, must not flicker
 
@@ -14,7 +14,7 @@ export function layerLine({ name, maps, height, width, cost }) {
 function parts() {
   const button = (text, label) => element("button", { type: "button", class: "xw-button", "aria-label": label, title: label }, text);
   const [device, model] = ["device", "model"].map((name) => element("span", { class: `xw-${name}`, title: name }));
-  const layer = element("select", { class: "xw-select xw-layer", "aria-label": "Layer whose feature maps are shown", "data-lm-suppress-shortcuts": true });
+  const layer = element("select", { class: "xw-select xw-layer", "aria-label": "Layer whose feature maps are shown" });
   const [undo, redo, cancel] = [button("↶ undo", "Undo"), button("↷ redo", "Redo"), button("✕ cancel", "Cancel what runs")];
   const bar = element("div", { class: "xw-progress", role: "progressbar", "aria-label": "Progress", "aria-valuemin": "0",
     "aria-valuemax": "100" }, element("div"));
@@ -37,6 +37,7 @@ function line(kind, role, sign) {
 function render({ model, el, signal }) {
   const ui = parts(), stop = new AbortController();
   el.replaceChildren(ui.root);
+  suppressShortcuts(ui.root, stop.signal);
   let waiting = 0;
 
   function readStatus() {

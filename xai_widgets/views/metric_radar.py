@@ -72,7 +72,7 @@ class Series:
     def text(self, name: str) -> str:
         value, low, high = (values.get(name, math.nan) for values in (self.values, self.low, self.high))
         interval = f" [{low:.3f}, {high:.3f}]" if math.isfinite(low) and math.isfinite(high) else ""
-        return f"{value:.3f}{interval}" if math.isfinite(value) else "n/a"
+        return f"{value:.3f}{interval}".replace("-", "−") if math.isfinite(value) else "n/a"
 
 
 class RadarFigure(go.FigureWidget):
