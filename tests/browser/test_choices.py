@@ -368,7 +368,7 @@ def test_every_control_has_a_name_and_a_visible_focus(opened: Open, scored: Any,
 
 @pytest.mark.parametrize("kind", [ContrastPicker, ImpactPlane, MetricRadar, StatusBar])
 def test_keys_stay_in_the_view_and_ctrl_is_the_notebooks(opened: Open, scored: Any, kind: Any) -> None:
-    """Lumino looks for the attribute on the focused element, so that Enter on a button is no command of the notebook."""
+    """Lumino looks for the attribute on the focused element, so that Enter on a button is no command there."""
     page = opened(kind(scored), width=900)
     suppressed = "document.activeElement.hasAttribute('data-lm-suppress-shortcuts')"
     page.page.keyboard.press("Tab")
