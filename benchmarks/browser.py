@@ -56,7 +56,7 @@ OPENED = """began => new Promise((done) => { const times = {}, look = () => {
     if (has(".xw-stage canvas[data-painted]") && Number(has(".xw-maps canvas")?.dataset.painted) > 0
         && has(".xw-contrast h3")?.textContent) times.first ??= now;
     if (has(".xw-radar .js-plotly-plot .main-svg") && has(".xw-impact canvas")) times.charts ??= now;
-    if (times.first && times.charts) done(times); else requestAnimationFrame(look); }; look(); })"""
+    if (times.first && times.charts || now > 120000) done(times); else requestAnimationFrame(look); }; look(); })"""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,6 @@ def fast_drag(page: ExplorerPage) -> str:
     mouse.move(*high, steps=120)
     seconds = time.perf_counter() - began
     page.settle()
-    mouse.up()
     painted = int(canvas.get_attribute("data-painted") or 0) - before
     events, settled = evaluate("() => [window.watch.events, window.watch.lastPaint - window.watch.lastEvent]")
     page.start()
@@ -141,8 +140,10 @@ def opening(notebook: Notebook) -> tuple[float, float]:
     notebook.page.evaluate("began => { window.opened = (" + OPENED + ")(performance.now()); }", 0)
     notebook.run_cell(1, wait=False)
     times = notebook.page.evaluate("() => window.opened")
-    notebook.wait_idle()
     notebook.raise_if_failed(1)
+    if "first" not in times or "charts" not in times:
+        raise RuntimeError(f"the explorer was not shown within two minutes: {times}")
+    notebook.wait_idle()
     return times["first"] / 1000, times["charts"] / 1000
 
 
