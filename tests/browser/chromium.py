@@ -30,10 +30,14 @@ FLAGS = (
 def candidates() -> Iterator[str]:
     """Paths that may be a Chromium: CHROMIUM of the environment, the system's, Playwright's own."""
     yield from filter(None, [os.environ.get("CHROMIUM"), *map(shutil.which, NAMES)])
+    if own().exists():
+        yield str(own())
+
+
+def own() -> Path:
+    """Where Playwright puts a Chromium of its own."""
     with sync_playwright() as playwright:
-        own = playwright.chromium.executable_path
-    if Path(own).exists():
-        yield own
+        return Path(playwright.chromium.executable_path)
 
 
 def shows_a_page(path: str) -> bool:
@@ -58,10 +62,15 @@ def find() -> str | None:
 
 def attempts() -> Iterator[list[list[str]]]:
     """Ways to install one, in order; each is a list of commands."""
-    yield [[sys.executable, "-m", "playwright", "install", "chromium"]]
+    playwright = [sys.executable, "-m", "playwright"]
+    yield [[*playwright, "install", "chromium"]]
     if hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get"):
-        yield [["apt-get", "update", "--quiet=2"],
-               ["apt-get", "install", "--yes", "--quiet=2", "--no-install-recommends", "chromium"]]
+        if own().exists():
+            yield [[*playwright, "install-deps", "chromium"]]
+        yield [
+            ["apt-get", "update", "--quiet=2"],
+            ["apt-get", "install", "--yes", "--quiet=2", "--no-install-recommends", "chromium"],
+        ]
 
 
 def install() -> str | None:
