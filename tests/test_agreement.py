@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import jaxtyping
 import numpy as np
@@ -21,7 +22,7 @@ from torch import Tensor, inf, nan
 from xai_widgets.kernels import agreement
 from xai_widgets.kernels.saliency import degenerate, resize
 
-EXACT = {"atol": 1e-10, "rtol": 1e-10}
+close = partial(torch.testing.assert_close, atol=1e-10, rtol=1e-10)
 AGAINST_FIXATIONS = (agreement.nss, agreement.auc_judd, agreement.shuffled_auc)
 AGAINST_MAPS = (agreement.cc, agreement.sim, agreement.kl)
 Measure = Callable[[Tensor, Tensor], Tensor]
@@ -54,7 +55,7 @@ def shapes_unchecked() -> Iterator[None]:
 
 
 def expect(found: Tensor, wanted: list[float]) -> None:
-    torch.testing.assert_close(found, torch.tensor(wanted, dtype=found.dtype), equal_nan=True, **EXACT)
+    close(found, torch.tensor(wanted, dtype=found.dtype), equal_nan=True)
 
 
 def rows(*maps: Tensor) -> Iterator[tuple[np.ndarray, ...]]:
@@ -261,7 +262,7 @@ def test_a_batch_is_its_images_one_by_one_and_float32_agrees(
     ]:
         together = measure(saliency, other)
         alone = torch.cat([measure(saliency[i : i + 1], other[i : i + 1]) for i in range(3)])
-        torch.testing.assert_close(together, alone, **EXACT)
+        close(together, alone)
         single = measure(saliency.float(), other if other.dtype == torch.bool else other.float())
         torch.testing.assert_close(single.double(), together, atol=1e-5, rtol=1e-5)
 

@@ -1,4 +1,6 @@
-"""What the score and its error become when feature maps are removed or weighted.
+"""What the score and its error become when feature maps are removed, alone or together, or weighted.
+
+A removed map becomes its baseline: zero, one number a map (c), or a map of its own (c h w), see `baselines`.
 
 Reference: Truong, Pesenti and Hasson, 2024, arXiv 2409.16292; gains generalise removal.
 """
@@ -13,9 +15,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from xai_widgets.kernels.checks import check_finite, check_target
 from xai_widgets.kernels.tail import Tail
 
 Score = Callable[[Any], Tensor]  # the network's return value -> (n k)
+Baseline = Float[Tensor, " maps"] | Float[Tensor, "maps rows columns"] | None
+Step = Callable[[], None] | None
 
 TOLERANCE = {torch.float64: 1e-6}  # batching alone moves a float32 score by up to 1.5e-5
 ROLES = (
@@ -31,19 +36,36 @@ WORKING_SET = 32 * 2**20  # bytes of changed copies that are in memory at once; 
 def with_gains(
     maps: Float[Tensor, "n c h w"],
     gains: Float[Tensor, "m c"],
-    baseline: Float[Tensor, " c"] | None = None,
+    baseline: Baseline = None,
 ) -> Float[Tensor, "b c h w"]:
     """Maps times their gains, towards the baseline (zero): g A + (1 - g) b. Gain 1 is A, bit by bit."""
     changed = maps * gains[:, :, None, None]
     if baseline is not None:
-        changed = changed + ((1 - gains) * baseline)[:, :, None, None]
+        changed = changed + (1 - gains)[:, :, None, None] * level_of(baseline, maps)
     return changed
 
 
-def dead(maps: Float[Tensor, "n c h w"], baseline: Float[Tensor, " c"] | None = None) -> Bool[Tensor, "n c"]:
+def level_of(baseline: Baseline, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "#c #h #w"]:
+    """The baseline so that it broadcasts over maps.
+
+    Raises:
+        ValueError: an axis differs from that of the maps, or a value is not finite.
+    """
+    if baseline is None:
+        return maps.new_zeros(1, 1, 1)
+    level = baseline[:, None, None] if baseline.dim() == 1 else baseline
+    if level.dim() != 3:
+        raise ValueError(f"a baseline must be (maps) or (maps, rows, columns), got shape {tuple(baseline.shape)}.")
+    for name, size, wanted in zip(("maps", "rows", "columns"), level.shape, maps.shape[1:], strict=True):
+        if size != wanted and (name == "maps" or baseline.dim() == 3):
+            raise ValueError(f"a baseline must have as many {name} as the layer, got {size} for {wanted}.")
+    check_finite("a baseline", level)
+    return level
+
+
+def dead(maps: Float[Tensor, "n c h w"], baseline: Baseline = None) -> Bool[Tensor, "n c"]:
     """Maps that equal their baseline everywhere, whose removal changes nothing."""
-    level = maps.new_zeros(()) if baseline is None else baseline[:, None, None]
-    return (maps == level).flatten(2).all(2)
+    return (maps == level_of(baseline, maps)).flatten(2).all(2)
 
 
 def removal_scores(
@@ -51,7 +73,7 @@ def removal_scores(
     score: Score,
     order: Int[Tensor, " i"] | None = None,
     *,
-    baseline: Float[Tensor, " c"] | None = None,
+    baseline: Baseline = None,
     batch: int | None = None,
     seconds: float | None = None,
 ) -> Iterator[tuple[Int[Tensor, " b"], Float[Tensor, "b k"]]]:
@@ -92,7 +114,7 @@ def delta_y(
     score: Score,
     target: int = 0,
     *,
-    baseline: Float[Tensor, " c"] | None = None,
+    baseline: Baseline = None,
     batch: int | None = None,
 ) -> Float[Tensor, " c"]:
     """Change of one score when each map is removed; positive: the map lowered the score.
@@ -100,7 +122,9 @@ def delta_y(
     captum's LayerFeatureAblation gives the negative of it.
     """
     maps = _one_image(tail)
-    y = score(tail.result)[0, target]
+    scores = score(tail.result)
+    check_target(target, scores.shape[1])
+    y = scores[0, target]
     change = maps.new_zeros(maps.shape[1])
     alive = (~dead(maps, baseline)[0]).nonzero().flatten()
     for index, scores in removal_scores(tail, score, alive, baseline=baseline, batch=batch):
@@ -108,13 +132,74 @@ def delta_y(
     return change
 
 
-def first_order(tail: Tail, score: Score, target: int = 0) -> Float[Tensor, " c"]:
-    """An estimate of every delta y from one backward pass: minus gradient times map, summed over places."""
-    with torch.enable_grad():
+def group_scores(
+    tail: Tail,
+    score: Score,
+    masks: Bool[Tensor, "m _"],
+    *,
+    baseline: Baseline = None,
+    batch: int | None = None,
+    step: Step = None,
+) -> Float[Tensor, "m k"]:
+    """The scores without all the maps of a group, for one image; recomputed, since removals do not add up.
+
+    Args:
+        masks: for each group, which maps it removes; none is a group too.
+        batch: groups at once; found from the memory of the layer if left out.
+        step: called before each batch; may raise to cancel.
+    """
+    maps = _one_image(tail)
+    if masks.shape[1] != maps.shape[1]:
+        raise ValueError(
+            f"masks must have as many maps as layer {tail.layer!r}, got {masks.shape[1]} for {maps.shape[1]}."
+        )
+    level = level_of(baseline, maps)
+    return place_scores(tail, score, masks[:, :, None, None], level, batch, step)
+
+
+def place_scores(
+    tail: Tail, score: Score, masks: Bool[Tensor, "m _ _ _"], level: Tensor, batch: int | None, step: Step
+) -> Float[Tensor, "m k"]:
+    """The scores with the level wherever a mask holds, for one image."""
+    maps = _one_image(tail)
+    size = batch or max(1, WORKING_SET // max(maps.nbytes * 4, 1))
+    parts, done = [score(tail.result)[:0]], 0
+    while done < len(masks):
+        if step is not None:
+            step()
+        try:
+            with torch.inference_mode():
+                some = score(tail(torch.where(masks[done : done + size], level, maps)))
+        except torch.OutOfMemoryError:
+            if size == 1:
+                raise
+            size = max(1, size // 2)
+            continue
+        parts.append(some)
+        done += len(some)
+    return torch.cat(parts)
+
+
+def probabilities(score: Score) -> Score:
+    """A score of logits as one of class probabilities, by softmax."""
+
+    def softmax(result: Any) -> Tensor:
+        logits = score(result)
+        if logits.shape[1] < 2:
+            raise ValueError("a probability needs the logits of at least 2 classes, got one score.")
+        return logits.softmax(1)
+
+    return softmax
+
+
+def first_order(tail: Tail, score: Score, target: int = 0, *, baseline: Baseline = None) -> Float[Tensor, " c"]:
+    """An estimate of every delta y from one backward pass: minus gradient times (map - baseline), over all places."""
+    with torch.inference_mode(False), torch.enable_grad():
         leaf = _one_image(tail).detach().clone().requires_grad_()
         y = score(tail(leaf))[0, target]
         (gradient,) = torch.autograd.grad(y, leaf)
-    return -(gradient * leaf.detach()).sum((0, 2, 3))
+        removed = leaf.detach() - level_of(baseline, leaf.detach())
+        return -(gradient * removed).sum((0, 2, 3))
 
 
 def delta_error(
@@ -123,6 +208,7 @@ def delta_error(
     rating: Float[Tensor, " n"],
 ) -> Float[Tensor, "n c"]:
     """Growth of the absolute error when a map is removed; positive: the map helps."""
+    check_finite("ratings", rating)
     residual = (score - rating)[:, None]
     return (residual + delta_y).abs() - residual.abs()
 
@@ -153,5 +239,6 @@ def _one_image(tail: Tail) -> Tensor:
 def _without(maps: Tensor, index: Tensor, baseline: Tensor | None) -> Tensor:
     changed = maps.repeat(len(index), 1, 1, 1)
     rows = torch.arange(len(index), device=maps.device)
-    changed[rows, index] = maps.new_zeros(()) if baseline is None else baseline[index, None, None]
+    level = level_of(baseline, maps)
+    changed[rows, index] = level if baseline is None else level[index]
     return changed

@@ -1,85 +1,19 @@
-"""Grad-CAM and contrast: "why P?", "why P, rather than Q?", from the tail of a network alone.
+"""Contrast of scores: "why this score, rather than Q?", plain, of patches, or tile by tile.
 
-A tail carries `maps` (n c h w) and turns changed maps into the network's return value; `score` turns that into
-(n k) scores. All maps are signed; cutting them at 0 is a matter of display. `maps` stands in for the tail's own: maps
-with gains.
-
-References: Selvaraju et al., 2017; Prabhushankar, Kwon, Temel and AlRegib, 2020, arXiv 2008.00178.
+Reference: Prabhushankar, Kwon, Temel and AlRegib, 2020, arXiv 2008.00178.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from xai_widgets.kernels.cam.base import Replayable, Step, cam_at, recording, replayed
 from xai_widgets.kernels.saliency import resize
-
-Step = Callable[[], None] | None
-
-
-@runtime_checkable
-class Replayable(Protocol):
-    """What is asked of a tail."""
-
-    @property
-    def maps(self) -> Tensor: ...
-
-    def __call__(self, maps: Tensor) -> Any: ...
-
-
-def grad_cam(
-    tail: Replayable,
-    score: Callable[[Any], Tensor],
-    target: Int[Tensor, " n"] | int,
-    *,
-    maps: Float[Tensor, "n c h w"] | None = None,
-) -> Float[Tensor, "n h w"]:
-    """Sum of the maps, each times the spatial mean of the gradient of the target's score; signed."""
-    return cam_of(tail, score, partial(_one_hot, target), maps=maps)[1]
-
-
-def cam_of(
-    tail: Replayable,
-    score: Callable[[Any], Tensor],
-    cotangent: Float[Tensor, "n k"] | Callable[[Tensor], Tensor],
-    *,
-    maps: Float[Tensor, "n c h w"] | None = None,
-) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n h w"]]:
-    """All scores, and the signed Grad-CAM of their sum, each times its cotangent (maybe a function of the scores)."""
-    with _recording():
-        leaf, y = _replayed(tail, score, maps)
-        weights = cotangent if isinstance(cotangent, Tensor) else cotangent(y.detach())
-        return y.detach(), _cam(leaf, y, weights)
-
-
-def contrast_weights(logits: Float[Tensor, "n k"], q: int) -> Float[Tensor, "n k"]:
-    """Weights w of the class contrast, the Grad-CAM of the cross entropy with class q: sum_c w_c CAM_c.
-
-    w = softmax - one_hot(q), with w_q as minus the sum of the others: for a confident network 1 - p_q is 0 in
-    float32, the sum is not. So q may be the predicted class ("why not with 100 % confidence?").
-    """
-    if not 0 <= q < logits.shape[1]:
-        raise ValueError(f"the contrast class must be 0 to {logits.shape[1] - 1}, got {q}.")
-    is_q = torch.arange(logits.shape[1], device=logits.device) == q
-    others = logits.log_softmax(1).exp().where(~is_q, logits.new_zeros(()))
-    return torch.where(is_q, -others.sum(1, keepdim=True), others)
-
-
-def class_contrast(
-    tail: Replayable,
-    score: Callable[[Any], Tensor],
-    q: int,
-    *,
-    maps: Float[Tensor, "n c h w"] | None = None,
-) -> Float[Tensor, "n h w"]:
-    """Why what is predicted, rather than class q? Signed; for the predicted class: why not with full confidence?"""
-    return cam_of(tail, score, partial(contrast_weights, q=q), maps=maps)[1]
 
 
 def score_contrast(
@@ -90,11 +24,11 @@ def score_contrast(
     maps: Float[Tensor, "n c h w"] | None = None,
 ) -> Float[Tensor, "n h w"]:
     """Why this score y, rather than q? 2 |y - q| relu(sign(y - q) CAM_y); one picture for every q on a side of y."""
-    with _recording():
-        leaf, y = _replayed(tail, score, maps)
+    with recording():
+        leaf, y = replayed(tail, score, maps)
         if y.shape[1] != 1:
             raise ValueError(f"a contrast with a score needs a network of one score, got {y.shape[1]}.")
-        return (2 * (y.detach() - q)[..., None] * _cam(leaf, y, torch.ones_like(y))).relu()
+        return (2 * (y.detach() - q)[..., None] * cam_at(leaf, y, torch.ones_like(y))).relu()
 
 
 def patch_contrast(
@@ -112,8 +46,8 @@ def patch_contrast(
     a second pass with random weights tells: its gradient is then the first one times the weights. Otherwise one
     pass a patch, with `step` called before each.
     """
-    with _recording():
-        leaf, y = _replayed(tail, patches, maps)
+    with recording():
+        leaf, y = replayed(tail, patches, maps)
         owner = _owner(y, leaf)
         slope = _own_slope(leaf, y, owner, step)
         residual = y.detach().flatten(1)[:, owner]
@@ -160,44 +94,6 @@ def tile_contrast(
             total[y : y + window, x : x + window] += part
             count[y : y + window, x : x + window] += 1
     return total / count
-
-
-@contextmanager
-def _recording() -> Iterator[None]:
-    """Gradients are recorded here, whatever mode the caller is in."""
-    with torch.inference_mode(False), torch.enable_grad():
-        yield
-
-
-def _replayed(
-    tail: Replayable,
-    score: Callable[[Any], Tensor],
-    maps: Float[Tensor, "n c h w"] | None,
-) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n ..."]]:
-    leaf = (tail.maps if maps is None else maps).detach().clone().requires_grad_()
-    y = score(tail(leaf))
-    if not y.requires_grad:
-        raise ValueError("the score must depend on the layer's maps by steps that have a gradient, got a constant.")
-    return leaf, y
-
-
-def _cam(
-    leaf: Float[Tensor, "n c h w"], y: Float[Tensor, "n k"], cotangent: Float[Tensor, "n k"]
-) -> Float[Tensor, "n h w"]:
-    # Weights of a confident network are tiny: at size 1 they do not underflow on the way back.
-    size = cotangent.abs().amax(1, keepdim=True)
-    cotangent = cotangent / torch.where(size > 0, size, 1)
-    (gradient,) = torch.autograd.grad(y, leaf, cotangent)
-    cam = torch.einsum("nchw,nc->nhw", leaf.detach(), gradient.mean((2, 3)))
-    return cam * size[..., None]
-
-
-def _one_hot(target: Tensor | int, y: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
-    classes = torch.arange(y.shape[1], device=y.device)
-    chosen = torch.as_tensor(target, device=y.device).expand(len(y))
-    if bool(((chosen < 0) | (chosen >= len(classes))).any()):
-        raise ValueError(f"target must be 0 to {len(classes) - 1}, got {target}.")
-    return (chosen[:, None] == classes).to(y.dtype)
 
 
 def _owner(y: Float[Tensor, "n H W"], leaf: Float[Tensor, "n c h w"]) -> Int[Tensor, "h w"]:

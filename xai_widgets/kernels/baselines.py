@@ -1,0 +1,67 @@
+"""What a removed feature map becomes, other than zero: its mean over a set, or the map of another image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from xai_widgets.kernels.cam import Replayable
+from xai_widgets.kernels.checks import check_finite
+from xai_widgets.kernels.measures import widest
+
+Maps = Tensor | Replayable  # (n c h w), or a tail that holds them
+
+
+def mean_baseline(images: Iterable[Maps]) -> Float[Tensor, " c"]:
+    """One number a map: its mean over all images and places. Images may differ in size."""
+    total, places, like = None, 0, None
+    for maps in _checked(images):
+        like = maps if like is None else like
+        some = maps.to(widest(maps.device)).sum((0, 2, 3))
+        total = some if total is None else total + some
+        places += maps.numel() // maps.shape[1]
+    if total is None or like is None:
+        raise ValueError("a mean over a set needs at least one image, got none.")
+    return (total / places).to(like.dtype)
+
+
+def resampled_baseline(others: Iterable[Maps], *, generator: torch.Generator) -> Float[Tensor, "c h w"]:
+    """Each map as a whole from another image, drawn anew for every map.
+
+    Args:
+        others: the images to draw from, without the one that is explained; all of one size.
+        generator: on any device: the same seed draws the same images wherever the maps are.
+    """
+    sizes: list[tuple[int, ...]] = []
+    images: list[Tensor] = []
+    for maps in _checked(others):
+        sizes.append(tuple(maps.shape[-2:]))
+        if sizes[-1] != sizes[0]:
+            raise ValueError(
+                "maps of all images must have as many rows and columns, got "
+                f"{sizes[0][0]} x {sizes[0][1]} and {sizes[-1][0]} x {sizes[-1][1]}."
+            )
+        images.append(maps)
+    if not images:
+        raise ValueError("resampling needs at least one other image, got none.")
+    known = torch.cat(images)
+    count = known.shape[1]
+    drawn = torch.randint(len(known), (count,), generator=generator, device=generator.device).to(known.device)
+    return known[drawn, torch.arange(count, device=known.device)]
+
+
+def _checked(images: Iterable[Maps]) -> Iterator[Float[Tensor, "n c h w"]]:
+    count = None
+    for index, image in enumerate(images):
+        maps = image if isinstance(image, Tensor) else image.maps
+        if maps.dim() != 4:
+            raise ValueError(f"maps must have the axes images, maps, rows, columns, got shape {tuple(maps.shape)}.")
+        count = maps.shape[1] if count is None else count
+        if maps.shape[1] != count:
+            raise ValueError(f"all images must have as many maps, got {count} and {maps.shape[1]} at index {index}.")
+        if not bool(maps.isfinite().all()):
+            check_finite(f"maps of images (entry {index} of the set)", maps)
+        yield maps.detach()

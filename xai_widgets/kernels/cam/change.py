@@ -1,0 +1,86 @@
+"""Contrast of scores by the smallest change: the few maps without which the score crosses Q.
+
+Found greedily on exact joint removals, so not always the fewest.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from xai_widgets.kernels.ablation import TOLERANCE, Baseline, dead, group_scores
+from xai_widgets.kernels.cam.base import Score, Step
+from xai_widgets.kernels.checks import check_finite, check_target
+from xai_widgets.kernels.saliency import weighted_sum
+from xai_widgets.kernels.tail import Tail
+
+
+class SmallestChange(NamedTuple):
+    """Maps in the order of their removal, the score before and after each, whether Q was crossed, and their picture."""
+
+    maps: tuple[int, ...]
+    scores: tuple[float, ...]
+    reached: bool
+    saliency: Float[Tensor, "h w"]
+
+    @property
+    def text(self) -> str:
+        """One line for the reader."""
+        path = ", ".join(map(str, self.maps)) or "none"
+        if self.reached:
+            return f"Without maps {path} the score is {self.scores[-1]:.4g} (found greedily, not always the fewest)."
+        return f"Not reachable: after maps {path} the score is {self.scores[-1]:.4g}, and no map carries it further."
+
+
+def smallest_change(
+    tail: Tail,
+    score: Score,
+    q: float,
+    *,
+    target: int = 0,
+    baseline: Baseline = None,
+    batch: int | None = None,
+    step: Step = None,
+) -> SmallestChange:
+    """Remove the map that carries the score furthest towards q, again and again, until it crosses q.
+
+    Each step tries every map that is left together with those that are removed already. A gain within the rounding of
+    a batch is none. The picture shows the removed maps only, each times how far its removal carried the score.
+
+    Args:
+        q: the other score.
+        batch: copies at once; found from the memory of the layer if left out.
+        step: called before each batch; may raise to cancel.
+    """
+    if not math.isfinite(q):
+        raise ValueError(f"the other score must be finite, got {q}.")
+    none = torch.zeros(1, tail.maps.shape[1], dtype=torch.bool, device=tail.maps.device)
+    scores = group_scores(tail, score, none, baseline=baseline, step=step)
+    check_target(target, scores.shape[1])
+    check_finite("the score", scores[:, target])
+    y = float(scores[0, target])
+    way = math.copysign(1, q - y)
+    tolerance = TOLERANCE.get(scores.dtype, 2e-5)
+    left = (~dead(tail.maps, baseline)[0]).nonzero().flatten()
+    removed, path = none, [y]
+    order: list[int] = []
+    while way * (q - path[-1]) > 0 and len(left):
+        masks = removed.repeat(len(left), 1)
+        masks[torch.arange(len(left), device=left.device), left] = True
+        values = group_scores(tail, score, masks, baseline=baseline, batch=batch, step=step)[:, target]
+        gain = (way * (values - path[-1])).nan_to_num(-math.inf, math.inf, -math.inf)
+        best = int((gain == gain.max()).nonzero()[0])
+        if not float(gain[best]) > tolerance * max(1.0, abs(path[-1])):
+            break
+        order.append(int(left[best]))
+        path.append(float(values[best]))
+        removed, left = masks[best : best + 1], torch.cat((left[:best], left[best + 1 :]))
+    weights = tail.maps.new_zeros(1, tail.maps.shape[1])
+    for index, before, after in zip(order, path, path[1:], strict=False):
+        weights[0, index] = abs(after - before)
+    saliency = weighted_sum(tail.maps, weights)[0]
+    return SmallestChange(tuple(order), tuple(path), not way * (q - path[-1]) > 0, saliency)
