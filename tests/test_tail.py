@@ -18,13 +18,13 @@ from torch.utils.checkpoint import checkpoint
 
 from xai_widgets.kernels.tail import Shell, Tail
 from xai_widgets.kernels.tail.layouts import layout_of
-from xai_widgets.kernels.tail.structure import _with_leaf
+from xai_widgets.kernels.tail.results import with_leaf
 
 SIZE = {"inception_v3": 128}
 
 
 def network_of(name: str) -> nn.Module:
-    options = {"aux_logits": True, "init_weights": False} if name in ("googlenet", "inception_v3") else {}
+    options: dict[str, Any] = {"aux_logits": True, "init_weights": False} if name in ("googlenet", "inception_v3") else {}
     options |= {"image_size": 64} if name.startswith("vit") else {}
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -49,7 +49,7 @@ def hooked(network: nn.Module, tail: Tail, inputs: Tensor, index: int) -> Any:
         whole = tree_leaves(output)[tail.structure.leaf]
         maps = tail.layout.maps(whole).clone()
         maps[:, index] = 0
-        return _with_leaf(output, tail.structure.leaf, tail.layout.activation(maps, whole))
+        return with_leaf(output, tail.structure.leaf, tail.layout.activation(maps, whole))
 
     handle = dict(network.named_modules())[name].register_forward_hook(zero)
     with torch.no_grad():

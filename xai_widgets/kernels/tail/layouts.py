@@ -54,24 +54,34 @@ def layout_of(one: tuple[int, ...], two: tuple[int, ...], image: tuple[int, int]
         return None
     if len(one) == 4 and axis == 0:
         _, a, b, c = one
-        wide = image[1] / image[0]
-        last = abs(b / a - wide) < 1e-6 and abs(c / b - wide) >= 1e-6
+        last = _fit(a, b, image) > _fit(b, c, image)
         return Layout("channels_last", c, a, b) if last else Layout("maps", a, b, c)
     if len(one) == 3 and axis in (0, 1):
         tokens, channels = one[1 - axis], one[2]
-        for prefix in PREFIXES:
-            if grid := _grid(tokens - prefix, image):
-                return Layout("tokens", channels, *grid, prefix, axis)
+        for fit in (2, 1):
+            for prefix in PREFIXES:
+                if grid := _grid(tokens - prefix, image, fit):
+                    return Layout("tokens", channels, *grid, prefix, axis)
     return None
 
 
-def _grid(places: int, image: tuple[int, int]) -> tuple[int, int] | None:
+def _fit(rows: int, columns: int, image: tuple[int, int]) -> int:
+    """2: the proportions of the image; 1: these when patches of some size are cut off or filled up; else 0."""
+    if rows * image[1] == columns * image[0]:
+        return 2
+    for patch in range(1, min(image) + 1):
+        if (rows, columns) in ((image[0] // patch, image[1] // patch), (-(-image[0] // patch), -(-image[1] // patch))):
+            return 1
+    return 0
+
+
+def _grid(places: int, image: tuple[int, int], fit: int) -> tuple[int, int] | None:
     """Rows and columns of a number of places in the proportions of the image, or None."""
     if places < 4:
         return None
     height = isqrt(round(places * image[0] / image[1]))
-    for rows in (height, height + 1):
-        if rows and places % rows == 0 and abs(places / rows / rows - image[1] / image[0]) < 1e-3:
+    for rows in (height, height + 1, height - 1):
+        if rows > 0 and places % rows == 0 and _fit(rows, places // rows, image) >= fit:
             return rows, places // rows
     return None
 

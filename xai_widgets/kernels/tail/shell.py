@@ -5,18 +5,18 @@ The user's own network is never patched: a cell that called it at the same time 
 
 from __future__ import annotations
 
-import copy
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-
-HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+from xai_widgets.kernels.tail.copies import HOOKS, copy_of
 
 
 @runtime_checkable
@@ -54,16 +54,19 @@ class Shell:
         self.original = unwrapped(network)
         self.lock = threading.RLock()
         self._state = _state_of(self.original)
-        self.network = _copy_of(self.original).eval()
+        with torch.inference_mode(False):
+            self.network = copy_of(self.original).eval()
         if not hooks:
             for module in self.network.modules():
                 for kept in HOOKS:
-                    getattr(module, kept).clear()
+                    setattr(module, kept, OrderedDict())
         self.names = {module: name for name, module in self.network.named_modules()}
         self.structures: dict[Any, Any] = {}  # what is known of the order of calls, by input size and layer
         self._run: Run | None = None
-        self._recorded: Run | None = None
+        self._owner = 0
+        self._backward = threading.local()
         for module, name in self.names.items():
+            _make_eager(module)
             module.forward = self._watch(name, module.forward)
 
     def fresh(self) -> bool:
@@ -74,22 +77,55 @@ class Shell:
     def running(self, run: Run) -> Iterator[nn.Module]:
         """Let `run` decide on each call of a module within this block."""
         with self.lock:
-            before, self._run = self._run, run
+            before = self._run, self._owner
+            self._run, self._owner = run, threading.get_ident()
             try:
                 yield self.network
             finally:
-                self._run = before
-                if torch.is_grad_enabled():
-                    self._recorded = run  # checkpointing calls modules again during the backward pass
+                self._run, self._owner = before
+
+    def recall(self, run: Run, result: list[Tensor]) -> None:
+        """Let `run` decide also on what a backward pass from `result` calls again: checkpointing does."""
+
+        def begin(gradients: Any) -> None:
+            self._backward.run = run
+
+        for tensor in result:
+            if tensor.grad_fn is not None:
+                tensor.grad_fn.register_prehook(begin)
 
     def _watch(self, name: str, forward: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(forward)  # some networks look at the signature of their parts
         def watched(*args: Any, **kwargs: Any) -> Any:
             run = self._run
-            if run is None and torch._C._current_graph_task_id() != -1:
-                run = self._recorded
+            if torch._C._current_graph_task_id() != -1 and (run is None or self._owner != threading.get_ident()):
+                run = getattr(self._backward, "run", None)
             return forward(*args, **kwargs) if run is None else run.call(name, forward, args, kwargs)
 
         return watched
+
+
+def _make_eager(module: nn.Module) -> None:
+    """No compiled part, and no fused kernel that takes the place of modules."""
+    if "_orig_mod" in module._modules:
+        vars(module).pop("forward", None)
+        module.__class__ = _Uncompiled
+    if isinstance(module, nn.TransformerEncoderLayer):
+        module.register_forward_pre_hook(_as_it_is)  # with a hook torch runs its parts one by one
+
+
+class _Uncompiled(nn.Module):
+    """In the place of what `torch.compile` returned for a part of the network."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(super().__getattr__("_orig_mod"), name) if name != "_orig_mod" else super().__getattr__(name)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self._orig_mod(*args, **kwargs)
+
+
+def _as_it_is(module: nn.Module, args: Any) -> None:
+    return None
 
 
 def hooks_matter(network: nn.Module, inputs: Tensor) -> bool:
@@ -97,14 +133,26 @@ def hooks_matter(network: nn.Module, inputs: Tensor) -> bool:
     plain = unwrapped(network)
     if not any(getattr(module, kept) for module in plain.modules() for kept in HOOKS):
         return False
-    with torch.no_grad():
+    with torch.inference_mode(False), torch.no_grad():
+        images = inputs.clone()
+        bare = Shell(plain, hooks=False)
+        _spoil_computed(plain, bare)
         try:
-            without = Shell(plain, hooks=False).network(inputs.clone())
+            without = bare.network(images.clone())
         except Exception:  # a weight that a hook makes before each forward
             return True
-        within = Shell(plain).network(inputs.clone())
+        within = Shell(plain).network(images)
     pairs = zip(tree_leaves(without), tree_leaves(within), strict=False)
     return any(isinstance(a, Tensor) and not (isinstance(b, Tensor) and torch.equal(a, b)) for a, b in pairs)
+
+
+def _spoil_computed(network: nn.Module, shell: Shell) -> None:
+    """What a hook may compute before each forward (a normalised weight) must not be taken from the last one."""
+    for module, twin in zip(network.modules(), shell.network.modules(), strict=True):
+        if module._forward_pre_hooks:
+            for name, value in list(vars(twin).items()):
+                if isinstance(value, Tensor) and value.is_floating_point():
+                    vars(twin)[name] = torch.full_like(value, torch.nan)
 
 
 def _state_of(network: nn.Module) -> tuple[tuple[int, int, int], ...]:
@@ -113,36 +161,3 @@ def _state_of(network: nn.Module) -> tuple[tuple[int, int, int], ...]:
 
     tensors = [*network.parameters(), *network.buffers()]
     return tuple((id(tensor), tensor.data_ptr(), version(tensor)) for tensor in tensors)
-
-
-def _copy_of(network: nn.Module) -> nn.Module:
-    memo: dict[int, Any] = {}
-    for parameter in network.parameters():
-        memo[id(parameter)] = nn.Parameter(parameter.detach(), requires_grad=False)
-    for buffer in network.buffers():
-        memo[id(buffer)] = buffer.detach().clone()  # a forward that counts must not count for the user
-    try:
-        return copy.deepcopy(network, memo)
-    except Exception:  # an attribute that cannot be copied (a file, a lock, a computed weight)
-        return _structural_copy(network, dict(memo), {})
-
-
-def _structural_copy(module: nn.Module, tensors: dict[int, Any], made: dict[int, nn.Module]) -> nn.Module:
-    """New modules with the same attributes; only registered modules, parameters and buffers are replaced."""
-    if id(module) in made:
-        return made[id(module)]
-    twin = made[id(module)] = module.__class__.__new__(module.__class__)
-    twin.__dict__ = {
-        name: value.copy() if isinstance(value, dict) and name.startswith("_") else value
-        for name, value in module.__dict__.items()
-    }
-    for kept in (twin._parameters, twin._buffers):
-        for name, tensor in kept.items():
-            kept[name] = tensors.get(id(tensor), tensor)
-    for name, child in module._modules.items():
-        twin._modules[name] = None if child is None else _structural_copy(child, tensors, made)
-    if "forward" in twin.__dict__:  # a method bound to the user's own module would run that one
-        bound = twin.__dict__["forward"]
-        if getattr(bound, "__self__", None) is module:
-            twin.__dict__["forward"] = bound.__func__.__get__(twin)
-    return twin

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.utils._pytree import tree_leaves, tree_map
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
-from xai_widgets.kernels.tail.layouts import Layout, layout_of
+from xai_widgets.kernels.tail.layouts import Layout, batch_axis, layout_of
+from xai_widgets.kernels.tail.results import ROUNDING, is_opaque, with_leaf
 from xai_widgets.kernels.tail.shell import Shell
 
 Key = tuple[str, int]  # a module's name and which of its calls in one pass
@@ -29,6 +31,8 @@ class Call:
     start: int
     end: int = -1
     shapes: list[tuple[int, ...] | None] = field(default_factory=list)  # of each leaf of its output; None: no tensor
+    dtypes: list[torch.dtype | None] = field(default_factory=list)
+    others: list[Any] = field(default_factory=list)  # the leaves that are no tensors
     prints: list[tuple[float, ...]] = field(default_factory=list)
     recorded: bool = False  # autograd knows that its output depends on the changed layer
 
@@ -55,6 +59,8 @@ class Watch:
         call.end = self._tick()
         leaves = tree_leaves(output)
         call.shapes = [tuple(leaf.shape) if isinstance(leaf, Tensor) else None for leaf in leaves]
+        call.dtypes = [leaf.dtype if isinstance(leaf, Tensor) else None for leaf in leaves]
+        call.others = [leaf for leaf in leaves if not isinstance(leaf, Tensor)]
         call.prints = [_print_of(leaf) for leaf in leaves]
         call.recorded = any(isinstance(leaf, Tensor) and leaf.requires_grad for leaf in leaves)
         return self.change(output) if self.change is not None and key == self.target else output
@@ -70,7 +76,8 @@ def _print_of(leaf: Any) -> tuple[float, ...]:
         return ()
     flat = leaf.detach().flatten()
     if not flat.is_floating_point():
-        flat = flat.abs().float() if flat.is_complex() else flat.float()
+        flat = flat.abs() if flat.is_complex() else flat
+    flat = flat.double() if flat.device.type != "mps" else flat.float()
     half = flat.numel() // 2
     return (*torch.stack([flat.sum(), flat.abs().sum(), flat[:half].sum(), flat[::3].sum()]).tolist(),)
 
@@ -83,6 +90,7 @@ class Structure:
     layout: Layout
     leaf: int  # of the layer's output, if that is not a tensor
     left_out: dict[Key, list[int | None]]  # the batch axis of each leaf of their output
+    tolerance: float = 1e-4  # of the largest output: what the network's precision leaves open
     consumed: dict[Key, bool] = field(default_factory=dict)  # read by what still runs
     written: dict[Key, bool] = field(default_factory=dict)  # written in place by what still runs
     checked: bool = False
@@ -113,36 +121,78 @@ def structure_of(shell: Shell, layer: str, inputs: Tensor, call: int) -> Structu
     place = (layer, call, tuple(inputs.shape[1:]), inputs.dtype, inputs.device)
     if place not in shell.structures:
         one, two = calls_of(shell, inputs)
-        target = _target(one, layer, call)
-        leaf, layout = _layout(one[target], two[target], inputs)
-        structure = Structure(target, layout, leaf, {})
-        free = _free_calls(shell, structure, inputs, one)
+        image = (inputs.shape[-2], inputs.shape[-1])
+        target = _target(shell.network, one, two, image, layer, call)
+        leaf, layout = _layout(one, two, target, image)
+        dtypes = {dtype for call in one.values() for dtype in call.dtypes if dtype is not None}
+        tolerance = max((ROUNDING.get(dtype, 0.0) for dtype in dtypes), default=1e-4)
+        structure = Structure(target, layout, leaf, {}, tolerance)
+        free = {key for key in _free_calls(shell, structure, inputs, one) if _can_be_spread(one[key], two[key])}
         structure.left_out = {key: _axes(one[key], two[key]) for key in _topmost(free, one)}
         shell.structures[place] = structure
     found: Structure = shell.structures[place]
     return found
 
 
-def _target(calls: dict[Key, Call], layer: str, call: int) -> Key:
-    count = sum(name == layer for name, _ in calls)
+def _target(
+    network: nn.Module, one: dict[Key, Call], two: dict[Key, Call], image: tuple[int, int], layer: str, call: int
+) -> Key:
+    name = _called_name(network, one, layer)
+    count = sum(name == called for called, _ in one)
     if not count:
-        raise ValueError(f"layer {layer!r} is not called when the network runs; choose one that is.")
+        works = sorted({name for (name, _), call in one.items() if _readable(call, two[call.key], image)})
+        near = get_close_matches(layer, works, 3, 0.3) or works[-3:]
+        raise ValueError(f"layer {layer!r} is not called when the network runs; choose one that is{_such_as(near)}.")
     if not -count <= call < count:
         raise ValueError(f"layer {layer!r} is called {count} times; call must be below {count}, got {call}.")
-    return layer, call % count
+    return name, call % count
 
 
-def _layout(one: Call, two: Call, inputs: Tensor) -> tuple[int, Layout]:
-    image = tuple(inputs.shape[-2:])
-    for leaf, (a, b) in enumerate(zip(one.shapes, two.shapes, strict=True)):
-        layout = layout_of(a, b, (image[0], image[1])) if a and b else None
+def _called_name(network: nn.Module, calls: dict[Key, Call], layer: str) -> str:
+    """The name under which a module was noted, which may have several."""
+    if any(name == layer for name, _ in calls):
+        return layer
+    try:
+        module = network.get_submodule(layer)
+    except AttributeError:
+        return layer
+    return next((name for name, other in network.named_modules() if other is module), layer)
+
+
+def _layout(one: dict[Key, Call], two: dict[Key, Call], target: Key, image: tuple[int, int]) -> tuple[int, Layout]:
+    found = _readable(one[target], two[target], image)
+    if found is not None:
+        return found
+    shapes = ", ".join(str(shape) for shape in one[target].shapes) or "nothing"
+    raise ValueError(
+        f"layer {target[0]!r} returns {shapes} for one image, which cannot be read as feature maps "
+        "(n c h w), (n h w c) or a grid of tokens; choose a layer with spatial maps"
+        f"{_such_as(_nearest(one, two, target, image))}."
+    )
+
+
+def _readable(one: Call, two: Call, image: tuple[int, int]) -> tuple[int, Layout] | None:
+    """Which leaf of an output holds feature maps, and how."""
+    if len(one.shapes) != len(two.shapes):
+        return None
+    for leaf, (a, b, dtype) in enumerate(zip(one.shapes, two.shapes, one.dtypes, strict=True)):
+        layout = layout_of(a, b, image) if a and b and dtype is not None and dtype.is_floating_point else None
         if layout is not None:
             return leaf, layout
-    shapes = ", ".join(str(shape) for shape in one.shapes) or "nothing"
-    raise ValueError(
-        f"layer {one.key[0]!r} returns {shapes} for one image, which cannot be read as feature maps "
-        "(n c h w), (n h w c) or a grid of tokens; choose a layer with spatial maps."
-    )
+    return None
+
+
+def _nearest(one: dict[Key, Call], two: dict[Key, Call], target: Key, image: tuple[int, int]) -> list[str]:
+    """The layers with maps that run last before a call and first after it."""
+    start = one[target].start
+    works = [call for call in one.values() if call.key[0] and _readable(call, two[call.key], image)]
+    before = max((call for call in works if call.start < start), key=lambda call: call.start, default=None)
+    after = min((call for call in works if call.start > start), key=lambda call: call.start, default=None)
+    return [call.key[0] for call in (before, after) if call is not None]
+
+
+def _such_as(names: list[str]) -> str:
+    return f", such as {' or '.join(repr(name) for name in names)}" if names else ""
 
 
 def _free_calls(shell: Shell, structure: Structure, inputs: Tensor, calls: dict[Key, Call]) -> set[Key]:
@@ -153,7 +203,7 @@ def _free_calls(shell: Shell, structure: Structure, inputs: Tensor, calls: dict[
         chosen = tree_leaves(output)[structure.leaf].detach()
         wave = torch.linspace(0.6, 1.4, chosen.numel(), dtype=chosen.dtype, device=chosen.device)
         moved = (chosen * wave.reshape(chosen.shape) + 0.1 * chosen.abs().mean()).requires_grad_()
-        return _with_leaf(output, structure.leaf, moved.clone())
+        return with_leaf(output, structure.leaf, moved.clone())
 
     watch = Watch(structure.target, change)
     with torch.enable_grad(), shell.running(watch) as network:
@@ -170,14 +220,13 @@ def _topmost(free: set[Key], calls: dict[Key, Call]) -> list[Key]:
     return [key for key in free if calls[key].parent not in free]
 
 
+def _can_be_spread(one: Call, two: Call) -> bool:
+    """Can the output for many images be made from that for one?"""
+    if len(one.shapes) != len(two.shapes) or any(is_opaque(leaf) for leaf in one.others) or one.others != two.others:
+        return False
+    pairs = zip(one.shapes, two.shapes, strict=True)
+    return all(a == b or (a is not None and b is not None and batch_axis(a, b) is not None) for a, b in pairs)
+
+
 def _axes(one: Call, two: Call) -> list[int | None]:
-    axes: list[int | None] = []
-    for a, b in zip(one.shapes, two.shapes, strict=True):
-        axes.append(None if a is None or b is None else next((i for i in range(len(a)) if a[i] != b[i]), None))
-    return axes
-
-
-def _with_leaf(output: Any, leaf: int, tensor: Tensor) -> Any:
-    """`output` with one of its leaves replaced."""
-    count = iter(range(1_000_000))
-    return tree_map(lambda value: tensor if next(count) == leaf else value, output)
+    return [batch_axis(a, b) if a and b else None for a, b in zip(one.shapes, two.shapes, strict=True)]

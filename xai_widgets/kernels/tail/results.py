@@ -1,0 +1,86 @@
+"""What modules and networks return: its tensors, copies of it, and whether two of them are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map
+
+SIMPLE = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.device, torch.layout)
+# Of the largest magnitude: what another batch size may change by rounding.
+ROUNDING = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
+
+
+def tensors_of(value: Any, depth: int = 3) -> Iterator[Tensor]:
+    """All tensors, also those in the attributes of an object that is no pytree."""
+    for leaf in tree_leaves(value):
+        if isinstance(leaf, Tensor):
+            yield leaf
+        elif depth and not isinstance(leaf, SIMPLE) and not callable(leaf) and hasattr(leaf, "__dict__"):
+            yield from tensors_of(list(vars(leaf).values()), depth - 1)
+
+
+def is_opaque(leaf: Any) -> bool:
+    """Is it something whose copies for other images cannot be made?"""
+    return not isinstance(leaf, (Tensor, *SIMPLE))
+
+
+def copied(value: Any) -> Any:
+    return tree_map(lambda leaf: leaf.detach().clone() if isinstance(leaf, Tensor) else leaf, value)
+
+
+def with_leaf(output: Any, leaf: int, tensor: Tensor) -> Any:
+    """`output` with one of its leaves replaced."""
+    count = iter(range(1_000_000))
+    return tree_map(lambda value: tensor if next(count) == leaf else value, output)
+
+
+def stand_in(leaf: Any) -> Any:
+    """A tensor of the same shape without memory, for what nothing reads."""
+    return leaf.new_zeros(()).expand(leaf.shape) if isinstance(leaf, Tensor) else leaf
+
+
+def spread(tensor: Tensor, axis: int, count: int) -> Tensor:
+    """`count` copies along the batch axis; images that fill several rows (windows) stay together."""
+    if count == 1 or axis >= tensor.dim():
+        return tensor
+    if tensor.shape[axis] == 1:
+        sizes = [-1] * tensor.dim()
+        sizes[axis] = count
+        return tensor.expand(sizes)
+    copies = tensor.unsqueeze(axis)
+    sizes = [-1] * copies.dim()
+    sizes[axis] = count
+    return copies.expand(sizes).flatten(axis, axis + 1)
+
+
+def rows_are(both: Any, ones: tuple[Any, Any], tolerance: float) -> bool:
+    """Is each row of a result for two images that of the image alone? What has no row an image is passed over."""
+    for index, one in enumerate(ones):
+        for leaf, alone in zip(tensors_of(both), tensors_of(one), strict=False):
+            if not leaf.dim() or len(leaf) != 2 or leaf.numel() != 2 * alone.numel():
+                continue
+            if not same(leaf[index].flatten(), alone.flatten(), tolerance):
+                return False
+    return True
+
+
+def same(a: Any, b: Any, tolerance: float) -> bool:
+    """Are the floating-point tensors of two results alike, to a share of their largest magnitude?"""
+    left, right = list(tensors_of(a)), list(tensors_of(b))
+    if len(left) != len(right):
+        return False
+    for x, y in zip(left, right, strict=True):
+        if not x.is_floating_point():
+            continue
+        if x.shape != y.shape:
+            return False
+        if torch.equal(x, y):
+            continue
+        scale = max(float(y.abs().max()), 1e-3) if y.numel() else 1.0
+        if not bool(torch.isclose(x, y, rtol=0.0, atol=tolerance * scale, equal_nan=True).all()):
+            return False
+    return True
