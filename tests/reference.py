@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from skimage.filters import gaussian
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 
@@ -128,3 +128,32 @@ def relative_risk(saliency: np.ndarray, reference: np.ndarray, share: float) -> 
     if misses == 0:
         return math.inf if hits else math.nan
     return float(hits / misses)
+
+
+def guided_backpropagation(modules: list[nn.Module], image: Tensor, target: int) -> Tensor:
+    """Layer by layer backwards: at a ReLU only what is positive passes, and only where its input was."""
+    kept = [image]
+    for module in modules:
+        kept.append(module(kept[-1]).detach())
+    slope = torch.zeros_like(kept[-1])
+    slope[:, target] = 1
+    for module, before in zip(reversed(modules), reversed(kept[:-1]), strict=True):
+        if isinstance(module, nn.ReLU):
+            slope = slope.clamp(min=0) * (before > 0)
+        else:
+            leaf = before.clone().requires_grad_()
+            (slope,) = torch.autograd.grad(module(leaf), leaf, slope)
+    return slope
+
+
+def smooth_grad(
+    network: nn.Module, inputs: Tensor, target: int, generator: torch.Generator, samples: int, level: float
+) -> Tensor:
+    total = torch.zeros_like(inputs)
+    for _ in range(samples):
+        noise = torch.randn(inputs.shape, generator=generator, dtype=inputs.dtype)
+        for index, image in enumerate(inputs):
+            leaf = (image + level * (image.max() - image.min()) * noise[index])[None].requires_grad_()
+            (slope,) = torch.autograd.grad(network(leaf)[0, target], leaf)
+            total[index] += slope[0] / samples
+    return total
