@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import reference
@@ -273,10 +274,10 @@ def test_smooth_grad_asks_the_contrast_of_each_copy() -> None:
     def loss(x: Tensor) -> Tensor:
         return F.cross_entropy(net(x), torch.tensor([1, 1]), reduction="none")[:, None]
 
-    options = {"n_samples": 4, "noise_level": 0.3}
+    smooth = partial(gradients.smooth_grad, n_samples=4, noise_level=0.3)
     seeds = [torch.Generator().manual_seed(7) for _ in range(2)]
-    found = gradients.smooth_grad(net, inputs, of_class_contrast(1), generator=seeds[0], **options)
-    close(found, gradients.smooth_grad(loss, inputs, of_output(0), generator=seeds[1], **options))
+    found = smooth(net, inputs, of_class_contrast(1), generator=seeds[0])
+    close(found, smooth(loss, inputs, of_output(0), generator=seeds[1]))
 
 
 @pytest.mark.parametrize("margin", [30.0, 80.0, 95.0])

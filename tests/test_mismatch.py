@@ -1,0 +1,247 @@
+"""Implicit saliency against literal versions and known answers, and the protocol of robustness."""
+
+from __future__ import annotations
+
+import math
+from itertools import count
+
+import pytest
+import reference
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from xai_widgets.kernels import cam, degrade, mismatch
+from xai_widgets.kernels.saliency import degenerate
+from xai_widgets.kernels.tail import Tail
+
+CLASSES = 5
+
+
+class Classifier(nn.Module):
+    def __init__(self, classes: int = CLASSES, scale: float = 1.0) -> None:
+        super().__init__()
+        self.early = nn.Sequential(nn.Conv2d(3, 6, 3, 2), nn.ReLU(inplace=True))
+        self.late = nn.Sequential(nn.Conv2d(6, 8, 3), nn.ReLU(inplace=True))
+        self.head = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, classes))
+        self.scale = scale
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.scale * self.head(self.late(self.early(images)).mean((2, 3)))
+
+
+def tail_of(layer: str = "late", classes: int = CLASSES, scale: float = 1.0, n: int = 1) -> Tail:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = Classifier(classes, scale).double().eval()
+        images = torch.rand(n, 3, 17, 15).double()
+    return Tail(network, layer, images)
+
+
+def logits(result: Tensor) -> Tensor:
+    return result
+
+
+def close(found: Tensor, expected: Tensor) -> None:
+    assert expected.abs().max() > 0
+    torch.testing.assert_close(found, expected, atol=1e-12, rtol=1e-9)
+
+
+# Definition
+
+
+@pytest.mark.parametrize("layer", ["early", "late"])
+@pytest.mark.parametrize("combine", mismatch.COMBINATIONS)
+@pytest.mark.parametrize("kind", ["mismatch", "product", "norms"])
+def test_a_map_is_the_literal_one(kind: str, combine: str, layer: str) -> None:
+    tail = tail_of(layer)
+    expected = reference.implicit_saliency(tail, list(range(CLASSES)), kind, combine)
+    for batch in (1, 2, 16):
+        close(mismatch.implicit_saliency(tail, logits, kind=kind, combine=combine, batch=batch), expected)
+
+
+@pytest.mark.parametrize(
+    ("labels", "size"), [("others", CLASSES - 1), (1, 1), (3, 3), ("all", CLASSES), (CLASSES, CLASSES)]
+)
+def test_labels_are_all_or_all_others_or_the_most_probable(labels: str | int, size: int) -> None:
+    tail = tail_of()
+    order = tail.result[0].argsort(descending=True).tolist()
+    chosen = {"others": order[1:], "all": order}.get(str(labels), order[:size])
+    assert sorted(mismatch.label_set(tail.result, labels).tolist()) == sorted(chosen)
+    close(
+        mismatch.implicit_saliency(tail, logits, labels=labels),
+        reference.implicit_saliency(tail, chosen, "mismatch", "mean"),
+    )
+
+
+def test_features_alone_do_not_ask_for_a_label() -> None:
+    tail = tail_of()
+    close(mismatch.implicit_saliency(tail, logits, kind="feature"), tail.maps[0].abs().mean(0))
+
+
+def test_norms_are_the_size_of_a_weight_gradient_at_each_place() -> None:
+    tail, place = tail_of(), (2, 3)
+    gradient = mismatch.label_gradients(tail, logits, torch.tensor([4]))[0]
+    outer = torch.outer(gradient[:, *place], tail.maps[0, :, *place])
+    found = mismatch._pseudo_maps(tail.maps, gradient[None], "norms")[0]
+    torch.testing.assert_close(found[place], outer.norm())
+
+
+# Known answers
+
+
+def test_the_mean_of_signed_gradients_is_one_pass_with_a_uniform_label() -> None:
+    tail = tail_of()
+    each = mismatch.label_gradients(tail, logits, torch.arange(CLASSES))
+    close(mismatch.uniform_gradient(tail, logits), each.mean(0))
+    after = mismatch.implicit_saliency(tail, logits)
+    assert not torch.allclose(after, each.mean(0).abs().mean(0), rtol=0.01)
+
+
+def test_the_gradient_of_a_label_is_that_of_its_contrast() -> None:
+    tail = tail_of()
+    each = mismatch.label_gradients(tail, logits, torch.arange(CLASSES))
+    for q, gradient in enumerate(each):
+        contrast = (gradient.mean((1, 2))[:, None, None] * tail.maps[0]).sum(0)
+        close(cam.class_contrast(tail, logits, q)[0], contrast)
+    chance = tail.result.softmax(1)[0]
+    torch.testing.assert_close(torch.einsum("k,kchw->chw", chance, each), torch.zeros_like(each[0]), atol=1e-15, rtol=0)
+
+
+def test_the_label_of_a_confident_network_does_not_underflow() -> None:
+    tail = tail_of()
+    gap = tail.result.topk(2).values.diff().abs().item()
+    p = tail.result.argmax(1)
+    sharp = tail_of(scale=70 / gap)
+    expected = mismatch.label_gradients(sharp, logits, p)
+    single = Tail(sharp.shell.original.float(), "late", sharp.inputs.float())
+    found = mismatch.label_gradients(single, logits, p).double()
+    assert 0 < expected.abs().max() < 1e-25
+    assert (found - expected).abs().max() < 1e-2 * expected.abs().max()
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.floats(0, 10), min_size=2, max_size=20), st.integers(1, 20))
+def test_a_running_variance_is_the_population_variance(values: list[float], batch: int) -> None:
+    class Scripted:
+        maps = torch.ones(1, 1, 1, 1, dtype=torch.float64)
+
+        def __call__(self, maps: Tensor) -> Tensor:
+            return maps[:, 0, 0] * torch.tensor(values, dtype=torch.float64)
+
+    found = mismatch.implicit_saliency(Scripted(), logits, combine="variance", batch=batch)
+    scores = torch.tensor(values, dtype=torch.float64)
+    gradients = ((scores.softmax(0) * scores).sum() - scores).abs()
+    torch.testing.assert_close(found[0, 0], gradients.var(correction=0), atol=1e-12, rtol=1e-9)
+
+
+def test_smoothing_blurs_the_map() -> None:
+    tail = tail_of()
+    plain = mismatch.implicit_saliency(tail, logits)
+    found = mismatch.implicit_saliency(tail, logits, smoothing=1.5)
+    close(found, torch.from_numpy(reference.blur(plain[None].numpy(), 1.5))[0])
+
+
+def test_a_network_that_sees_nothing_gives_a_degenerate_map() -> None:
+    tail = tail_of(scale=0.0)
+    assert bool(degenerate(mismatch.implicit_saliency(tail, logits)[None]))
+    with pytest.raises(ValueError, match="scores must be finite, got nan at index 0"):
+        mismatch.implicit_saliency(tail, lambda result: result * math.nan)
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kind": "both"}, "kind must be one of mismatch, feature, product, norms, got 'both'"),
+        ({"combine": "max"}, "combine must be mean or variance, got 'max'"),
+        ({"smoothing": -1.0}, "smoothing must be 0 or more"),
+        ({"smoothing": math.nan}, "smoothing must be 0 or more"),
+        ({"labels": 0}, "a number from 1 to 5, got 0"),
+        ({"labels": 6}, "a number from 1 to 5, got 6"),
+        ({"labels": "some"}, "'all', 'others' or a number from 1 to 5, got 'some'"),
+        ({"batch": 0}, "batch must be at least 1, got 0"),
+        ({"labels": 1, "combine": "variance"}, "a variance needs at least 2 labels"),
+        ({"kind": "feature", "combine": "variance"}, "a variance needs at least 2 labels"),
+    ],
+)
+def test_what_is_not_defined_is_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        mismatch.implicit_saliency(tail_of(), logits, **options)  # type: ignore[arg-type]
+
+
+def test_one_score_or_several_images_are_refused() -> None:
+    with pytest.raises(ValueError, match="this network gives one score"):
+        mismatch.implicit_saliency(tail_of(classes=1), logits)
+    with pytest.raises(ValueError, match="the tail of one image, got one of 2"):
+        mismatch.implicit_saliency(tail_of(n=2), logits)
+
+
+def test_labels_may_be_cancelled() -> None:
+    steps = count()
+
+    def cancel() -> None:
+        if next(steps) == 1:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        mismatch.implicit_saliency(tail_of(), logits, batch=2, step=cancel)
+
+
+# Robustness
+
+
+@pytest.mark.parametrize("kind", ["blur", "gaussian_noise", "salt_and_pepper"])
+def test_robustness_is_the_fall_of_the_agreement_with_the_clean_human_map(kind: str) -> None:
+    image = torch.rand(3, 20, 30, generator=torch.Generator().manual_seed(1)).double()
+    human = image.mean(0)
+
+    def explain(images: Tensor) -> Tensor:
+        return images.mean(1)
+
+    def agreement(maps: Tensor) -> Tensor:
+        return 2 - (maps - human).square().mean((1, 2))
+
+    levels = (0.1, 0.4)
+    found = mismatch.robustness(
+        {"mean": explain, "half": lambda images: explain(images) / 2}, agreement, image,
+        generator=torch.Generator().manual_seed(5), kind=kind, levels=levels,
+    )  # fmt: skip
+    again = torch.Generator().manual_seed(5)
+    assert found["mean"].clean == 2
+    for index, level in enumerate(levels):
+        if kind == "blur":
+            changed = degrade.blur(image[None], level * 2)
+        elif kind == "gaussian_noise":
+            changed = degrade.gaussian_noise(image[None], level, generator=again)
+        else:
+            changed = degrade.salt_and_pepper(image[None], level, generator=again)
+        for name, factor in (("mean", 1.0), ("half", 0.5)):  # both see the same noise
+            expected = 2 - (factor * changed.mean(1)[0] - human).square().mean()
+            torch.testing.assert_close(found[name].agreement[index], expected)
+            change = expected - found[name].clean
+            torch.testing.assert_close(found[name].change[index], change)
+            torch.testing.assert_close(found[name].relative[index], change / found[name].clean)
+    assert (found["mean"].change < 0).all()
+
+
+def test_an_agreement_that_is_undefined_stays_so(generator: torch.Generator) -> None:
+    values = iter([0.0, math.nan, 0.5])
+    found = mismatch.robustness(
+        {"map": lambda images: images.mean(1)}, lambda maps: torch.tensor([next(values)]), torch.rand(3, 8, 8),
+        generator=generator, levels=(0.1, 0.2),
+    )["map"]  # fmt: skip
+    assert found.change.isnan().tolist() == [True, False]
+    assert found.relative[1] == math.inf
+
+
+def test_robustness_refuses_what_it_does_not_know(generator: torch.Generator) -> None:
+    image = torch.rand(3, 8, 8)
+    with pytest.raises(ValueError, match=r"kind must be one of .*, got 'fog'"):
+        mismatch.robustness({}, lambda maps: maps, image, generator=generator, kind="fog")
+    image[1, 0, 0] = math.nan
+    with pytest.raises(ValueError, match="the image must be finite, got nan at index 1"):
+        mismatch.robustness({}, lambda maps: maps, image, generator=generator)
