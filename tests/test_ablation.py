@@ -11,6 +11,7 @@ from captum.attr import LayerFeatureAblation
 from torch import Tensor, nn
 
 from xai_widgets.kernels import ablation, baselines
+from xai_widgets.kernels.affine import is_affine
 from xai_widgets.kernels.tail import Tail
 
 
@@ -289,3 +290,18 @@ def test_a_probability_is_an_output_too(tail: Tail) -> None:
 def test_a_rating_that_is_no_number_is_named() -> None:
     with pytest.raises(ValueError, match="ratings must be finite, got nan at index 1"):
         ablation.delta_error(torch.zeros(2, 3), torch.zeros(2), torch.tensor([0.5, float("nan")]))
+
+
+def test_an_affine_tail_is_told_from_one_that_bends(tail: Tail) -> None:
+    assert is_affine(tail, score)
+    assert not is_affine(tail, lambda result: result[0].sigmoid())
+    assert not is_affine(tail, lambda result: result[0] + 1e-3 * result[0].relu())
+    before = Tail(tail.shell, "features.0", tail.inputs)  # a ReLU follows
+    assert not is_affine(before, score)
+
+
+def test_the_closed_form_equals_the_copies(tail: Tail, generator: torch.Generator) -> None:
+    level = torch.rand(12, generator=generator).double()
+    for baseline in (None, level):
+        copies = ablation.delta_y(tail, score, baseline=baseline, batch=4)
+        torch.testing.assert_close(ablation.delta_y(tail, score, baseline=baseline), copies, atol=1e-12, rtol=0)

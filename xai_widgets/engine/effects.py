@@ -14,6 +14,7 @@ from xai_widgets.engine.answers import Impacts, Maps, Measures
 from xai_widgets.engine.lanes import Job
 from xai_widgets.engine.subject import Subject, array, explained
 from xai_widgets.kernels import ablation, measures
+from xai_widgets.kernels.affine import is_affine
 from xai_widgets.kernels.saliency import degenerate
 
 SECONDS_OF_A_BATCH = 0.04
@@ -33,14 +34,19 @@ def feature_maps(subject: Subject) -> Maps:
 
 
 def impacts_of(subject: Subject, job: Job, show: Callable[[Impacts], None] | None = None) -> Impacts:
-    """delta y of every map: estimated at once, then exact in the order of the estimate; `show` gets what there is."""
+    """delta y of every map: estimated at once, then exact in the order of the estimate; `show` gets what there is.
+
+    Where the tail is affine, the estimate is exact and nothing is left to do.
+    """
     tail, target = subject.tail, subject.target
     score = subject.model.scores
     change, alive = _estimate(subject)
     exact = ~alive
+    y = subject.scores[target]
+    if is_affine(tail, score):
+        return _impacts(subject, change, torch.ones_like(exact), y, done=True)
     order = change.abs().argsort(descending=True, stable=True)
     order = order[alive[order]]
-    y = subject.scores[target]
     if show is not None:
         show(_impacts(subject, change, exact, y))
     for index, scores in ablation.removal_scores(tail, score, order, seconds=SECONDS_OF_A_BATCH):

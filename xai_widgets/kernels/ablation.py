@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from xai_widgets.kernels.affine import is_affine
 from xai_widgets.kernels.checks import check_finite, check_target
 from xai_widgets.kernels.tail import Tail
 
@@ -119,11 +120,13 @@ def delta_y(
 ) -> Float[Tensor, " c"]:
     """Change of one score when each map is removed; positive: the map lowered the score.
 
-    captum's LayerFeatureAblation gives the negative of it.
+    One backward pass where the tail is affine, else one copy a map. captum's LayerFeatureAblation gives the negative.
     """
     maps = _one_image(tail)
     scores = score(tail.result)
     check_target(target, scores.shape[1])
+    if batch is None and is_affine(tail, score):
+        return first_order(tail, score, target, baseline=baseline)
     y = scores[0, target]
     change = maps.new_zeros(maps.shape[1])
     alive = (~dead(maps, baseline)[0]).nonzero().flatten()
@@ -193,7 +196,10 @@ def probabilities(score: Score) -> Score:
 
 
 def first_order(tail: Tail, score: Score, target: int = 0, *, baseline: Baseline = None) -> Float[Tensor, " c"]:
-    """An estimate of every delta y from one backward pass: minus gradient times (map - baseline), over all places."""
+    """An estimate of every delta y from one backward pass: minus gradient times (map - baseline), over all places.
+
+    Exact where the tail is affine.
+    """
     with torch.inference_mode(False), torch.enable_grad():
         leaf = _one_image(tail).detach().clone().requires_grad_()
         y = score(tail(leaf))[0, target]

@@ -8,24 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from xai_widgets.kernels.affine import Replayable as Replayable
+
 Score = Callable[[Any], Tensor]
 Step = Callable[[], None] | None
-
-
-@runtime_checkable
-class Replayable(Protocol):
-    """What is asked of a tail."""
-
-    @property
-    def maps(self) -> Tensor: ...
-
-    def __call__(self, maps: Tensor) -> Any: ...
 
 
 def grad_cam(

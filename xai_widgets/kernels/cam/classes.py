@@ -13,11 +13,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from xai_widgets.kernels.affine import AFFINE, is_affine, unit_of
 from xai_widgets.kernels.cam.base import Replayable, Score, Step, cam_of, one_hot, recording, replayed
 from xai_widgets.kernels.saliency import signed_scale
 
 WORKING_SET = 32 * 2**20  # bytes of copies that are in memory at once
-LINEAR = {torch.float32: 1e-5, torch.float64: 1e-12}  # distance from an affine tail, of the largest score
 
 
 def contrast_weights(logits: Float[Tensor, "n k"], q: int) -> Float[Tensor, "n k"]:
@@ -125,23 +125,13 @@ def contrast_uncertainty(contrasts: Float[Tensor, "n k h w"]) -> Uncertainty:
 
 def _affine_weights(tail: Replayable, score: Score, batch: int | None, step: Step) -> Float[Tensor, "n k c"] | None:
     """Spatial means of dy_k / dA_i of a tail that is affine in its maps; None if it is not."""
+    if not is_affine(tail, score, step=step):
+        return None
     maps = tail.maps.detach()
-    if maps.dtype not in LINEAR:
-        return None
     count, (height, width) = maps.shape[1], maps.shape[2:]
-    unit = 2.0 ** int(torch.frexp(maps.abs().amax().clamp(1e-3, 1e6)).exponent)
-    generator = torch.Generator().manual_seed(0)
-    noise = (unit * torch.randn(1, *maps.shape[1:], generator=generator)).to(maps)
-    levels = (unit * torch.randn(1, count, generator=generator)).to(maps)
-    zero = torch.zeros_like(maps)
-    if step is not None:
-        step()
-    tried = [score(tail(some)) for some in (zero, maps, zero + noise, maps + noise, zero - noise, zero + 8 * noise)]
-    origin, own, there, both, back, far = tried
-    tolerance = LINEAR[maps.dtype] * torch.stack(tried).abs().amax()
-    bends = (own + there - both - origin, there + back - 2 * origin, (far - origin) / 8 - (there - origin))
-    if not all(bool((bend.abs() <= tolerance).all()) for bend in bends):
-        return None
+    unit = unit_of(maps)
+    levels = (unit * torch.randn(1, count, generator=torch.Generator().manual_seed(1))).to(maps)
+    origin = score(tail(torch.zeros_like(maps)))
     size = batch or max(1, WORKING_SET // max(maps[0].nbytes, 1))
     probes = unit * torch.eye(count, dtype=maps.dtype, device=maps.device)
     parts = []
@@ -154,7 +144,7 @@ def _affine_weights(tail: Replayable, score: Score, batch: int | None, step: Ste
     weights = torch.cat(parts, 1).mT
     expected = origin + torch.einsum("nkc,c->nk", weights, levels[0])
     found = score(tail(levels[:, :, None, None].expand_as(maps)))
-    if not bool(((found - expected).abs() <= 10 * LINEAR[maps.dtype] * found.abs().amax()).all()):
+    if not bool(((found - expected).abs() <= 10 * AFFINE[maps.dtype] * found.abs().amax()).all()):
         return None
     return weights / (height * width)
 
