@@ -47,6 +47,11 @@ def test_an_unknown_normal_is_refused() -> None:
         weighted_sum(randn(1, 1, 2, 2), randn(1, 1), normal="sum")
 
 
+def test_a_weight_that_is_no_number_is_named() -> None:
+    with pytest.raises(ValueError, match="weights must be finite, got inf at index 1"):
+        weighted_sum(randn(2, 2, 3, 3), torch.tensor([[1.0, 2.0], [0.0, inf]], dtype=torch.float64))
+
+
 def test_signed_scale_keeps_zero_and_the_sign() -> None:
     saliency = torch.tensor([[[-4.0, 0.0], [1.0, 2.0]], [[0.0, 0.0], [0.0, 0.0]]])
     expected = torch.tensor([[[-1.0, 0.0], [0.25, 0.5]], [[0.0, 0.0], [0.0, 0.0]]])

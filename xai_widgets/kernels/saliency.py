@@ -6,6 +6,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, einsum, isfinite, where
 from torch.nn import functional as F
 
+from xai_widgets.kernels.checks import check_finite
+
 NORMALS = ("raw", "peak", "mass")
 
 
@@ -24,6 +26,7 @@ def weighted_sum(
     """
     if normal not in NORMALS:
         raise ValueError(f"normal must be one of {', '.join(NORMALS)}, got {normal!r}.")
+    check_finite("weights", weights)
     if normal != "raw":
         maps = _over_peak(maps)
     if normal == "mass":
