@@ -130,7 +130,6 @@ def _affine_weights(tail: Replayable, score: Score, batch: int | None, step: Ste
     maps = tail.maps.detach()
     count, (height, width) = maps.shape[1], maps.shape[2:]
     unit = unit_of(maps)
-    levels = (unit * torch.randn(1, count, generator=torch.Generator().manual_seed(1))).to(maps)
     origin = score(tail(torch.zeros_like(maps)))
     size = batch or max(1, WORKING_SET // max(maps[0].nbytes, 1))
     probes = unit * torch.eye(count, dtype=maps.dtype, device=maps.device)
@@ -141,12 +140,18 @@ def _affine_weights(tail: Replayable, score: Score, batch: int | None, step: Ste
         constant = some[:, :, None, None].expand(max(len(maps), len(some)), -1, height, width)
         rows = (score(tail(constant)) - origin) / unit
         parts.append(rows[None] if len(maps) == 1 else rows[:, None])
-    weights = torch.cat(parts, 1).mT
-    expected = origin + torch.einsum("nkc,c->nk", weights, levels[0])
-    found = score(tail(levels[:, :, None, None].expand_as(maps)))
-    if not bool(((found - expected).abs() <= 10 * AFFINE[maps.dtype] * found.abs().amax()).all()):
-        return None
-    return weights / (height * width)
+    weights = torch.cat(parts, 1).mT / (height * width)
+    return weights if _agrees(tail, score, weights) else None
+
+
+def _agrees(tail: Replayable, score: Score, weights: Float[Tensor, "n k c"]) -> bool:
+    """One backward pass, of a random sum of the scores: at the maps themselves a tail may bend where probes do not."""
+    with recording():
+        leaf, y = replayed(tail, score, None)
+        asked = torch.randn(y.shape[1], generator=torch.Generator().manual_seed(1)).to(y)
+        (slope,) = torch.autograd.grad(y, leaf, asked.expand_as(y))
+    found, expected = slope.mean((2, 3)), torch.einsum("k,nkc->nc", asked, weights)
+    return bool(((found - expected).abs() <= 10 * AFFINE[weights.dtype] * found.abs().amax()).all())
 
 
 def _slopes(tail: Replayable, score: Score, batch: int | None, step: Step) -> Float[Tensor, "n k c"]:
