@@ -296,6 +296,7 @@ def test_an_affine_tail_is_told_from_one_that_bends(tail: Tail) -> None:
     assert is_affine(tail, score)
     assert not is_affine(tail, lambda result: result[0].sigmoid())
     assert not is_affine(tail, lambda result: result[0] + 1e-3 * result[0].relu())
+    assert not is_affine(tail, lambda result: result[0] + torch.nn.functional.hardshrink(result[1].mean((2, 3)), 1e-3))
     before = Tail(tail.shell, "features.0", tail.inputs)  # a ReLU follows
     assert not is_affine(before, score)
 
@@ -305,3 +306,31 @@ def test_the_closed_form_equals_the_copies(tail: Tail, generator: torch.Generato
     for baseline in (None, level):
         copies = ablation.delta_y(tail, score, baseline=baseline, batch=4)
         torch.testing.assert_close(ablation.delta_y(tail, score, baseline=baseline), copies, atol=1e-12, rtol=0)
+
+
+def test_memory_that_does_not_hold_one_copy_is_an_error_in_words(tail: Tail) -> None:
+    def no_memory(result: Any) -> Tensor:
+        raise torch.OutOfMemoryError("no more")
+
+    with pytest.raises(torch.OutOfMemoryError, match="one copy of the maps of layer 'features' does not fit"):
+        list(ablation.removal_scores(tail, no_memory, batch=4))
+
+
+@pytest.mark.gpu
+def test_an_accelerator_without_memory_hands_over_to_the_cpu() -> None:
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    if accelerator is None:
+        pytest.skip("needs CUDA or MPS")
+    network = Regressor().eval().to(accelerator)
+    tail = Tail(network, "features", torch.rand(1, 3, 16, 16, device=accelerator))
+    expected = ablation.delta_y(tail, score, batch=4)
+
+    def small_accelerator(result: Any) -> Tensor:
+        if result[0].device.type != "cpu":
+            raise torch.OutOfMemoryError("no more")
+        return score(result)
+
+    with pytest.warns(RuntimeWarning, match="the CPU goes on"):
+        found = list(ablation.removal_scores(tail, small_accelerator, batch=4))
+    delta = torch.cat([scores[:, 0] for _, scores in found]) - score(tail.result)[0, 0]
+    torch.testing.assert_close(delta, expected, atol=1e-4, rtol=0)

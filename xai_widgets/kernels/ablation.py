@@ -7,6 +7,8 @@ Reference: Truong, Pesenti and Hasson, 2024, arXiv 2409.16292; gains generalise 
 
 from __future__ import annotations
 
+import copy
+import warnings
 from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Any
@@ -69,6 +71,14 @@ def dead(maps: Float[Tensor, "n c h w"], baseline: Baseline = None) -> Bool[Tens
     return (maps == level_of(baseline, maps)).flatten(2).all(2)
 
 
+def working_set(device: torch.device) -> int:
+    """Bytes of changed copies at once: a share of what an accelerator has left, little on a CPU, where it is faster."""
+    if device.type == "cpu" or not hasattr(torch.accelerator, "get_memory_info"):
+        return WORKING_SET
+    free, _ = torch.accelerator.get_memory_info(device)
+    return max(WORKING_SET, free // 8)
+
+
 def removal_scores(
     tail: Tail,
     score: Score,
@@ -88,7 +98,8 @@ def removal_scores(
     maps = _one_image(tail)
     order = torch.arange(maps.shape[1], device=maps.device) if order is None else order
     bytes_of_copy = maps.nbytes * 4
-    size = batch or max(1, min(len(order), WORKING_SET // max(bytes_of_copy, 1)))
+    most = max(1, working_set(maps.device) // max(bytes_of_copy, 1))
+    size = batch or min(len(order), most)
     if seconds is not None and batch is None:
         size = min(size, 8)
     done = 0
@@ -100,13 +111,16 @@ def removal_scores(
                 scores = score(tail(_without(maps, index, baseline)))
         except torch.OutOfMemoryError:
             if size == 1:
-                raise
+                tail, home = _last_resort(tail), maps.device
+                rest = removal_scores(tail, score, order[done:].cpu(), baseline=_on_cpu(baseline), seconds=seconds)
+                yield from ((index.to(home), scores.to(home)) for index, scores in rest)
+                return
             size = max(1, size // 2)
             continue
         done += len(index)
         if seconds is not None and batch is None:
             spent = max(perf_counter() - began, 1e-4)
-            size = max(1, min(int(len(index) * min(seconds / spent, 4.0)), WORKING_SET // max(bytes_of_copy, 1)))
+            size = max(1, min(int(len(index) * min(seconds / spent, 4.0)), most))
         yield index, scores
 
 
@@ -165,7 +179,7 @@ def place_scores(
 ) -> Float[Tensor, "m k"]:
     """The scores with the level wherever a mask holds, for one image."""
     maps = _one_image(tail)
-    size = batch or max(1, WORKING_SET // max(maps.nbytes * 4, 1))
+    size = batch or max(1, working_set(maps.device) // max(maps.nbytes * 4, 1))
     parts, done = [score(tail.result)[:0]], 0
     while done < len(masks):
         if step is not None:
@@ -234,6 +248,23 @@ def roles(
 def one_sided(delta_y: Float[Tensor, "n c"], residual: Float[Tensor, " n"]) -> Bool[Tensor, " n"]:
     """Is every |delta y| at most |r|? Then delta error is sign(r) delta y, and all helpful maps push the same way."""
     return (delta_y.abs() <= residual.abs()[:, None]).all(1)
+
+
+def _last_resort(tail: Tail) -> Tail:
+    """The same tail on the CPU, where an accelerator does not hold even one copy."""
+    if tail.maps.device.type == "cpu":
+        raise torch.OutOfMemoryError(f"one copy of the maps of layer {tail.layer!r} does not fit into memory.")
+    warnings.warn(
+        f"the memory of {tail.maps.device} does not hold one copy of layer {tail.layer!r}; the CPU goes on.",
+        RuntimeWarning,
+        stacklevel=3,
+    )
+    network = copy.deepcopy(tail.shell.original).to("cpu")
+    return Tail(network, tail.layer, tail.inputs.cpu(), call=tail.structure.target[1])
+
+
+def _on_cpu(baseline: Baseline) -> Baseline:
+    return None if baseline is None else baseline.cpu()
 
 
 def _one_image(tail: Tail) -> Tensor:

@@ -29,7 +29,7 @@ def unit_of(maps: Tensor) -> float:
 def is_affine(tail: Replayable, score: Callable[[Any], Tensor], *, step: Callable[[], None] | None = None) -> bool:
     """Tried on the maps themselves and on random ones of both signs and of two sizes; every score must agree.
 
-    Costs at most seven passes of the tail, four where it is not affine.
+    Costs at most seven passes of the tail and one back, four where it is not affine.
     """
     maps = tail.maps.detach()
     if maps.dtype not in AFFINE:
@@ -49,4 +49,22 @@ def is_affine(tail: Replayable, score: Callable[[Any], Tensor], *, step: Callabl
         back, far, beyond = (score(tail(some)) for some in (zero - noise, zero + 64 * noise, zero - 64 * noise))
         bends = (there + back - 2 * origin, (far - origin) / 64 - (there - origin), (far + beyond - 2 * origin) / 64)
         size = torch.stack((origin, own, there, both, back, far / 64, beyond / 64)).abs().amax()
-        return all(bool((bend.abs() <= AFFINE[maps.dtype] * size).all()) for bend in bends)
+        if not all(bool((bend.abs() <= AFFINE[maps.dtype] * size).all()) for bend in bends):
+            return False
+    return _has_that_slope(tail, score, ((noise, there - origin), (maps, own - origin)), float(size))
+
+
+def _has_that_slope(
+    tail: Replayable, score: Callable[[Any], Tensor], moves: tuple[tuple[Tensor, Tensor], ...], size: float
+) -> bool:
+    """Does the gradient at the maps predict each move? It does not where the tail bends in a small place of its own."""
+    with torch.inference_mode(False), torch.enable_grad():
+        leaf = tail.maps.detach().clone().requires_grad_()
+        scores = score(tail(leaf))
+        weights = torch.randn(scores.shape[1], generator=torch.Generator().manual_seed(1)).to(scores)
+        (slope,) = torch.autograd.grad((scores * weights).sum(), leaf)
+    tolerance = 10 * AFFINE[leaf.dtype] * size * float(weights.abs().sum())
+    return all(
+        bool((((slope * move).flatten(1).sum(1) - (change * weights).sum(1)).abs() <= tolerance).all())
+        for move, change in moves
+    )
