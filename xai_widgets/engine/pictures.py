@@ -12,6 +12,7 @@ from torch import Tensor
 from xai_widgets.engine.answers import Impacts, Output, Saliency
 from xai_widgets.engine.lanes import Job
 from xai_widgets.engine.subject import Gains, Subject, array
+from xai_widgets.kernels import displays
 from xai_widgets.kernels.cam import cam_of, contrast_weights, patch_contrast, tile_contrast
 from xai_widgets.kernels.saliency import degenerate, weighted_sum
 from xai_widgets.kernels.tail import Tail
@@ -121,7 +122,7 @@ def by_impacts(subject: Subject, gains: Gains, method: str, impacts: Impacts) ->
     maps = subject.changed(gains)
     maps = subject.tail.maps if maps is None else maps
     weights, low, high = _weights(subject, method, impacts)
-    picture = weighted_sum(maps, torch.from_numpy(weights).to(maps)[None])[0]
+    picture = weighted_sum(maps, weights.to(maps))[0]
     words = "Weights: single removals, zero baseline, all gains 1"
     if not impacts.done:
         words += f"; {int(impacts.exact.sum())} of {len(impacts.exact)} exact so far, the rest estimated"
@@ -130,15 +131,17 @@ def by_impacts(subject: Subject, gains: Gains, method: str, impacts: Impacts) ->
     return output_of(subject, gains), replace(saliency, helpful=method == "helpful")
 
 
-def _weights(subject: Subject, method: str, impacts: Impacts) -> tuple[np.ndarray, str, str]:
+def _weights(subject: Subject, method: str, impacts: Impacts) -> tuple[Tensor, str, str]:
     raises = (f"lowers {subject.words}", f"raises {subject.words}")
+    change = torch.from_numpy(impacts.delta_y)[None]
     if method == "behaviour":
-        return -impacts.delta_y, *raises
+        return displays.behaviour(change), *raises
     if impacts.delta_error is None:
         raise ValueError(f"{NAMES[method]} need a rating, and none is known for {subject.image!r}.")
+    error = torch.from_numpy(impacts.delta_error)[None]
     if method == "helpful":
-        return impacts.delta_error, "harmful", "helpful"
-    return np.where(impacts.delta_error > 0, -impacts.delta_y, 0).astype(np.float32), *raises
+        return displays.human_behaviour(error), "harmful", "helpful"
+    return displays.primary(change, error), *raises
 
 
 def _cam(subject: Subject, gains: Gains, cotangent: Callable[[Tensor], Tensor]) -> tuple[Output, Tensor]:
