@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import base64
+import weakref
+from contextlib import suppress
 from typing import Any
 
 import ipywidgets as widgets
+from IPython import get_ipython
 
 from xai_widgets.engine import Engine
 from xai_widgets.session import Models, Session
 from xai_widgets.views import ContrastPicker, Gallery, ImpactPlane, MapBank, MetricRadar, Stage, StatusBar
 
 GAP = "8px"
+HEIGHT = 270  # of the gallery: the contrast, which changes the picture, stays beside it
 
 
 class Explorer(widgets.VBox):
@@ -30,14 +34,16 @@ class Explorer(widgets.VBox):
         self._owns = not isinstance(model, Session)
         session = self.session
         self.status = StatusBar(session)
-        self.gallery = Gallery(session)
+        self.gallery = Gallery(session, height=HEIGHT)
         self.stage = Stage(session)
         self.contrast = ContrastPicker(session)
         self.bank = MapBank(session)
         self.plane = ImpactPlane(session)
         self.radar = MetricRadar(session)
-        super().__init__(children=self._rows(), layout=widgets.Layout(width="100%", grid_gap=GAP))
+        layout = widgets.Layout(width="100%", grid_gap=GAP)
+        super().__init__(children=self._rows(), layout=layout, _view_count=0)  # views are counted where it is a number
         self.add_class("xw-explorer")
+        self._replace_older()
 
     def _rows(self) -> list[widgets.Widget]:
         def cell(flex: str, *views: widgets.Widget) -> widgets.Box:
@@ -55,14 +61,29 @@ class Explorer(widgets.VBox):
 
         return [
             self.status,
-            row(
-                cell("1 1 250px", self.gallery),
-                cell("3 1 460px", self.stage),
-                cell("1 1 310px", self.contrast, self.plane),
-            ),
-            self.bank,
+            row(cell("1 1 235px", self.gallery, self.contrast), cell("3 1 370px", self.stage)),
+            row(cell("3 1 480px", self.bank), cell("1 1 310px", self.plane)),
             self.radar,
         ]
+
+    def _replace_older(self) -> None:
+        """Close what earlier runs of the same cell made, once it is seen nowhere.
+
+        Else a cell that is run again and again fills kernel and page, until a notebook that is reopened shows nothing.
+        """
+        cell, run = _running_cell()
+        if not cell:
+            return
+        older = _made_by.setdefault(cell, weakref.WeakKeyDictionary())
+        for explorer, its_run in list(older.items()):
+            if its_run != run:
+                explorer.observe(explorer._close_unseen, "_view_count")
+                explorer._close_unseen()
+        older[self] = run
+
+    def _close_unseen(self, _: Any = None) -> None:
+        if not self._view_count:
+            self.close()
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         """Beside the live views a still picture, for a notebook that is opened without a kernel."""
@@ -89,6 +110,17 @@ class Explorer(widgets.VBox):
             if self._owns:
                 self.session.close()
         super().close()
+
+
+_made_by: dict[str, weakref.WeakKeyDictionary[Explorer, str]] = {}  # explorers, and in which run, by cell
+
+
+def _running_cell() -> tuple[str, str]:
+    """The cell that is running, and its run; empty where no notebook says which."""
+    with suppress(AttributeError, KeyError, TypeError):
+        request = get_ipython().get_parent()
+        return str(request["metadata"]["cellId"]), str(request["header"]["msg_id"])
+    return "", ""
 
 
 def explore(model: Models | Session, images: Any = None, **options: Any) -> Explorer:

@@ -1,0 +1,74 @@
+"""The explorer: the views of one session, laid out, and what becomes of it when its cell is run again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from ipywidgets.widgets import widget
+from torch import nn
+
+from xai_widgets import Explorer, ImageModel, ImageSet, explorer
+
+
+class Small(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: Any) -> Any:
+        return self.features(x).mean((1, 2, 3))
+
+
+@pytest.fixture
+def opened() -> Iterator[Any]:
+    made: list[Explorer] = []
+
+    def make() -> Explorer:
+        photos = {"a": np.zeros((16, 16, 3), np.uint8), "b": np.full((16, 16, 3), 200, np.uint8)}
+        made.append(Explorer(ImageModel(Small(), lambda photo: photo.float() / 255, range=(0, 1)), ImageSet(photos)))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def runs(monkeypatch: pytest.MonkeyPatch, cell: str, run: str) -> None:
+    monkeypatch.setattr(explorer, "_running_cell", lambda: (cell, run))
+
+
+def test_an_explorer_of_an_earlier_run_of_its_cell_is_closed(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = len(widget._instances)
+    runs(monkeypatch, "cell", "1")
+    first, beside = opened(), opened()
+    each = (len(widget._instances) - before) // 2
+    runs(monkeypatch, "other cell", "2")
+    other = opened()
+    runs(monkeypatch, "cell", "3")
+    again = opened()
+    assert first.session.closed
+    assert beside.session.closed
+    assert not other.session.closed
+    assert not again.session.closed
+    assert len(widget._instances) - before == 2 * each
+
+
+def test_one_that_is_still_seen_stays_until_it_is_not(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs(monkeypatch, "cell", "1")
+    first = opened()
+    first._view_count = 1  # as the page says
+    runs(monkeypatch, "cell", "2")
+    opened()
+    assert not first.session.closed
+    first._view_count = 0
+    assert first.session.closed
+
+
+def test_without_a_notebook_none_is_replaced(opened: Any) -> None:
+    assert explorer._running_cell() == ("", "")
+    first = opened()
+    opened()
+    assert not first.session.closed
