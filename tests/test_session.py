@@ -15,9 +15,10 @@ import pytest
 from PIL import Image
 
 from xai_widgets import Contrast, Engine, ImageSet, Query, Session, load_model
-from xai_widgets.engine import pictures
+from xai_widgets.engine import Lane, pictures
 from xai_widgets.session import METHODS, Look
 from xai_widgets.session.history import MOST_STEPS, History
+from xai_widgets.session.requests import FIRST
 
 
 def test_everything_is_answered_after_a_start(demo_session: Session) -> None:
@@ -249,6 +250,7 @@ def test_a_closed_session_is_quiet_and_freed(make_session: Callable[..., Session
     session.close()
     session.close()
     assert session.engine.wait(30)
+    assert not session.images._photos, "the notebook's Out still holds the session"
     with pytest.raises(RuntimeError, match="closed"):
         session.ask(gains={1: 0})
 
@@ -262,6 +264,45 @@ def test_a_session_that_nobody_holds_is_freed(engine: Engine) -> None:
     del session
     gc.collect()
     assert gone() is None
+
+
+def test_a_wait_is_for_what_this_session_asked(make_session: Callable[..., Session], engine: Engine) -> None:
+    session = make_session()
+    assert session.wait()
+    go = threading.Event()
+    engine.submit(Lane(object(), "rest"), lambda job: go.wait(20))
+    assert session.wait(5), "what another session asked for goes on"
+    session.ask(image=session.images.names[1])
+    assert not session.wait(0.05)
+    go.set()
+    assert session.wait()
+    assert session.output is not None
+    assert session.output.query.image == session.images.names[1]
+
+
+def test_the_measures_do_not_wait_for_the_scores_of_a_large_set(engine: Engine) -> None:
+    rng = np.random.default_rng(0)
+    photos = {f"{n}": rng.integers(0, 255, (40, 40, 3), np.uint8) for n in range(FIRST + 40)}
+    session = Session("demo/quality", ImageSet(photos), engine=engine)
+    known: list[int] = []
+    session.observe(lambda change: change["new"] and known.append(len(session.scores)), "measures")
+    assert session.wait()
+    assert known[0] <= FIRST
+    assert len(session.scores) == len(photos)
+    session.close()
+
+
+def test_a_set_opens_on_an_image_that_can_be_read(engine: Engine, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("a cut.png", "b.png"):
+        Image.fromarray(rng.integers(0, 255, (64, 64, 3), np.uint8)).save(tmp_path / name)
+    (tmp_path / "a cut.png").write_bytes((tmp_path / "a cut.png").read_bytes()[:3000])
+    session = Session("demo/quality", tmp_path, engine=engine)
+    assert session.query.image == "b.png"
+    assert session.wait()
+    assert session.error == ""
+    assert list(session.images.problems) == ["a cut.png"]
+    session.close()
 
 
 def test_pins_selection_and_look(demo_session: Session) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
-KINDS = ("call", "answer", "maps", "impacts", "scores", "measures", "detail", "flush")  # most urgent first
+KINDS = ("call", "answer", "maps", "impacts", "scores", "measures", "detail", "rest", "flush")  # most urgent first
 
 
 class Cancelled(Exception):

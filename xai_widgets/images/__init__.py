@@ -111,6 +111,12 @@ class ImageSet:
             self._thumbnails[key] = file.getvalue()
         return file.getvalue()
 
+    def forget(self) -> None:
+        """Let go of the pixels that are remembered; what is asked for again is read again."""
+        with self._lock:
+            self._photos.clear()
+            self._thumbnails.clear()
+
     def rating(self, name: str) -> float | None:
         """The known score, if there is a usable one."""
         return self._row(name).rating

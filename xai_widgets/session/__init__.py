@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Hashable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +25,7 @@ from xai_widgets.session.query import Status as Status
 from xai_widgets.session.query import checked_gain, class_of, contrast_of, one_of
 from xai_widgets.session.requests import BY_IMPACTS, Requests
 
+TRIES = 8  # images that are read before one is shown
 Models = ImageModel | str | Sequence[ImageModel | str]
 
 
@@ -70,7 +72,7 @@ class Session(HasTraits):
         self._views: weakref.WeakSet[Any] = weakref.WeakSet()
         first = next(iter(self.models.values()))
         start = Query(
-            image=self.images.names[0] if image is None else one_of("image", image, self.images.names),
+            image=_first(self.images) if image is None else one_of("image", image, self.images.names),
             model=first.name,
             layer=first.layer if layer is None else first.layer_named(layer),
         )
@@ -291,8 +293,8 @@ class Session(HasTraits):
             self.notice = "Stopped."
 
     def wait(self, seconds: float = 120) -> bool:
-        """Wait until everything that was asked is answered; not from a gesture."""
-        return self.engine.wait(seconds)
+        """Wait until all that this session asked is answered; False when the time is up. Not from a gesture."""
+        return self._requests.wait(seconds)
 
     def close(self) -> None:
         """Close the views, stop what runs. May be called twice."""
@@ -301,6 +303,7 @@ class Session(HasTraits):
                 return
             self.closed = True
             self._requests.cancel()
+            self.images.forget()  # a notebook holds what its cells returned, long after it is closed
             views = list(self._views)
         for view in views:
             view.close()
@@ -400,6 +403,15 @@ def _image_set(given: Any) -> ImageSet:
     if isinstance(given, ImageSet):
         return given
     return load_images(given) if isinstance(given, str) else ImageSet(given)
+
+
+def _first(images: ImageSet) -> str:
+    """The first image that can be read; the very first where several cannot, as its sentence says why."""
+    for name in images.names[:TRIES]:
+        with suppress(ValueError, OSError):
+            images.photo(name)
+            return name
+    return images.names[0]
 
 
 def _plain(number: Any) -> Any:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from xai_widgets.session import Session
 
 OFTEN = 0.1  # seconds between two looks at long work
+FIRST = 64  # images whose scores come before the measures, which would else wait for a folder of thousands
 BY_IMPACTS = ("behaviour", "helpful", "primary")
 
 
@@ -42,6 +43,7 @@ class Requests:
         self.owner: Hashable = object()
         self.subjects: dict[Query, Subject] = {}
         self._shown = 0.0
+        self._jobs: dict[str, Job] = {}  # the last of each kind
 
     def subject(self, query: Query) -> Subject:
         session = self.session
@@ -61,7 +63,9 @@ class Requests:
             self._submit("impacts", lambda job: self._impacts(query, job), self._impacts_done(query))
             self._submit("measures", lambda job: self._measures(query, job), self._put("measures", query))
         if moved("model"):
-            self._submit("scores", lambda job: self._scores(query, job))
+            names = self.session.images.names
+            self._submit("scores", lambda job: self._scores(query, names[:FIRST], 0, job))
+            self._submit("rest", lambda job: self._scores(query, names[FIRST:], FIRST, job))
 
     def answer(self, query: Query) -> None:
         self._submit("answer", lambda job: self._answer(query, job), self._answered(query))
@@ -73,7 +77,15 @@ class Requests:
         self.engine.cancel(self.owner)
 
     def _submit(self, kind: str, work: Callable[[Job], Any], done: Callable[[Any], None] | None = None) -> None:
-        self.engine.submit(Lane(self.owner, kind), work, done, self._failed)
+        self._jobs[kind] = self.engine.submit(Lane(self.owner, kind), work, done, self._failed)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for what was asked, and for what that asks in turn; another session's work is not waited for."""
+        end = time.monotonic() + seconds
+        while left := [job for job in list(self._jobs.values()) if not job.ended.is_set()]:
+            if not left[0].ended.wait(max(end - time.monotonic(), 0)):
+                return False
+        return True
 
     # ------------------------------------------------------------------ on the engine's thread
 
@@ -163,11 +175,10 @@ class Requests:
         self.engine.cache.put(key, found)
         return found
 
-    def _scores(self, query: Query, job: Job) -> None:
+    def _scores(self, query: Query, names: tuple[str, ...], count: int, job: Job) -> None:
+        """Scores of some images, after `count` others."""
         session = self.session
-        names = session.images.names
         subjects = (self.subject(replace(query, image=name)) for name in names)
-        count = 0
 
         def show(fresh: dict[str, np.ndarray]) -> None:
             nonlocal count
@@ -176,7 +187,7 @@ class Requests:
                 if session.query.model == query.model:
                     session.add_scores(fresh)
             if self._often():
-                self._tell("scores of all images", count / max(len(names), 1))
+                self._tell("scores of all images", min(count / len(session.images), 1.0))
 
         with _telling(self):
             effects.set_scores(subjects, job, show)
