@@ -56,9 +56,9 @@ function render({ model, el, signal }) {
     bank.worst = largest(bank.error);
     for (const option of parts.order.options) option.hidden = NEEDS_RATING.has(option.value) && !bank.roles;
     const subject = model.get("subject"), moves = subject === "the score" ? subject : `the logit of ${subject}`;
-    parts.legend.textContent = `Figures are Δy: how far ${moves} moves when this one map is set to zero.`
-      + `${bank.roles ? " A map helps when the error against the rating would grow without it." : ""} `
-      + "Bars are gains: 0 left, 1 in the middle, 2 right.";
+    parts.legend.textContent = `The figure under a map is Δy: how far ${moves} would move without it (▲ the map raises it, ▼ lowers it). `
+      + "Drag its bar to the left for less of the map, to the right for more."
+      + `${bank.roles ? " Without a map that helps ● the error against the rating would grow." : ""}`;
     parts.note.textContent = impacts.note ?? "";
     tellProgress(impacts);
     refresh();

@@ -55,7 +55,7 @@ export function build() {
   tools.setAttribute("aria-label", "Order and gains of the feature maps");
   const chips = element("div", { class: "xw-bar xw-chips", role: "group", "aria-label": "Which maps are shown" },
     ...Object.values(parts.filters));
-  parts.root = element("div", { class: "xw xw-maps" }, bar(parts.title, parts.count, parts.known), tools, chips, parts.progress,
-    parts.view, parts.detail, parts.note, parts.legend);
+  parts.root = element("div", { class: "xw xw-maps" }, bar(parts.title, parts.count, parts.known), parts.legend, tools, chips,
+    parts.progress, parts.view, parts.detail, parts.note);
   return parts;
 }
