@@ -647,7 +647,7 @@ def test_any_table_gives_sentences(tmp_path: Path, cells: list[tuple[str, str]])
     images = ImageSet(frame, folder=tmp_path)
     assert images.names[0] == "good.png"
     assert images.rating("good.png") == 1.0
-    starts = r"The image |The rating of |Row \d+ |'.*' in row \d+ is left out"
+    starts = r"The image |The rating of |Row \d+ |['\"].*['\"] in row \d+ is left out"
     assert all(
         re.match(starts, sentence, re.DOTALL) and sentence.endswith(".") for sentence in images.problems.values()
     )
