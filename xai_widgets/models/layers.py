@@ -144,7 +144,8 @@ def survey(shell: Shell, inputs: Tensor, scores: Callable[[Any, Any], Tensor]) -
         if place is not None:
             found[name] = place
     layers = [_info(shell.network, one.calls[name], place, meter) for name, place in found.items()]
-    default = _default(shell.network, layers, found, scores(result_of_one, result_of_two))
+    alone = {name for name, call in one.calls.items() if sum(isinstance(leaf, Tensor) for leaf in call.leaves) == 1}
+    default = _default(shell.network, layers, found, alone, scores(result_of_one, result_of_two))
     outputs = {name: ", ".join(_words(leaf) for leaf in call.leaves) for name, call in one.calls.items()}
     return Survey(layers, outputs, default, result_of_one, result_of_two)
 
@@ -164,7 +165,11 @@ def _metered(shell: Shell, image: Tensor) -> tuple[Watch, Meter, Any]:
 
 
 def _default(
-    network: nn.Module, layers: list[LayerInfo], found: dict[str, tuple[Tensor, Layout]], scores: Tensor
+    network: nn.Module,
+    layers: list[LayerInfo],
+    found: dict[str, tuple[Tensor, Layout]],
+    alone: set[str],
+    scores: Tensor,
 ) -> str | None:
     """The last layer with weights and spatial maps that the scores depend on, with weights still to come.
 
@@ -177,6 +182,7 @@ def _default(
         lambda layer: layer.height > 1 and layer.width > 1,
         lambda layer: next(modules[layer.name].parameters(), None) is not None,
         lambda layer: layer.cost > 0,
+        lambda layer: layer.name in alone,  # what is returned beside maps may be all that the network goes on with
     ]
     for wish in wishes:
         candidates = [layer for layer in candidates if wish(layer)] or candidates

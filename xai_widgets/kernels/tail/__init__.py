@@ -13,7 +13,7 @@ from xai_widgets.kernels.tail.passes import INPUT, Full, Record, Replay, Use
 from xai_widgets.kernels.tail.results import copied, rows_are, same, stand_in, tensors_of
 from xai_widgets.kernels.tail.shell import Shell as Shell
 from xai_widgets.kernels.tail.shell import hooks_matter as hooks_matter
-from xai_widgets.kernels.tail.structure import Key, structure_of
+from xai_widgets.kernels.tail.structure import Key, ending_before, structure_of, such_as
 
 
 class Tail:
@@ -113,19 +113,24 @@ class Tail:
                     f"changing maps of layer {self.layer!r} in a batch gives other outputs than one by one: the "
                     "network is not deterministic in eval mode, or its images depend on each other."
                 )
-        structure.checked = True
         for key in [key for key in self._store if not structure.consumed.get(key, True)]:
             leaves, spec = self._store[key]
             self._store[key] = [stand_in(leaf) for leaf in leaves], spec
+        if not self._is_exact():  # something was read in a way that no operation showed (as an array of numpy)
+            structure.consumed = dict.fromkeys(structure.consumed, True)
+            self._record()
+        structure.checked = True
 
     def _may_leave_out(self) -> bool:
-        try:
-            self._watch_use()
-            return self._agrees()
-        except torch.OutOfMemoryError:
-            raise
-        except Exception:  # of what was handed on; where it is the network's own, it comes again when all runs
-            return False
+        for _ in range(2):
+            try:
+                self._watch_use()
+                return self._agrees()
+            except (torch.OutOfMemoryError, Unread):
+                raise
+            except Exception:  # of what was handed on, if it comes again; the network's own comes when all runs
+                continue
+        return False
 
     def _watch_use(self) -> None:
         structure = self.structure
@@ -138,7 +143,13 @@ class Tail:
             self, 2 if one else len(self.inputs), torch.cat((maps, maps)) if one else self.maps.clone(), use=use
         )
         with torch.no_grad(), self.shell.running(replay) as network, use:
-            network(replay.input())
+            result = network(replay.input())
+        use.read(result)
+        if structure.target not in use.consumed:
+            raise Unread(
+                f"nothing reads the maps that layer {self.layer!r} returns, so that changing them changes nothing; "
+                f"choose a layer with maps that are used{such_as(ending_before(self.shell, self.inputs, structure))}."
+            )
         structure.consumed = {key: key in use.consumed for key in keys}
         structure.written = {key: key in use.written for key in keys}
         # A changed copy that something writes to belongs to the caller.
@@ -147,11 +158,9 @@ class Tail:
     def _agrees(self) -> bool:
         """Gain 1 gives the output bit by bit; a removal alone equals the same beside another, and a full pass."""
         maps, tolerance = self.maps, self.structure.tolerance
+        if not self._is_exact():
+            return False
         with torch.no_grad():
-            again = self._replay(maps.clone())
-            exact = maps.device.type == "cpu"
-            if not same(again, self.result, 0.0 if exact else max(tolerance, 1e-5)):
-                return False
             strongest = int(torch.nan_to_num(maps.abs().sum((0, 2, 3))).argmax())
             removed = maps.clone()
             removed[:, strongest] = 0
@@ -162,3 +171,14 @@ class Tail:
                 return same(alone, full, tolerance)
             beside = self._replay(torch.cat((removed, maps)))
         return same(alone, full, tolerance) and rows_are(beside, (full, self.result), tolerance)
+
+    def _is_exact(self) -> bool:
+        exact = self.activation.device.type == "cpu"
+        with torch.no_grad():
+            return same(
+                self._replay(self.maps.clone()), self.result, 0.0 if exact else max(self.structure.tolerance, 1e-5)
+            )
+
+
+class Unread(ValueError):
+    """The maps of a layer go nowhere."""

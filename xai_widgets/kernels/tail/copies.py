@@ -84,18 +84,16 @@ def _structurally(module: nn.Module, made: dict[int, Any]) -> nn.Module:
 
 
 def _rebind(network: nn.Module, made: dict[int, Any]) -> None:
-    """Let a `forward` that was set on a module run the copy: it may be bound to the user's own, or refer to it."""
+    """Let functions that were set on a module (`forward` above all) run the copy, where they refer to the user's."""
     twins = {id(module): made[id(module)] for module in network.modules() if id(module) in made}
     for module in network.modules():
         twin = twins.get(id(module))
-        forward = vars(module).get("forward")
-        if twin is None or forward is None:
-            continue
-        owner = getattr(forward, "__self__", None)
-        if isinstance(forward, FunctionType):
-            vars(twin)["forward"] = _with_twins(forward, twins)
-        elif id(owner) in twins:
-            vars(twin)["forward"] = _with_twins(forward.__func__, twins).__get__(twins[id(owner)])
+        for name, value in list(vars(module).items()) if twin is not None else []:
+            owner = getattr(value, "__self__", None)
+            if isinstance(value, FunctionType):
+                vars(twin)[name] = _with_twins(value, twins)
+            elif id(owner) in twins and hasattr(value, "__func__"):
+                vars(twin)[name] = _with_twins(value.__func__, twins).__get__(twins[id(owner)])
 
 
 def _with_twins(function: Callable[..., Any], twins: dict[int, nn.Module]) -> Any:

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten as flatten
 from torch.utils._pytree import tree_leaves, tree_map, tree_unflatten
 
-from xai_widgets.kernels.tail.results import copied, spread, stand_in, with_leaf
+from xai_widgets.kernels.tail.results import copied, spread, stand_in, tensors_of, with_leaf
 from xai_widgets.kernels.tail.structure import Key, Structure, calls_of
 
 if TYPE_CHECKING:
@@ -158,6 +158,13 @@ class Use(TorchDispatchMode):
     def own(self, key: Key, tensor: Tensor) -> None:
         self._owners[tensor.untyped_storage().data_ptr()] = key
         self._kept.append(tensor)
+
+    def read(self, result: Any) -> None:
+        """What a network returns is read by its caller."""
+        for tensor in tensors_of(result):
+            key = self._owners.get(tensor.untyped_storage().data_ptr())
+            if key is not None:
+                self.consumed.add(key)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         arguments = func._schema.arguments

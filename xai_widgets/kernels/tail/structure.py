@@ -142,7 +142,7 @@ def _target(
     if not count:
         works = sorted({name for (name, _), call in one.items() if _readable(call, two[call.key], image)})
         near = get_close_matches(layer, works, 3, 0.3) or works[-3:]
-        raise ValueError(f"layer {layer!r} is not called when the network runs; choose one that is{_such_as(near)}.")
+        raise ValueError(f"layer {layer!r} is not called when the network runs; choose one that is{such_as(near)}.")
     if not -count <= call < count:
         raise ValueError(f"layer {layer!r} is called {count} times; call must be below {count}, got {call}.")
     return name, call % count
@@ -167,7 +167,7 @@ def _layout(one: dict[Key, Call], two: dict[Key, Call], target: Key, image: tupl
     raise ValueError(
         f"layer {target[0]!r} returns {shapes} for one image, which cannot be read as feature maps "
         "(n c h w), (n h w c) or a grid of tokens; choose a layer with spatial maps"
-        f"{_such_as(_nearest(one, two, target, image))}."
+        f"{such_as(_nearest(one, two, target, image))}."
     )
 
 
@@ -191,7 +191,16 @@ def _nearest(one: dict[Key, Call], two: dict[Key, Call], target: Key, image: tup
     return [call.key[0] for call in (before, after) if call is not None]
 
 
-def _such_as(names: list[str]) -> str:
+def ending_before(shell: Shell, inputs: Tensor, structure: Structure) -> list[str]:
+    """The last two layers with maps that are over before a layer is."""
+    one, two = calls_of(shell, inputs)
+    image = (inputs.shape[-2], inputs.shape[-1])
+    works = [call for call in one.values() if call.key[0] and _readable(call, two[call.key], image)]
+    before = sorted((call for call in works if call.end < one[structure.target].end), key=lambda call: call.end)
+    return [call.key[0] for call in before[-2:]]
+
+
+def such_as(names: list[str]) -> str:
     return f", such as {' or '.join(repr(name) for name in names)}" if names else ""
 
 

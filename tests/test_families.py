@@ -1,0 +1,128 @@
+"""Every layer of many families of networks: a removal and a gradient against an ordinary hooked forward."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from families import FAMILIES, TRANSFORMERS, check_gradient, check_removal, needed, walk
+from torchvision import transforms
+
+from xai_widgets import ImageModel
+from xai_widgets.kernels.tail import Shell, Tail
+
+REFUSALS = re.compile(
+    r"layer '.+' (returns .+ for one image, which cannot be read as feature maps .+; choose a layer with spatial maps"
+    r"|is not called when the network runs; choose one that is), such as '.+'\."
+    r"|nothing reads the maps that layer '.+' returns, so that changing them changes nothing; choose .+, such as '.+'\."
+)
+LONG = {"inception", "googlenet"}  # hundreds of layers, which cannot be made smaller
+
+
+def check_refusals(name: str, refused: dict[str, str]) -> None:
+    """Each says why, and names layers that work."""
+    network, inputs = FAMILIES[name].network(), FAMILIES[name].images()
+    shell = Shell(network)
+    for layer, refusal in refused.items():
+        assert REFUSALS.fullmatch(refusal), refusal
+        assert f"layer {layer!r}" in refusal
+    named = {layer for text in refused.values() for layer in re.findall(r"'([^']+)'", text.partition("such as")[2])}
+    for layer in sorted(named)[:3]:
+        assert Tail(shell, layer, inputs).maps.dim() == 4
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_removal_and_a_gradient_equal_those_of_a_hooked_network(name: str) -> None:
+    pytest.importorskip(needed(name))
+    count = len(list(FAMILIES[name].network().modules()))
+    agreed, refused = walk(FAMILIES[name], step=max(1, count // (4 if name in LONG else 8)))
+    assert len(agreed) >= 3
+    check_refusals(name, refused)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_layer(name: str) -> None:
+    pytest.importorskip(needed(name))
+    agreed, refused = walk(FAMILIES[name])
+    assert len(agreed) > 2 * len(refused)
+    check_refusals(name, refused)
+
+
+def test_parallel_branches_are_computed_once() -> None:
+    network, inputs = FAMILIES["inception"].network(), FAMILIES["inception"].images()
+    tail = Tail(network, "Mixed_7c.branch3x3_2a", inputs)
+    calls: list[str] = []
+    for name, module in tail.shell.network.named_modules():
+        if not list(module.children()):
+            module.register_forward_pre_hook(lambda module, args, name=name: calls.append(name))
+    tail(tail.maps.repeat(4, 1, 1, 1))
+    ran = {name for name in calls if name.startswith(("Conv2d", "Mixed"))}
+    assert not ran, "all branches that do not depend on the layer are remembered, and what is before it"
+    assert "fc" in calls
+    assert len(calls) < 6
+
+
+@pytest.mark.parametrize("name", [*list(TRANSFORMERS), "timm vit", "timm deit, not square", "googlenet"])
+def test_an_image_model_reads_them(name: str) -> None:
+    """Results with logits, tuples and other sizes, found without being told where the scores are."""
+    pytest.importorskip(needed(name))
+    family = FAMILIES[name]
+    network = family.network()
+    transform = transforms.Compose([transforms.Resize(family.size), transforms.ToTensor()])
+    model = ImageModel(network, transform)
+    assert (model.outputs, model.task) == (7, "classification")
+    photo = np.random.default_rng(0).integers(0, 255, (50, 70, 3), dtype=np.uint8)
+    inputs = model.inputs(photo)
+    tail = Tail(model.shell, model.layer, inputs)
+    check_removal(network, tail, inputs)
+    check_gradient(network, tail, inputs)
+    assert model.scores(tail.result).shape == (1, 7)
+    listed = [layer for layer in model.layers() if layer.cost > 0]
+    assert len(listed) > 5
+    for layer in listed[: -1 : len(listed) // 3]:
+        maps = Tail(model.shell, layer.name, inputs).maps
+        assert tuple(maps.shape) == (1, layer.maps, layer.height, layer.width)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("name", ["resnet", "vit", "swin v2", "timm convnext"])
+def test_other_precisions(name: str, dtype: torch.dtype) -> None:
+    pytest.importorskip(needed(name))
+    network, inputs = FAMILIES[name].network().to(dtype), FAMILIES[name].images(dtype=dtype)
+    layers = [layer for layer, _ in network.named_modules() if layer]
+    for layer in layers[1 :: len(layers) // 4]:
+        try:
+            tail = Tail(network, layer, inputs)
+        except ValueError:
+            continue
+        assert tail.maps.dtype == dtype
+        check_removal(network, tail, inputs)
+        if dtype == torch.float64:
+            check_gradient(network, tail, inputs)
+
+
+@pytest.mark.parametrize("name", ["resnet", "shufflenet", "efficientnet", "convnext"])
+def test_channels_last_in_memory(name: str) -> None:
+    network = FAMILIES[name].network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    inputs = FAMILIES[name].images().contiguous(memory_format=torch.channels_last)
+    layers = [layer for layer, _ in network.named_modules() if layer]
+    for layer in layers[1 : -4 : len(layers) // 4]:
+        tail = Tail(network, layer, inputs)
+        check_removal(network, tail, inputs)
+        check_gradient(network, tail, inputs)
+        again = tail(tail.maps.contiguous())  # of another order in memory than the network's own
+        assert torch.allclose(again, tail.result, atol=1e-5)
+
+
+def test_timm_can_run_again_what_it_does_not_keep() -> None:
+    pytest.importorskip("timm")
+    network, inputs = FAMILIES["timm vit"].network(), FAMILIES["timm vit"].images()
+    keeping = FAMILIES["timm vit"].network()  # a hook that is gone before the backward pass would not run again
+    network.set_grad_checkpointing(True)  # type: ignore[operator]
+    for layer in ("blocks.0.attn.proj", "blocks.1", "blocks.1.mlp.act"):
+        tail = Tail(network, layer, inputs)
+        check_removal(network, tail, inputs)
+        check_gradient(keeping, tail, inputs)
