@@ -112,11 +112,8 @@ function render({ model, el, signal, host }) {
   drawAxes();
   drawDetail();
   if (host) {
-    embed(host, model.get("figure"), ui.plot, stop.signal).then(() => {
-      width = 0;
-      size.observe(ui.plot);
-      model.send({ kind: "shown" }); // what was drawn while plotly was on its way here is lost to it
-    })
+    embed(host, model.get("figure"), ui.plot, stop.signal)
+      .then(() => { width = 0; size.observe(ui.plot); })
       .catch((error) => { if (!stop.signal.aborted) throw error; });
   }
   return () => {

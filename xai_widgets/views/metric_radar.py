@@ -123,12 +123,6 @@ class RadarFigure(go.FigureWidget):
             self.layout.xaxis.title.text = "share of the best shown" if relative else "higher is better"
             self.layout.showlegend = len(series) > 1
 
-    def hide(self) -> None:
-        """Show no series, so that what is drawn next is sent whole: plotly sends only what differs."""
-        with self.batch_update():
-            for trace in self.data:
-                trace.visible = False
-
     def arrange(self, *, narrow: bool) -> None:
         """The two plots side by side, or one above the other."""
         with self.batch_update():
@@ -319,10 +313,6 @@ class MetricRadar(View):
             self.remove(details["name"])
         elif kind == "relative":
             self.relative = bool(details["on"])
-            self.draw()
-        elif kind == "shown":
-            self.figure.hide()
-            self._drawn = None
             self.draw()
         elif kind == "narrow":
             self.figure.arrange(narrow=bool(details["on"]))
