@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import threading
 import time
 import weakref
@@ -302,6 +303,26 @@ def test_a_set_opens_on_an_image_that_can_be_read(engine: Engine, tmp_path: Path
     assert session.wait()
     assert session.error == ""
     assert list(session.images.problems) == ["a cut.png"]
+    session.close()
+
+
+def test_a_bad_image_is_named_and_the_others_go_on(engine: Engine, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, side in (("gone.png", 64), ("sound.png", 64), ("tiny.png", 1)):
+        Image.fromarray(rng.integers(0, 255, (side, side, 3), np.uint8)).save(tmp_path / name)
+    session = Session("demo/quality", tmp_path, engine=engine, image="sound.png")
+    session.wait()
+    (tmp_path / "gone.png").unlink()
+    for name, said in (("gone.png", "The image 'gone.png' .* a file is needed"),
+                       ("tiny.png", "the image 'tiny.png' is too small .* 1 x 1 pixels")):  # fmt: skip
+        session.ask(image=name)
+        session.wait()
+        assert re.match(said, session.error), session.error
+    assert list(session.images.problems) == ["gone.png"]
+    session.ask(image="sound.png")
+    session.wait()
+    assert session.error == ""
+    assert session.saliency is not None
     session.close()
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from xai_widgets.models import ImageModel, Prepared
 
 Gains = tuple[tuple[int, float], ...]
+SMALL = 64  # a network that fails with a side below this fails because of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +56,17 @@ class Subject:
         """The remembered trunk of this image."""
 
         def run() -> Tail:
-            return Tail(self.model.shell, self.layer, self.inputs)
+            inputs = self.inputs
+            try:
+                return Tail(self.model.shell, self.layer, inputs)
+            except (ValueError, RuntimeError) as error:
+                height, width = inputs.shape[-2:]
+                if min(height, width) >= SMALL:
+                    raise
+                raise ValueError(
+                    f"the image {self.image!r} is too small for {self.model.name}: it gets {height} x {width} pixels "
+                    f"of it: {' '.join(str(error).split()).rstrip('.')}."
+                ) from error
 
         return self.engine.remember(("tail", *self.key), run)  # type: ignore[misc]
 

@@ -143,8 +143,12 @@ class ImageSet:
                 return self._digests[name, state]
         origin = self._row(name).origin
         if isinstance(origin, Path):
-            with origin.open("rb") as file:
-                digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+            try:
+                with origin.open("rb") as file:
+                    digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+            except OSError:
+                self._read(name, state)  # says in a sentence what is wrong with it
+                raise
         else:
             array = reading.photo_of(origin) if isinstance(origin, Image.Image) else np.asarray(origin)
             head = f"{array.dtype.str}{array.shape}".encode()
