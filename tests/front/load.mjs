@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 const folder = new URL("../../xai_widgets/static/", import.meta.url);
 
 const address = (name) => {
-  const text = readFileSync(new URL(name, folder), "utf8").replace(/from\s+"\.\/([\w.-]+\.js)"/g, (_, file) => `from "${address(file)}"`);
+  const inLine = (_, file) => `from "${address(file)}"`;
+  const text = readFileSync(new URL(name, folder), "utf8").replace(/from\s+"\.\/([\w.-]+\.js)"/g, inLine);
   return `data:text/javascript;base64,${Buffer.from(text).toString("base64")}`;
 };
 

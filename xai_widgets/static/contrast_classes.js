@@ -38,7 +38,8 @@ export function question(names, target, { kind, value }) {
 }
 
 function parts() {
-  const button = (text, title, pressed) => element("button", { type: "button", class: "xw-button", title, "aria-pressed": pressed }, text);
+  const button = (text, title, pressed) => element("button",
+    { type: "button", class: "xw-button", title, "aria-pressed": pressed }, text);
   const heading = element("h3", { class: "xw-title xw-question", "aria-live": "polite" });
   const search = element("input", { type: "search", class: "xw-input", "aria-label": "Search classes",
     spellcheck: "false", autocomplete: "off" });
@@ -49,13 +50,15 @@ function parts() {
   const list = element("div", { class: "xw-list", role: "listbox", "aria-label": "Classes by probability" });
   const [hint, more] = [element("p", { class: "xw-caption" }), element("p", { class: "xw-caption" })];
   const bar = element("div", { class: "xw-bar" }, search,
-    element("span", { class: "xw-group", role: "group", "aria-label": "A click on a class chooses" }, slots.Q, slots.P), confidence, clear);
+    element("span", { class: "xw-group", role: "group", "aria-label": "A click on a class chooses" }, slots.Q, slots.P),
+    confidence, clear);
   return { heading, bar, search, slots, confidence, clear, hint, list, more };
 }
 
 function makeRow() {
   const node = element("div", { role: "option", class: "xw-class", tabindex: "-1" });
-  const [badge, name, bar, share] = ["xw-badge", "xw-name", "xw-fill", "xw-share xw-numbers"].map((kind) => element("span", { class: kind }));
+  const [badge, name, bar, share] = ["xw-badge", "xw-name", "xw-fill", "xw-share xw-numbers"]
+    .map((kind) => element("span", { class: kind }));
   node.append(badge, name, element("span", { class: "xw-track", "aria-hidden": "true" }, bar), share);
   return { node, badge, name, bar, share, index: -1 };
 }
@@ -82,8 +85,8 @@ export function mountClasses(model, root, signal) {
     names = model.get("names");
     shares = floats(model.get("probabilities"));
     // A row must not slip away under the pointer while probabilities change; another image is another list.
-    const held = (pointed || ui.list.contains(document.activeElement)) && subject === model.get("subject") && order.length === shares.length;
-    if (!held) order = byProbability(shares);
+    const held = pointed || ui.list.contains(document.activeElement);
+    if (!held || subject !== model.get("subject") || order.length !== shares.length) order = byProbability(shares);
     subject = model.get("subject");
     draw();
   }
@@ -158,7 +161,9 @@ export function mountClasses(model, root, signal) {
     event.preventDefault();
   });
   for (const key of ["Q", "P"]) listen(ui.slots[key], "click", () => setSlot(key));
-  listen(ui.confidence, "click", () => model.send({ kind: model.get("contrast").kind === "confidence" ? "clear" : "confidence" }));
+  listen(ui.confidence, "click", () => {
+    model.send({ kind: model.get("contrast").kind === "confidence" ? "clear" : "confidence" });
+  });
   listen(ui.clear, "click", () => model.send({ kind: "clear" }));
   listen(ui.list, "pointerenter", () => { pointed = true; });
   listen(ui.list, "pointerleave", () => { pointed = false; read(); });

@@ -31,8 +31,9 @@ export function meaning(score, q) {
 /** What the form of the contrast does with Q, in one line. */
 export function formNote(form, score, q, decimals) {
   if (form === "tiles") return "Tiles: each part of the photo has its own score, so the picture changes with Q.";
-  const factor = Number.isFinite(q) && Number.isFinite(score) ? `Factor 2|y − Q| = ${write(2 * Math.abs(score - q), decimals)}. ` : "";
-  return `${factor}Every Q on the same side of y gives the same picture, up to this factor.`;
+  const factor = 2 * Math.abs(score - q);
+  const printed = Number.isFinite(factor) ? `Factor 2|y − Q| = ${write(factor, decimals)}. ` : "";
+  return `${printed}Every Q on the same side of y gives the same picture, up to this factor.`;
 }
 
 export function question(score, q, decimals) {
@@ -42,7 +43,8 @@ export function question(score, q, decimals) {
 }
 
 function parts() {
-  const button = (text, title, pressed) => element("button", { type: "button", class: "xw-button", title, "aria-pressed": pressed }, text);
+  const button = (text, title, pressed) => element("button",
+    { type: "button", class: "xw-button", title, "aria-pressed": pressed }, text);
   const heading = element("h3", { class: "xw-title xw-question xw-numbers", "aria-live": "polite" });
   const knob = element("div", { class: "xw-knob", role: "slider", tabindex: "0", "aria-label": "Q, the score to contrast with" });
   const [y, rating] = [element("div", { class: "xw-y" }), element("div", { class: "xw-rating" })];
@@ -51,14 +53,17 @@ function parts() {
   const axis = element("div", { class: "xw-axis" }, track, scale);
   const key = element("p", { class: "xw-caption xw-numbers xw-key" });
   const quick = element("span", { class: "xw-group xw-quick", role: "group", "aria-label": "Quick picks of Q" });
-  const entry = element("input", { type: "number", step: "any", class: "xw-input xw-entry", "aria-label": "Q as a number", placeholder: "Q" });
+  const entry = element("input", { type: "number", step: "any", class: "xw-input xw-entry", "aria-label": "Q as a number",
+    placeholder: "Q" });
   const forms = { plain: button("plain", "One picture for the whole photo", "true"),
     tiles: button("tiles", "Part by part, each with its own score", "false") };
   const clear = button("clear", "No contrast");
   const bar = element("div", { class: "xw-bar" }, quick, element("span", { class: "xw-bar xw-inner" }, entry,
-    element("span", { class: "xw-group", role: "group", "aria-label": "Form of the contrast" }, forms.plain, forms.tiles), clear));
+    element("span", { class: "xw-group", role: "group", "aria-label": "Form of the contrast" }, forms.plain, forms.tiles),
+    clear));
   const [says, note] = [element("p", { class: "xw-meaning" }), element("p", { class: "xw-caption xw-numbers" })];
-  return { heading, axis, track, reach: track.firstChild, knob, y, rating, scale, key, quick, entry, forms, clear, bar, says, note };
+  const reach = track.firstChild;
+  return { heading, axis, track, reach, knob, y, rating, scale, key, quick, entry, forms, clear, bar, says, note };
 }
 
 export function mountScores(model, root, signal) {
@@ -98,8 +103,8 @@ export function mountScores(model, root, signal) {
     ui.knob.setAttribute("aria-valuetext", Number.isFinite(q) ? write(q, decimals) : "not chosen");
     const marks = ticks(low, high, 5);
     ui.scale.replaceChildren(...tickLabels(marks).map((text, i) => element("span", { style: `left:${at(marks[i])}` }, text)));
-    ui.key.textContent = [`● score y ${Number.isFinite(score) ? write(score, decimals) : "…"}`, Number.isFinite(rating) ? `◆ rating ${write(rating, decimals)}` : "",
-      Number.isFinite(q) ? `▮ Q ${write(q, decimals)}` : ""].filter(Boolean).join("   ");
+    const legend = [["● score y", score], ["◆ rating", rating], ["▮ Q", q]].filter(([, value]) => Number.isFinite(value));
+    ui.key.textContent = legend.map(([words, value]) => `${words} ${write(value, decimals)}`).join("   ") || "● score y …";
     if (document.activeElement !== ui.entry) ui.entry.value = Number.isFinite(q) ? String(Number(q.toFixed(decimals))) : "";
     for (const [name, node] of Object.entries(ui.forms)) node.setAttribute("aria-pressed", name === form);
     for (const node of ui.quick.children) node.setAttribute("aria-pressed", Number(node.dataset.value) === q);
@@ -110,8 +115,8 @@ export function mountScores(model, root, signal) {
 
   function readQuick() {
     ui.quick.replaceChildren(...model.get("quick").map(([label, value]) => {
-      const node = element("button", { type: "button", class: "xw-button xw-numbers", "data-value": value, "aria-pressed": "false",
-        title: `Q = ${value}` }, label);
+      const node = element("button", { type: "button", class: "xw-button xw-numbers", "data-value": value,
+        "aria-pressed": "false", title: `Q = ${value}` }, label);
       node.addEventListener("click", () => choose(value), { signal: stop.signal });
       return node;
     }));

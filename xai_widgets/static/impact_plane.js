@@ -1,6 +1,10 @@
 // What removing each feature map does: change of the score against change of the error, or by rank without a rating.
-import { bytes, clamp, colours, element, fitCanvas, floats, onTheme, oncePerFrame, signed, suppressShortcuts } from "./dom.js";
-import { follow, frameOf, insideBox, insideLasso, nearer, nearest, paintAxes, paintBrush, rangeOf, scale, trace } from "./plot.js";
+import {
+  bytes, clamp, colours, element, fitCanvas, floats, onTheme, oncePerFrame, signed, suppressShortcuts,
+} from "./dom.js";
+import {
+  follow, frameOf, insideBox, insideLasso, nearer, nearest, paintAxes, paintBrush, rangeOf, scale, trace,
+} from "./plot.js";
 
 const MARGIN = { left: 62, right: 12, top: 8, bottom: 38 };
 export const ROLES = ["neutral", "helpful, raises the score", "helpful, lowers the score", "harmful, raises the score",
@@ -124,7 +128,8 @@ function paintPoints(context, { frame, px, py }, impacts, chosen, palette) {
 function controls() {
   const button = (text, label, pressed) => element("button",
     { type: "button", class: "xw-button", "aria-label": label, title: label, "aria-pressed": pressed }, text);
-  const tools = { box: button("▭ box", "Select with a box", "true"), lasso: button("⌾ lasso", "Select with a lasso", "false") };
+  const tools = { box: button("▭ box", "Select with a box", "true"),
+    lasso: button("⌾ lasso", "Select with a lasso", "false") };
   const zooms = { out: button("−", "Zoom out"), fit: button("fit", "Show all maps"), in: button("+", "Zoom in to zero") };
   const clear = button("clear", "Select nothing");
   return { tools, zooms, clear };
@@ -137,7 +142,8 @@ function parts() {
   const tip = element("div", { class: "xw-tip xw-numbers", "aria-hidden": "true", hidden: true });
   const plot = element("div", { class: "xw-plot", role: "listbox", "aria-multiselectable": "true",
     "aria-label": "Feature maps by the effect of their removal",
-    "aria-description": "Arrow keys go through the maps from the largest effect on; Space selects, Escape clears." }, canvas, cursor, tip);
+    "aria-description": "Arrow keys go through the maps from the largest effect on; Space selects, Escape clears." },
+  canvas, cursor, tip);
   const heading = element("h3", { class: "xw-title" });
   const count = element("span", { class: "xw-caption xw-numbers", role: "status" });
   const [facts, note] = [element("p", { class: "xw-facts xw-numbers" }), element("p", { class: "xw-caption" })];
@@ -229,7 +235,11 @@ function render({ model, el, signal }) {
   }
 
   const select = (indices) => model.send({ kind: "select", indices });
-  const zoomTo = (value) => { zoom = clamp(value, 1, 4096); ui.zooms.out.disabled = ui.zooms.fit.disabled = zoom === 1; later(); };
+  const zoomTo = (value) => {
+    zoom = clamp(value, 1, 4096);
+    ui.zooms.out.disabled = ui.zooms.fit.disabled = zoom === 1;
+    later();
+  };
   const setTool = (name) => {
     tool = name;
     for (const [key, node] of Object.entries(ui.tools)) node.setAttribute("aria-pressed", key === name);
@@ -255,7 +265,8 @@ function render({ model, el, signal }) {
       Home: -current, End: order.length };
     if (event.ctrlKey || event.metaKey || event.altKey || !order.length) return;
     if (event.key in moves) { current = clamp(current + moves[event.key], 0, order.length - 1); hovered = -1; }
-    else if (event.key === " " || event.key === "Enter") select(selection(chosen, [order[current]], event.key === " " || event.shiftKey));
+    else if (event.key === " ") select(selection(chosen, [order[current]], true));
+    else if (event.key === "Enter") select(selection(chosen, [order[current]], event.shiftKey));
     else if (event.key === "Escape") select([]);
     else if (event.key === "+" || event.key === "=") zoomTo(zoom * 2);
     else if (event.key === "-") zoomTo(zoom / 2);

@@ -16,7 +16,8 @@ export function tableOf({ head, rows }) {
 }
 
 function parts() {
-  const button = (text, title, pressed) => element("button", { type: "button", class: "xw-button", title, "aria-pressed": pressed }, text);
+  const button = (text, title, pressed) => element("button",
+    { type: "button", class: "xw-button", title, "aria-pressed": pressed }, text);
   const measure = button("↻ measure", "Measure this photo again");
   const keep = button("keep", "Keep these measures to compare others with them");
   const relative = button("relative", "Each axis as a share of the best that is shown", "false");
@@ -46,7 +47,8 @@ function render({ model, el, signal, host }) {
   function drawAxes() {
     const open = model.get("axis"), axes = model.get("axes");
     while (ui.axes.children.length < axes.length) {
-      const node = element("button", { type: "button", class: "xw-button xw-axis" }, element("span", {}), element("b", { class: "xw-numbers" }));
+      const node = element("button", { type: "button", class: "xw-button xw-axis" }, element("span", {}),
+        element("b", { class: "xw-numbers" }));
       node.addEventListener("click", () => model.send({ kind: "axis", name: node.dataset.name }), { signal: stop.signal });
       ui.axes.append(node);
     }

@@ -12,7 +12,8 @@ export function layerLine({ name, maps, height, width, cost }) {
 }
 
 function parts() {
-  const button = (text, label) => element("button", { type: "button", class: "xw-button", "aria-label": label, title: label }, text);
+  const button = (text, label) => element("button",
+    { type: "button", class: "xw-button", "aria-label": label, title: label }, text);
   const [device, model] = ["device", "model"].map((name) => element("span", { class: `xw-${name}`, title: name }));
   const layer = element("select", { class: "xw-select xw-layer", "aria-label": "Layer whose feature maps are shown" });
   const [undo, redo, cancel] = [button("↶ undo", "Undo"), button("↷ redo", "Redo"), button("✕ cancel", "Cancel what runs")];
@@ -30,7 +31,8 @@ function parts() {
 function line(kind, role, sign) {
   const text = element("span", { class: "xw-text", role });
   const dismiss = element("button", { type: "button", class: "xw-button", "aria-label": `Dismiss the ${kind}` }, "✕");
-  const node = element("div", { class: `xw-line xw-${kind}`, hidden: true }, element("span", { "aria-hidden": "true" }, sign), text, dismiss);
+  const node = element("div", { class: `xw-line xw-${kind}`, hidden: true },
+    element("span", { "aria-hidden": "true" }, sign), text, dismiss);
   return { node, text, dismiss };
 }
 
