@@ -297,7 +297,8 @@ def test_weights_are_shared_and_a_change_is_seen() -> None:
 def test_wrapped_networks_are_unwrapped() -> None:
     network, inputs = network_of("resnet18"), images()
     expected = Tail(network, "layer4", inputs).result
-    for wrapped in (nn.DataParallel(network), torch.compile(network)):
+    wrappers: list[Any] = [nn.DataParallel(network), torch.compile(network)]
+    for wrapped in wrappers:
         assert torch.equal(Tail(wrapped, "layer4", inputs).result, expected)
 
 

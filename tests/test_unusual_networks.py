@@ -407,7 +407,7 @@ def test_the_cell_of_a_user_that_runs_beside_gets_its_own_gradients() -> None:
     network, inputs = plain(), images()
 
     def slope() -> Tensor:
-        return torch.autograd.grad(network(inputs)[0, 1], network[0].weight)[0]
+        return torch.autograd.grad(network(inputs)[0, 1], network.get_parameter("0.weight"))[0]
 
     expected, wrong, stop = slope(), list[int](), threading.Event()
     shell = Shell(network)
