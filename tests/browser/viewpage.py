@@ -80,7 +80,8 @@ class ViewPage:
         self.page: Page = self.watched.page
         self.widgets = {"view": view} | ({"figure": view.figure} if hasattr(view, "figure") else {})
         self.known = {name: _state(widget) for name, widget in self.widgets.items()}
-        self.page.set_content('<body style="margin: 8px"><main style="display: grid"></main></body>')  # as in an explorer
+        # A grid, as in an explorer: what would not shrink sticks out.
+        self.page.set_content('<body style="margin: 8px"><main style="display: grid"></main></body>')
         self.theme("light")
         sources = {
             name: {"esm": str(widget._esm), "css": getattr(widget, "_css", ""), "state": self.known[name]}
