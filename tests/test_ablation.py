@@ -23,8 +23,8 @@ class Regressor(nn.Module):
         self.features = nn.Sequential(nn.Conv2d(3, 12, 3, 2, 1), nn.ReLU())
         self.head = nn.Linear(12, 1)
         with torch.no_grad():
-            self.features[0].weight[4] = 0  # a dead map
-            self.features[0].bias[4] = -1
+            self.get_parameter("features.0.weight")[4] = 0  # a dead map
+            self.get_parameter("features.0.bias")[4] = -1
             self.head.bias.fill_(bias)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

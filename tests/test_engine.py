@@ -6,6 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import pytest
@@ -44,11 +45,11 @@ class Gate:
 
 
 def test_what_waits_is_replaced_and_what_runs_is_finished(worker: Worker) -> None:
-    gate, seen = Gate(), []
+    gate, seen = Gate(), list[object]()
     worker.submit(Lane("me", "answer"), gate, seen.append)
     assert gate.began.wait(5)
     for number in range(50):
-        worker.submit(Lane("me", "answer"), lambda job, n=number: n, seen.append)
+        worker.submit(Lane("me", "answer"), partial(lambda n, job: n, number), seen.append)
     gate.go.set()
     assert worker.wait(5)
     assert seen == ["done", 49]
@@ -85,7 +86,7 @@ def test_long_work_stops_when_it_is_replaced_or_cancelled(worker: Worker) -> Non
 
 
 def test_a_cancel_reaches_what_waits_but_not_what_comes_after(worker: Worker) -> None:
-    gate, seen = Gate(), []
+    gate, seen = Gate(), list[object]()
     worker.submit(Lane("other", "call"), gate)
     worker.submit(Lane("me", "answer"), lambda job: 1, seen.append)
     worker.cancel("me")
@@ -205,6 +206,7 @@ def test_effects_are_those_of_the_kernels_and_stream_in(subject: Subject, job: J
     assert rating is not None
     assert impacts.residual == pytest.approx(impacts.value - rating, abs=1e-6)
     assert impacts.delta_error is not None
+    assert impacts.residual is not None
     literal = np.abs(impacts.residual + impacts.delta_y) - abs(impacts.residual)
     np.testing.assert_allclose(impacts.delta_error, literal, atol=1e-6)
 

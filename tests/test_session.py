@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,8 +41,12 @@ def test_everything_is_answered_after_a_start(demo_session: Session) -> None:
 def test_another_image_is_answered_anew_and_nothing_old_stands_beside_it(demo_session: Session) -> None:
     session = demo_session
     seen: list[tuple[str, str]] = []
-    session.observe(lambda change: change["new"] and seen.append((change["new"].query.image, session.query.image)),
-                    ["output", "saliency", "maps", "impacts", "measures"])  # fmt: skip
+
+    def note(change: Any) -> None:
+        if change["new"] is not None:
+            seen.append((change["new"].query.image, session.query.image))
+
+    session.observe(note, ["output", "saliency", "maps", "impacts", "measures"])
     for name in session.images.names[1:4]:
         session.ask(image=name)
     assert session.saliency is None
@@ -229,6 +234,40 @@ def test_cancel_stops_and_measure_asks_again(demo_session: Session) -> None:
     assert demo_session.measures is not None
 
 
+def test_measure_measures_anew(demo_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[str] = []
+    measures_of = effects.measures_of
+
+    def counted(subject: Subject, *rest: Any) -> Measures:
+        runs.append(subject.image)
+        return measures_of(subject, *rest)
+
+    monkeypatch.setattr(effects, "measures_of", counted)
+    first = demo_session.query.image
+    demo_session.measure()
+    assert demo_session.wait()
+    assert runs == [first]
+    demo_session.ask(layer="head.0")
+    demo_session.ask(layer="features")
+    assert demo_session.wait()
+    assert demo_session.measures is not None
+    assert demo_session.measures.query.layer == "features"
+
+
+def test_an_error_of_long_work_outlives_the_next_answer(demo_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object) -> None:
+        raise ValueError("no measures today")
+
+    monkeypatch.setattr(effects, "measures_of", fail)
+    demo_session.measure()
+    assert demo_session.wait()
+    demo_session.set_gain(1, 0.5)
+    assert demo_session.wait()
+    assert demo_session.error == "no measures today"
+    demo_session.ask(image=demo_session.images.names[7])
+    assert demo_session.error == ""
+
+
 def test_threads_do_not_lose_changes(demo_session: Session) -> None:
     def change(index: int) -> None:
         for step in range(40):
@@ -286,7 +325,12 @@ def test_the_measures_do_not_wait_for_the_scores_of_a_large_set(engine: Engine) 
     photos = {f"{n}": rng.integers(0, 255, (40, 40, 3), np.uint8) for n in range(FIRST + 40)}
     session = Session("demo/quality", ImageSet(photos), engine=engine)
     known: list[int] = []
-    session.observe(lambda change: change["new"] and known.append(len(session.scores)), "measures")
+
+    def note(change: Any) -> None:
+        if change["new"] is not None:
+            known.append(len(session.scores))
+
+    session.observe(note, "measures")
     assert session.wait()
     assert known[0] <= FIRST
     assert len(session.scores) == len(photos)
@@ -332,7 +376,7 @@ def test_pins_selection_and_look(demo_session: Session) -> None:
     demo_session.pin(demo_session.images.names[0])
     demo_session.pin(name)
     assert demo_session.pins == (demo_session.images.names[0],)
-    demo_session.select([3, 3, np.int64(5)])
+    demo_session.select(np.array([3, 3, 5]).tolist())
     assert demo_session.selected == (3, 5)
     demo_session.show(opacity=0.2, palette="purple-green")
     assert demo_session.look == Look(0.2, "purple-green")

@@ -105,3 +105,13 @@ def test_a_closed_bar_no_longer_follows_and_is_freed(scored: Any) -> None:
     del bar
     gc.collect()
     assert gone() is None
+
+
+def test_sizes_are_left_out_where_they_differ_from_image_to_image(demo_session: Session) -> None:
+    bar = StatusBar(demo_session)
+    try:
+        assert demo_session.maps is not None
+        assert demo_session.maps.thumbs.shape[1:] == (20, 20)
+        assert {(layer["height"], layer["width"]) for layer in bar.layers} == {(0, 0)}
+    finally:
+        bar.close()

@@ -116,4 +116,5 @@ def scenes_card(
 
 
 def _maps(network: nn.Module) -> int:
-    return [module for module in network.features.modules() if isinstance(module, nn.Conv2d)][-1].out_channels
+    features = network.get_submodule("features").modules()
+    return [module for module in features if isinstance(module, nn.Conv2d)][-1].out_channels

@@ -30,6 +30,11 @@ class Cache:
             if size_of(value) <= self._items.maxsize:
                 self._items[key] = value
 
+    def drop(self, key: Hashable) -> None:
+        """Forget one answer."""
+        with self._lock:
+            self._items.pop(key, None)
+
     def clear(self) -> None:
         with self._lock:
             self._items.clear()

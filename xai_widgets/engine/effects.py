@@ -142,7 +142,7 @@ class Found:
     def __init__(self, subject: Subject) -> None:
         self.values = dict.fromkeys(AXES, math.nan)
         self.details: dict[str, dict[str, Any]] = {}
-        self.notes = {}
+        self.notes: dict[str, str] = {}
         h, w = subject.tail.maps.shape[-2:]
         self.native = f"maps of {h} × {w}"
         target = f"fixed target: {subject.words}"

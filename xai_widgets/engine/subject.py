@@ -36,7 +36,7 @@ class Subject:
     asked_target: int | None = None
 
     @property
-    def key(self) -> Hashable:
+    def key(self) -> tuple[Hashable, ...]:
         return self.model.key, self.layer, self.images.digest(self.image)
 
     @property

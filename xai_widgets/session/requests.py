@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Hashable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 OFTEN = 0.1  # seconds between two looks at long work
 FIRST = 64  # images whose scores come before the measures, which would else wait for a folder of thousands
+LONG = ("maps", "impacts", "scores", "measures")
 BY_IMPACTS = ("behaviour", "helpful", "primary")
 
 
@@ -43,6 +45,7 @@ class Requests:
         self.owner: Hashable = object()
         self.subjects: dict[Query, Subject] = {}
         self._shown = 0.0
+        self._failing = ""  # the kind of request that the session's error is of
         self._jobs: dict[str, Job] = {}  # the last of each kind
 
     def subject(self, query: Query) -> Subject:
@@ -56,6 +59,8 @@ class Requests:
         def moved(*names: str) -> bool:
             return before is None or any(getattr(before, name) != getattr(query, name) for name in names)
 
+        if moved("image", "model", "layer"):
+            self._failing = ""
         self.answer(query)
         if moved("image", "model", "layer"):
             self._submit("maps", lambda job: effects.feature_maps(self.subject(query)), self._put("maps", query))
@@ -71,13 +76,14 @@ class Requests:
         self._submit("answer", lambda job: self._answer(query, job), self._answered(query))
 
     def measures(self, query: Query) -> None:
-        self._submit("measures", lambda job: self._measures(query, job), self._put("measures", query))
+        """Measure anew, whatever is remembered."""
+        self._submit("measures", lambda job: self._measures(query, job, again=True), self._put("measures", query))
 
     def cancel(self) -> None:
         self.engine.cancel(self.owner)
 
     def _submit(self, kind: str, work: Callable[[Job], Any], done: Callable[[Any], None] | None = None) -> None:
-        self._jobs[kind] = self.engine.submit(Lane(self.owner, kind), work, done, self._failed)
+        self._jobs[kind] = self.engine.submit(Lane(self.owner, kind), work, done, partial(self._failed, kind))
 
     def wait(self, seconds: float) -> bool:
         """Wait for what was asked, and for what that asks in turn; another session's work is not waited for."""
@@ -109,7 +115,8 @@ class Requests:
                     return
                 output, saliency = answer
                 with session.hold_trait_notifications():  # a view that shows both draws once
-                    session.error = ""
+                    if self._failing not in LONG:  # an answer does not take back what went wrong elsewhere
+                        session.error = ""
                     session.output = replace(output, query=query)
                     if query.method == session.query.method and query.contrast == session.query.contrast:
                         session.saliency = replace(saliency, query=query)
@@ -128,7 +135,7 @@ class Requests:
 
     @staticmethod
     def _impacts_key(subject: Subject) -> Hashable:
-        return ("impacts", *subject.key, subject.target, subject.rating)  # type: ignore[misc]
+        return ("impacts", *subject.key, subject.target, subject.rating)
 
     def _impacts(self, query: Query, job: Job) -> Impacts:
         subject = self.subject(query)
@@ -157,9 +164,11 @@ class Requests:
 
         return done
 
-    def _measures(self, query: Query, job: Job) -> Measures:
+    def _measures(self, query: Query, job: Job, *, again: bool = False) -> Measures:
         subject = self.subject(query)
-        key = ("measures", *subject.key, subject.target)  # type: ignore[misc]
+        key = ("measures", *subject.key, subject.target)
+        if again:
+            self.engine.cache.drop(key)
         known: Measures | None = self.engine.cache.get(key)
         if known is not None:
             return known
@@ -220,7 +229,7 @@ class Requests:
     def quiet(self) -> None:
         self._tell("", None)
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, kind: str, error: Exception) -> None:
         session = self.session
         expected = isinstance(error, ValueError | RuntimeError | OSError)
         text = "".join(traceback.format_exception(error))
@@ -228,7 +237,7 @@ class Requests:
             print(text, file=sys.stderr)
         with session.lock:
             if not session.closed:
-                session.traceback = text
+                session.traceback, self._failing = text, kind
                 session.error = str(error) if expected else f"{type(error).__name__}: {error}"
 
 

@@ -5,10 +5,11 @@ const PATIENCE = 250; // milliseconds; shorter work, such as a step of a drag, m
 
 export const percent = (share) => `${Math.round(Math.min(Math.max(share, 0), 1) * 100)} %`;
 
-/** A layer as one line of the picker: its maps, their size, and what a removal costs against a full forward. */
+/** A layer as one line of the picker: its maps, their size if it is the same for every image, and what a removal costs against a full forward. */
 export function layerLine({ name, maps, height, width, cost }) {
   const price = Number.isFinite(cost) ? ` · ${cost < 0.01 ? "< 1 %" : percent(cost)} of a forward` : "";
-  return `${name} · ${maps} maps · ${height} × ${width}${price}`;
+  const size = height && width ? ` · ${height} × ${width}` : "";
+  return `${name} · ${maps} maps${size}${price}`;
 }
 
 function parts() {

@@ -16,7 +16,7 @@ class StatusBar(View):
 
     _esm = front_end("status_bar.js")
     _css = style("status_bar.css")
-    watches = ("query", "status", "error", "notice")
+    watches = ("query", "status", "error", "notice", "maps")
 
     status = Dict(help="device, busy, progress, can_undo, can_redo.").tag(sync=True)
     error = Unicode(help="One line, shown as text.").tag(sync=True)
@@ -26,7 +26,7 @@ class StatusBar(View):
     layers = List(Dict(), help="One dict a layer: name, maps, height, width, cost, note.").tag(sync=True)
 
     def __init__(self, session: Any, **traits: Any) -> None:
-        self._listed: Any = None  # the model whose layers are listed
+        self._listed: Any = None  # the model whose layers are listed, with their sizes or without
         super().__init__(session, **traits)
 
     def draw(self) -> None:
@@ -36,9 +36,17 @@ class StatusBar(View):
         self.notice = _one_line(session.notice)
         self.model = session.query.model
         self.layer = session.query.layer
-        if session.model is not self._listed:
-            self._listed = session.model
-            self.layers = [asdict(layer) for layer in session.layers()]
+        sized = self._sized()
+        if (session.model, sized) != self._listed:
+            self._listed = session.model, sized
+            unsized = {} if sized else {"height": 0, "width": 0}
+            self.layers = [asdict(layer) | unsized for layer in session.layers()]
+
+    def _sized(self) -> bool:
+        """Are the sizes of the layers those of this image too, or does the network take images of any size?"""
+        maps, name = self.session.maps, self.session.query.layer
+        listed = next(((layer.height, layer.width) for layer in self.session.layers() if layer.name == name), None)
+        return maps is None or listed is None or maps.thumbs.shape[1:] == listed
 
     def gesture(self, kind: str, **details: Any) -> None:
         if kind in ("undo", "redo", "cancel"):
