@@ -47,7 +47,7 @@ def test_a_removal_and_a_gradient_equal_those_of_a_hooked_network(name: str) -> 
 def test_every_layer(name: str) -> None:
     pytest.importorskip(needed(name))
     agreed, refused = walk(FAMILIES[name])
-    assert len(agreed) > 2 * len(refused)
+    assert len(agreed) > len(refused)
     check_refusals(name, refused)
 
 
