@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from xai_widgets import Contrast, Engine, ImageSet, Query, Session, load_model
-from xai_widgets.engine import Lane, pictures
+from xai_widgets.engine import Lane, Measures, Subject, effects, pictures
 from xai_widgets.session import METHODS, Look
 from xai_widgets.session.history import MOST_STEPS, History
 from xai_widgets.session.requests import FIRST

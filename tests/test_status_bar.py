@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import tiny
 
+from xai_widgets import Session
 from xai_widgets.views import StatusBar
 
 EVIL = '<b>cat</b>\n<img src=x onerror="window.hacked = 1">'
