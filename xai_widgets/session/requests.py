@@ -43,7 +43,6 @@ class Requests:
     def __init__(self, session: Session, engine: Engine) -> None:
         self.session, self.engine = session, engine
         self.owner: Hashable = object()
-        self.subjects: dict[Query, Subject] = {}
         self._shown = 0.0
         self._failing = ""  # the kind of request that the session's error is of
         self._jobs: dict[str, Job] = {}  # the last of each kind
