@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -134,6 +136,18 @@ def test_a_closed_worker_takes_nothing_and_ends_its_thread() -> None:
     assert not worker._thread.is_alive()
     with pytest.raises(RuntimeError, match="closed"):
         worker.submit(Lane("me", "impacts"), gate)
+
+
+def test_a_script_may_end_while_the_engine_works() -> None:
+    script = """
+from xai_widgets import Session
+session = Session("demo/quality", "demo/quality")
+print(session.query.image)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith(".png")
+    assert done.stderr == ""
 
 
 def test_the_cache_is_bounded_in_bytes() -> None:

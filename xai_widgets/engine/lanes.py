@@ -7,10 +7,12 @@ run, and stops when it was cancelled or replaced.
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import sys
 import threading
 import traceback
+import weakref
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
@@ -67,6 +69,16 @@ class Cancel:
         return self.everything or (lane.owner == self.owner and (not self.kinds or lane.kind in self.kinds))
 
 
+# At exit the interpreter would stop a thread in the middle of a computation, and the process would abort.
+_workers: weakref.WeakSet[Worker] = weakref.WeakSet()
+
+
+@atexit.register
+def _end_workers() -> None:
+    for worker in list(_workers):
+        worker.close()
+
+
 class Worker:
     """A thread that owns the networks. Submitting never waits for it."""
 
@@ -78,6 +90,7 @@ class Worker:
         self._closed = False
         self._thread = threading.Thread(target=self._loop, name="xai_widgets engine", daemon=True)
         self._thread.start()
+        _workers.add(self)
 
     def submit(
         self,
