@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Hashable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Hashable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +13,7 @@ from traitlets import Dict, HasTraits, Instance, Unicode
 from traitlets import Tuple as TupleTrait
 
 from xai_widgets.engine import Engine, Impacts, Maps, Measures, Output, Saliency
-from xai_widgets.images import ImageSet, load_images
-from xai_widgets.models import ImageModel, LayerInfo, load_model
+from xai_widgets.models import ImageModel, LayerInfo
 from xai_widgets.session.history import History
 from xai_widgets.session.query import METHODS as METHODS
 from xai_widgets.session.query import Contrast as Contrast
@@ -24,9 +22,8 @@ from xai_widgets.session.query import Query as Query
 from xai_widgets.session.query import Status as Status
 from xai_widgets.session.query import checked_gain, class_of, contrast_of, one_of
 from xai_widgets.session.requests import BY_IMPACTS, Requests
-
-TRIES = 8  # images that are read before one is shown
-Models = ImageModel | str | Sequence[ImageModel | str]
+from xai_widgets.session.sources import Models as Models
+from xai_widgets.session.sources import first_readable, image_set_of, models_of, plain
 
 
 class Session(HasTraits):
@@ -67,12 +64,12 @@ class Session(HasTraits):
         self.lock = threading.RLock()  # cells, gestures and the engine come on different threads
         self.closed = False
         self.traceback = ""
-        self.models = _models(model)
-        self.images = _image_set(images)
+        self.models = models_of(model)
+        self.images = image_set_of(images)
         self._views: weakref.WeakSet[Any] = weakref.WeakSet()
         first = next(iter(self.models.values()))
         start = Query(
-            image=_first(self.images) if image is None else one_of("image", image, self.images.names),
+            image=first_readable(self.images) if image is None else one_of("image", image, self.images.names),
             model=first.name,
             layer=first.layer if layer is None else first.layer_named(layer),
         )
@@ -241,7 +238,7 @@ class Session(HasTraits):
         if not gains:
             return dict.fromkeys(dict(reset.gains), 1.0)
         items = gains.items() if isinstance(gains, dict) else gains
-        return dict(checked_gain(_plain(index), _plain(gain), count) for index, gain in items)
+        return dict(checked_gain(plain(index), plain(gain), count) for index, gain in items)
 
     # ------------------------------------------------------------------ where the reader points
 
@@ -249,7 +246,7 @@ class Session(HasTraits):
         """Point at feature maps."""
         with self.lock:
             count = len(self.maps.thumbs) if self.maps is not None else None
-            self.selected = tuple(dict.fromkeys(checked_gain(_plain(index), 1, count)[0] for index in indices))
+            self.selected = tuple(dict.fromkeys(checked_gain(plain(index), 1, count)[0] for index in indices))
 
     def pin(self, name: str) -> None:
         """Keep an image in sight, or let it go."""
@@ -385,38 +382,4 @@ class Session(HasTraits):
         return probability, f"{labels[best] if labels else f'class {best}'} {probability:.2f}"
 
 
-def _models(given: Models) -> dict[str, ImageModel]:
-    some = [given] if isinstance(given, ImageModel | str) else list(given)
-    models = [load_model(one) if isinstance(one, str) else one for one in some]
-    for model in models:
-        if not isinstance(model, ImageModel):
-            raise TypeError(f"a session takes ImageModel objects or names of models, got {type(model).__name__}.")
-    if not models:
-        raise ValueError("a session needs at least one model, got none.")
-    names = [model.name for model in models]
-    if len(set(names)) < len(names):
-        raise ValueError(f"models of one session need different names, got {', '.join(names)}.")
-    return dict(zip(names, models, strict=True))
-
-
-def _image_set(given: Any) -> ImageSet:
-    if isinstance(given, ImageSet):
-        return given
-    return load_images(given) if isinstance(given, str) else ImageSet(given)
-
-
-def _first(images: ImageSet) -> str:
-    """The first image that can be read; the very first where several cannot, as its sentence says why."""
-    for name in images.names[:TRIES]:
-        with suppress(ValueError, OSError):
-            images.photo(name)
-            return name
-    return images.names[0]
-
-
-def _plain(number: Any) -> Any:
-    """A Python number for a number of NumPy."""
-    return number.item() if isinstance(number, np.generic) else number
-
-
-__all__ = ["BY_IMPACTS", "METHODS", "Contrast", "Look", "Query", "Session", "Status"]
+__all__ = ["BY_IMPACTS", "METHODS", "Contrast", "Look", "Models", "Query", "Session", "Status"]

@@ -1,7 +1,10 @@
 // Which images the gallery shows, in what order, where, and in what words. No document: `node --test` imports this.
 // A *place* counts cells as they are shown; an *index* counts images as the set has them.
 
-const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+import { clamp } from "./dom.js";
+import { placeOf, visible } from "./grid.js";
+
+export { placeOf, visible };
 const NATURAL = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 
 // words, whether large values come first at the start
@@ -18,18 +21,6 @@ export function layoutOf(width, count, lines, strip = false) {
   const rows = Math.ceil(count / columns), below = (strip ? 8 : 4) + 15 * lines;
   const pitchX = thumb + gap, pitchY = thumb + below + gap;
   return { gap, columns, thumb, below, rows, count, pitchX, pitchY, height: count ? rows * pitchY + gap : 0 };
-}
-
-export const placeOf = (layout, place) => ({
-  x: layout.gap + (place % layout.columns) * layout.pitchX,
-  y: layout.gap + Math.floor(place / layout.columns) * layout.pitchY,
-});
-
-/** First and one past the last place with a pixel between `top` and `top + height`. */
-export function visible(layout, top, height) {
-  const first = clamp(Math.floor((top - layout.gap) / layout.pitchY), 0, layout.rows);
-  const last = clamp(Math.ceil((top + height - layout.gap) / layout.pitchY), first, layout.rows);
-  return [Math.min(first * layout.columns, layout.count), Math.min(last * layout.columns, layout.count)];
 }
 
 /** Where a key leads from a place; undefined for keys that do not move. */

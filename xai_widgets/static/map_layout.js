@@ -1,13 +1,16 @@
 // Where the cells of the map bank lie, in CSS pixels. No document: `node --test` imports this.
 // `figures` are those of the largest number shown. A *place* counts cells as they are shown; which map stands there is the business of the order.
 
+import { clamp } from "./dom.js";
+import { placeOf, visible } from "./grid.js";
+
+export { placeOf, visible };
 export const MOST = 2; // a bar reaches from gain 0 to this, and rests at 1
 export const SIZES = {
   small: { map: 44, caption: 13, bar: 12, gap: 6, figures: 2, font: 9.5 },
   medium: { map: 64, caption: 15, bar: 14, gap: 8, figures: 2, font: 11 },
   large: { map: 104, caption: 16, bar: 14, gap: 10, figures: 3, font: 11 },
 };
-const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 /** Cells grow a little so that rows fill the width. */
 export function layoutOf(width, count, size = SIZES.medium) {
@@ -15,18 +18,6 @@ export function layoutOf(width, count, size = SIZES.medium) {
   const map = Math.max(size.map, Math.min(Math.floor((width - size.gap) / columns) - size.gap, size.map * 1.5));
   const rows = Math.ceil(count / columns), pitchX = map + size.gap, pitchY = map + size.caption + size.bar + size.gap;
   return { ...size, map, count, columns, rows, pitchX, pitchY, height: rows * pitchY + size.gap };
-}
-
-export const placeOf = (layout, place) => ({
-  x: layout.gap + (place % layout.columns) * layout.pitchX,
-  y: layout.gap + Math.floor(place / layout.columns) * layout.pitchY,
-});
-
-/** First and one past the last place with a pixel between `top` and `top + height`. */
-export function visible(layout, top, height) {
-  const first = clamp(Math.floor((top - layout.gap) / layout.pitchY), 0, layout.rows);
-  const last = clamp(Math.ceil((top + height - layout.gap) / layout.pitchY), first, layout.rows);
-  return [first * layout.columns, Math.min(last * layout.columns, layout.count)];
 }
 
 /** What is at a point: the place and its part, "map" (with the number under it) or "bar"; null beside the cells. */
