@@ -26,17 +26,19 @@ from pytorch_grad_cam import AblationCAM, GradCAM, ablation_cam
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from skimage.metrics import structural_similarity
 from torch import Tensor, nn
-from torchvision.models import resnet18
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision.models import resnet18, vgg16
 
 from xai_widgets.kernels import degrade, measures
 from xai_widgets.kernels.ablation import delta_y, with_gains
-from xai_widgets.kernels.cam import grad_cam
+from xai_widgets.kernels.cam import all_contrasts, grad_cam
 from xai_widgets.kernels.tail import Shell, Tail
 
 ablation_cam.tqdm = SimpleNamespace(tqdm=iter)  # its progress bar would be timed too
 
 PACKAGES = ("torch", "torchvision", "grad-cam", "scikit-image", "numpy")
 SIDE = 224
+Answer = Callable[[Tail], Tensor]
 TARGET = 0
 
 
@@ -67,10 +69,10 @@ class Timing:
     def cells(self) -> list[str]:
         ratio, busy = (peer / ours for peer, ours in zip(self.peer, self.ours, strict=True))
         goal = self.row.goal
-        met = "" if goal is None else f"{goal:g} ({'met' if ratio >= goal else 'missed'})"
+        met = "" if goal is None else f"{goal:.2g} ({'met' if ratio >= goal else 'missed'})"
         difference = "" if self.difference is None else f"{self.difference:.0e}"
         times = [_time(self.ours[0]), _time(self.peer[0])]
-        return [self.row.name, self.row.peer_name, *times, f"{ratio:.1f}", f"{busy:.1f}", met, difference]
+        return [self.row.name, self.row.peer_name, *times, f"{ratio:.3g}", f"{busy:.3g}", met, difference]
 
 
 # The processor's time says more than the clock on a machine that others use too, and nothing about another device.
@@ -81,7 +83,9 @@ def logits(result: Tensor) -> Tensor:
     return result
 
 
-def all_maps(network: nn.Module, layer: str, inputs: Tensor, goal: float) -> Row:
+def all_maps(
+    network: nn.Module, layer: str, inputs: Tensor, goal: float, *, name: str = "ResNet-18", repeats: int = 3
+) -> Row:
     """The effect of every map, the trunk included on both sides."""
     shell = Shell(network)
     found: list[np.ndarray] = []
@@ -105,7 +109,45 @@ def all_maps(network: nn.Module, layer: str, inputs: Tensor, goal: float) -> Row
         return float(np.abs(effect.cpu().numpy() + weights * y).max())
 
     maps = Tail(shell, layer, inputs).maps.shape[1]
-    return Row(f"all {maps} maps of {layer}", "AblationCAM", ours, peer, goal, difference)
+    return Row(f"all {maps} maps of {layer}, {name}", "AblationCAM", ours, peer, goal, difference, repeats)
+
+
+def whole_call(name: str, network: nn.Module, layer: str, inputs: Tensor, goal: float, answer: Answer) -> Row:
+    """A closed form, the trunk included, against full forwards: a goal of 1/2 is two of them."""
+    shell = Shell(network)
+
+    def ours() -> Tensor:
+        return answer(Tail(shell, layer, inputs))
+
+    def peer() -> Tensor:
+        with torch.inference_mode():
+            return network(inputs)
+
+    return Row(f"{name}, {layer}, whole call", "full forward", ours, peer, goal, repeats=9)
+
+
+def from_the_limit(network: nn.Module, layer: str, inputs: Tensor) -> Row:
+    """All maps with the trunk remembered, against as many multiply-adds at the rate of a matrix product."""
+    tail = Tail(network, layer, inputs)
+    maps = tail.maps
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        tail(maps)
+    wanted = counter.get_total_flops() / 2 * maps.shape[1]
+    side = 2048
+    a, b = (torch.randn(side, side, device=inputs.device) for _ in range(2))
+    products = max(1, round(wanted / side**3))
+
+    def ours() -> Tensor:
+        return delta_y(tail, logits, TARGET)
+
+    def peer() -> Tensor:
+        for _ in range(products):
+            found = a @ b
+        return found
+
+    return Row(
+        f"all {maps.shape[1]} maps of {layer}, tail only", f"{products} products of {side}²", ours, peer, 1 / 1.3
+    )
 
 
 def one_gain(network: nn.Module, layer: str, inputs: Tensor, goal: float) -> Row:
@@ -211,7 +253,7 @@ def machine(device: torch.device) -> list[str]:
     return [
         f"Python {platform.python_version()}, {packages}",
         f"{platform.system()} {platform.machine()}, {processor}, {cores}; device {device}{chip}",
-        f"ResNet-18 with random weights, {SIDE} x {SIDE} pixels, float32",
+        f"ResNet-18 where nothing else is said, random weights, {SIDE} x {SIDE} pixels, float32",
     ]
 
 
@@ -235,11 +277,16 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     runs = [resnet18(weights=None).eval().to(device) for _ in range(2)]
+    vgg = vgg16(weights=None).eval().to(device)
     image = degrade.blur(torch.rand(1, 3, SIDE, SIDE), 4.0)[0].to(device)
     rows = [
         all_maps(runs[0], "layer4", image[None], goal=100),
         all_maps(runs[0], "layer3", image[None], goal=6),
+        all_maps(vgg, "features.28", image[None], goal=80, name="VGG-16", repeats=1),
+        from_the_limit(runs[0], "layer3", image[None]),
         one_gain(runs[0], "layer3", image[None], goal=3),
+        whole_call("effects of 512 maps", runs[0], "layer4", image[None], 1 / 3, lambda tail: delta_y(tail, logits)),
+        whole_call("1,000 contrasts", runs[0], "layer4", image[None], 1 / 2, lambda tail: all_contrasts(tail, logits)),
         five_measures(runs, "layer4", image),
     ]
     timings = [measure(row, device, quick=options.quick) for row in rows]
