@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from xai_widgets.kernels.checks import check_finite, check_tensor
 from xai_widgets.kernels.tail.layouts import Layout as Layout
+from xai_widgets.kernels.tail.onemap import Largest, OneMap
 from xai_widgets.kernels.tail.passes import INPUT, Full, Record, Replay, Use
-from xai_widgets.kernels.tail.results import copied, rows_are, same, stand_in, tensors_of
+from xai_widgets.kernels.tail.results import ROUNDING, copied, rows_are, same, stand_in, tensors_of, unit_of
+from xai_widgets.kernels.tail.rules import RULES as RULES
 from xai_widgets.kernels.tail.shell import Shell as Shell
 from xai_widgets.kernels.tail.shell import hooks_matter as hooks_matter
-from xai_widgets.kernels.tail.structure import Key, ending_before, structure_of, such_as
+from xai_widgets.kernels.tail.structure import Key, Sparse, ending_before, structure_of, such_as
 
 
 class Tail:
@@ -31,13 +34,20 @@ class Tail:
         call: which call of a layer that is called more than once; the last by default.
 
     Raises:
-        ValueError: the layer is not called, has no spatial maps, or the network's rows depend on each other.
+        ValueError: the layer is not called, has no spatial maps, or the network's rows depend on each other; an input
+            that is not finite.
     """
 
     def __init__(self, shell: Shell | nn.Module, layer: str, inputs: Tensor, *, call: int = -1) -> None:
+        if not isinstance(layer, str):
+            raise TypeError(f"layer must be the dotted name of a module, got {type(layer).__name__}.")
+        check_tensor("inputs", inputs)
+        if inputs.dim() < 3 or not len(inputs):
+            raise ValueError(f"inputs must be a batch of at least 1 image, got shape {tuple(inputs.shape)}.")
+        check_finite("inputs", inputs)
         self.layer = layer
         with torch.inference_mode(False):  # else nothing that is remembered could be part of a gradient
-            self.inputs = inputs.clone() if inputs.is_inference() else inputs.detach()
+            self.inputs = inputs.detach().clone()  # the caller may use the memory again
             if not isinstance(shell, Shell):
                 shell = Shell(shell, hooks=hooks_matter(shell, self.inputs[:1]))
             self.shell = shell
@@ -71,6 +81,7 @@ class Tail:
         Records a gradient where grad mode is on and `maps` requires it; else runs in inference mode.
         """
         c, h, w = self.maps.shape[1:]
+        check_tensor("maps", maps)
         if maps.dim() != 4 or tuple(maps.shape[1:]) != (c, h, w):
             raise ValueError(f"maps of layer {self.layer!r} must be (m, {c}, {h}, {w}), got {tuple(maps.shape)}.")
         if len(maps) != len(self.inputs) and len(self.inputs) != 1:
@@ -83,7 +94,63 @@ class Tail:
         with torch.inference_mode():
             return self._replay(maps)
 
+    def without(self, index: Int[Tensor, " b"], level: Float[Tensor, "#c #h #w"]) -> Any:
+        """The return value for copies of one image in which one map each, `index`, is set to its level.
+
+        Only the changed maps are computed as far as maps do not mix, where that was found to be right for this tail.
+        """
+        chosen = level.expand(self.maps.shape[1], -1, -1).index_select(0, index) if len(level) > 1 else level
+        own = chosen.to(self.maps)[:, None].expand(len(index), 1, *self.maps.shape[2:])
+        return self._with_own(index, own, sparse=self.sparse.right)
+
+    @property
+    def sparse(self) -> Sparse:
+        """Found when it is asked for the first time."""
+        found = self.structure.sparse
+        lower = torch.is_autocast_enabled(self.maps.device.type)
+        if lower not in found:
+            with self.shell.lock:
+                found[lower] = self._try_sparse()
+        return found[lower]
+
+    def _with_own(self, index: Tensor, own: Tensor, *, sparse: bool) -> Any:
+        maps = self.maps
+        if sparse:
+            with torch.inference_mode():
+                return self._replay(OneMap(maps, own, index))
+        changed = maps.repeat(len(index), 1, 1, 1)
+        changed[torch.arange(len(index), device=maps.device), index] = own[:, 0]
+        return self(changed)
+
+    def _try_sparse(self) -> Sparse:
+        """Two maps set to something large, in both ways."""
+        maps = self.maps
+        if self.layout.kind != "maps" or not isinstance(self.output_of_layer, Tensor) or len(self.inputs) != 1:
+            return Sparse(False, 4 * maps.nbytes)
+        strength = torch.nan_to_num(maps.abs().sum((0, 2, 3)))
+        index = strength.argsort(descending=True, stable=True)[:2]
+        noise = torch.randn(len(index), 1, *maps.shape[2:], generator=torch.Generator().manual_seed(0))
+        own = noise.to(maps) * unit_of(maps)
+        expected = self._with_own(index, own, sparse=False)
+        lower = torch.is_autocast_enabled(maps.device.type)
+        tolerance = max(self.structure.tolerance, ROUNDING[torch.bfloat16] if lower else 0.0)
+        for _ in range(2):
+            try:
+                with Largest() as largest:
+                    found = self._with_own(index, own, sparse=True)
+                return Sparse(same(found, expected, tolerance), 4 * max(1, largest.nbytes // len(index)))
+            except torch.OutOfMemoryError:
+                raise
+            except Exception:  # of what stands for the copies; the network's own came when all were written out
+                continue
+        return Sparse(False, 4 * maps.nbytes)
+
     def _replay(self, maps: Tensor, *, recorded: bool = False) -> Any:
+        if self.activation._version != self._written:
+            raise RuntimeError(
+                f"the maps of layer {self.layer!r} were written in place; change a copy, such as tail.maps.clone(), "
+                "and make the tail anew."
+            )
         replay = Replay(self, len(maps), maps, recorded=recorded)
         with self.shell.running(replay) as network:
             result = network(replay.input())
@@ -98,6 +165,7 @@ class Tail:
         if record.activation is None:
             raise RuntimeError(f"layer {self.layer!r} was not reached on these inputs, but was before.")
         self.activation: Tensor = record.activation
+        self._written = self.activation._version
         self.output_of_layer: Any = record.output
         self._store: dict[Key, tuple[list[Any], Any]] = record.store
 

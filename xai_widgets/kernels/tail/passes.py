@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten as flatten
 from torch.utils._pytree import tree_leaves, tree_map, tree_unflatten
 
+from xai_widgets.kernels.tail.onemap import OneMap
 from xai_widgets.kernels.tail.results import copied, spread, stand_in, tensors_of, with_leaf
 from xai_widgets.kernels.tail.structure import Key, Structure, calls_of
 
@@ -92,6 +93,8 @@ class Replay:
 
     def _changed(self) -> Any:
         tail, structure = self.tail, self.tail.structure
+        if isinstance(self.maps, OneMap):  # its operations write nothing into the layer's own output
+            return self.maps
         if self.recorded and not torch.is_grad_enabled():
             raise RuntimeError(
                 f"layer {tail.layer!r} runs where the network records no gradient (torch.no_grad, inference_mode, or "

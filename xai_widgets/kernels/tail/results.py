@@ -23,6 +23,11 @@ def tensors_of(value: Any, depth: int = 3) -> Iterator[Tensor]:
             yield from tensors_of(list(vars(leaf).values()), depth - 1)
 
 
+def unit_of(maps: Tensor) -> float:
+    """A power of two about as large as the largest value, so that probes of that size round nothing."""
+    return float(2.0 ** int(torch.frexp(maps.abs().amax().clamp(1e-3, 1e6)).exponent))
+
+
 def is_opaque(leaf: Any) -> bool:
     """Is it something whose copies for other images cannot be made?"""
     return not isinstance(leaf, (Tensor, *SIMPLE))
@@ -80,7 +85,7 @@ def same(a: Any, b: Any, tolerance: float) -> bool:
             return False
         if torch.equal(x, y):
             continue
-        scale = max(float(y.abs().max()), 1e-3) if y.numel() else 1.0
+        scale = max(float(torch.nan_to_num(y, posinf=0, neginf=0).abs().max()), 1e-3) if y.numel() else 1.0
         if not bool(torch.isclose(x, y, rtol=0.0, atol=tolerance * scale, equal_nan=True).all()):
             return False
     return True

@@ -29,6 +29,9 @@ class Run(Protocol):
 def unwrapped(network: nn.Module) -> nn.Module:
     """The eager network inside DataParallel and `torch.compile`."""
     while True:
+        if not isinstance(network, nn.Module):
+            what = f"the class {network.__name__}" if isinstance(network, type) else type(network).__name__
+            raise TypeError(f"the network must be an nn.Module, got {what}.")
         if isinstance(network, torch.jit.ScriptModule):
             raise TypeError(
                 "the network is a TorchScript module, whose layers cannot be changed; an eager nn.Module is needed."

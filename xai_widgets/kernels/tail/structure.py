@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from xai_widgets.kernels.checks import whole_number
 from xai_widgets.kernels.tail.layouts import Layout, batch_axis, layout_of
 from xai_widgets.kernels.tail.results import ROUNDING, is_opaque, with_leaf
 from xai_widgets.kernels.tail.shell import Shell
@@ -94,6 +95,15 @@ class Structure:
     consumed: dict[Key, bool] = field(default_factory=dict)  # read by what still runs
     written: dict[Key, bool] = field(default_factory=dict)  # written in place by what still runs
     checked: bool = False
+    sparse: dict[bool, Sparse] = field(default_factory=dict)  # under autocast, and not
+
+
+@dataclass(frozen=True)
+class Sparse:
+    """What was found when single maps were changed: are `OneMap`s right here, and the bytes that a copy takes."""
+
+    right: bool
+    bytes_of_copy: int
 
 
 def calls_of(shell: Shell, inputs: Tensor) -> tuple[dict[Key, Call], dict[Key, Call]]:
@@ -143,8 +153,8 @@ def _target(
         works = sorted({name for (name, _), call in one.items() if _readable(call, two[call.key], image)})
         near = get_close_matches(layer, works, 3, 0.3) or works[-3:]
         raise ValueError(f"layer {layer!r} is not called when the network runs; choose one that is{such_as(near)}.")
-    if not -count <= call < count:
-        raise ValueError(f"layer {layer!r} is called {count} times; call must be below {count}, got {call}.")
+    if not -count <= whole_number("call", call) < count:
+        raise ValueError(f"layer {layer!r} is called {count} times; call must be {-count} to {count - 1}, got {call}.")
     return name, call % count
 
 
