@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ import torch
 import torchvision
 from captum.attr import LayerFeatureAblation
 from torch import Tensor, nn
+from unchecked import unchecked
 
-from xai_widgets.kernels import ablation, baselines
+from xai_widgets.kernels import ablation, anytime, baselines
 from xai_widgets.kernels.affine import is_affine
+from xai_widgets.kernels.cam import class_cams, grad_cam, smallest_change
 from xai_widgets.kernels.tail import Tail
 
 
@@ -334,3 +337,210 @@ def test_an_accelerator_without_memory_hands_over_to_the_cpu() -> None:
         found = list(ablation.removal_scores(tail, small_accelerator, batch=4))
     delta = torch.cat([scores[:, 0] for _, scores in found]) - score(tail.result)[0, 0]
     torch.testing.assert_close(delta, expected, atol=1e-4, rtol=0)
+
+
+# Tails that are nearly affine
+
+
+class Two(nn.Module):
+    """A large linear output beside a small one that bends, or one on a large bias."""
+
+    def __init__(self, large: float, bend: float, bias: float = 0.0) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 12, 3, 2, 1), nn.ReLU())
+        self.head = nn.Linear(12, 2)
+        self.large, self.bend, self.bias = large, bend, bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, second = self.head(self.features(x).mean((2, 3))).unbind(1)
+        return torch.stack((self.large * first, torch.sigmoid(self.bend * second) + self.bias), 1)
+
+
+@pytest.mark.parametrize(
+    ("large", "bend", "bias"), [(7101.0, 8.0, 0.0), (1.0, 0.5, 0.0), (1e5, 32.0, 0.0), (1.0, 8.0, 1e5)]
+)
+def test_an_output_that_bends_is_seen_beside_a_large_one(large: float, bend: float, bias: float) -> None:
+    torch.manual_seed(0)
+    network = Two(large, bend, bias).eval()
+    inputs = torch.rand(1, 3, 16, 16)
+    tail = Tail(network, "features", inputs)
+    assert not is_affine(tail, lambda result: result, 1)
+    found = ablation.delta_y(tail, lambda result: result, 1)
+    precise = Tail(Two(large, bend, bias).eval().double(), "features", inputs.double())
+    precise.shell.original.load_state_dict({k: v.double() for k, v in network.state_dict().items()})
+    precise = Tail(precise.shell.original, "features", inputs.double())
+    expected = ablation.delta_y(precise, lambda result: result, 1, batch=4)
+    torch.testing.assert_close(found.double(), expected, atol=1e-5 if not bias else 2e-2, rtol=0)
+    cams = class_cams(tail, lambda result: result)[0, 1].double()
+    torch.testing.assert_close(cams, grad_cam(precise, lambda result: result, 1)[0], atol=1e-5, rtol=1e-4)
+
+
+def test_an_output_that_is_constant_is_affine_and_every_class_of_many_is(generator: torch.Generator) -> None:
+    torch.manual_seed(0)
+    for classes in (2, 1000):
+        network = nn.Sequential(
+            nn.Conv2d(3, 64, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, classes)
+        ).eval()
+        with torch.no_grad():
+            network[4].weight[1] = 0  # type: ignore[union-attr, operator, index]
+        tail = Tail(network, "1", torch.rand(1, 3, 16, 16, generator=generator))
+        assert is_affine(tail, lambda result: result)
+        assert is_affine(tail, lambda result: 50 + result[:, 1:2], 0)
+
+
+class Lower(nn.Module):
+    """Computes its maps in bfloat16, and its scores in float32."""
+
+    def __init__(self, bend: bool) -> None:
+        super().__init__()
+        self.features, self.head = nn.Sequential(nn.Conv2d(3, 12, 3, 2, 1), nn.ReLU()), nn.Linear(12, 3)
+        self.bend = bend
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            maps = self.features(x)
+        pooled = maps.float().mean((2, 3))
+        scores: Tensor = self.head(pooled.tanh() if self.bend else pooled)
+        return scores
+
+
+@pytest.mark.parametrize("bend", [True, False])
+def test_maps_in_lower_precision_than_the_scores(bend: bool) -> None:
+    torch.manual_seed(0)
+    tail = Tail(Lower(bend).eval(), "features", torch.rand(1, 3, 16, 16))
+    assert tail.maps.dtype == torch.bfloat16
+    expected = []
+    for index in range(12):
+        maps = tail.maps.clone()
+        maps[:, index] = 0
+        expected.append((tail(maps) - tail.result)[0, 1])
+    found = ablation.delta_y(tail, lambda result: result, 1)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, torch.stack(expected), atol=1e-6, rtol=0)
+    assert ablation.first_order(tail, lambda result: result, 1).dtype == torch.float32
+    cam = grad_cam(tail, lambda result: result, 1)
+    torch.testing.assert_close(class_cams(tail, lambda result: result)[:, 1], cam, atol=1e-3, rtol=0)
+    assert cam.dtype == torch.float32
+
+
+# Bad input
+
+
+def test_a_dead_group_changes_nothing_exactly() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1),
+                            nn.Flatten(), nn.Linear(8, 2)).eval()  # fmt: skip
+    with torch.no_grad():
+        network.get_parameter("0.weight")[[2, 5]] = 0
+        network.get_parameter("0.bias")[[2, 5]] = -1
+    tail = Tail(network, "1", torch.rand(1, 3, 20, 20))
+    masks = torch.zeros(7, 8).bool()
+    masks[3, [2, 5]], masks[4, 5], masks[5, [1, 2]] = True, True, True
+    scores = ablation.group_scores(tail, lambda result: result, masks)
+    assert torch.equal(scores[[0, 1, 2, 3, 4, 6]], tail.result.expand(6, -1))
+    assert not torch.equal(scores[5:6], tail.result)
+    for batch in (1, 3, 8, None):
+        assert not ablation.delta_y(tail, lambda result: result, batch=batch)[[2, 5]].any()
+
+
+BAD_SCORES: dict[str, tuple[Any, type[Exception], str]] = {
+    "one row for all": (lambda y: y[0].sum().reshape(1, 1), ValueError, "one row an image, got 1 for"),
+    "rows twice": (lambda y: torch.cat((y[0], y[0])), ValueError, "one row an image, got"),
+    "no outputs": (
+        lambda y: y[0][:, 0],
+        ValueError,
+        r"must be \(images, outputs\), got shape .*return scores\[:, None\]",
+    ),
+    "whole numbers": (lambda y: y[0].long(), TypeError, r"floating-point numbers.*got torch\.int64"),
+    "no tensor": (lambda y: {"scores": y[0]}, TypeError, "floating-point numbers.*got dict"),
+    "not finite": (lambda y: y[0] * float("nan"), ValueError, "must be finite, got nan at index 0"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_SCORES)
+def test_a_score_that_is_none_is_refused_in_words(tail: Tail, kind: str) -> None:
+    score, error, message = BAD_SCORES[kind]
+    groups = torch.eye(12).bool()
+    calls: list[Any] = [
+        lambda: ablation.delta_y(tail, score, batch=4), lambda: ablation.delta_y(tail, score),
+        lambda: ablation.group_scores(tail, score, groups, batch=3), lambda: ablation.first_order(tail, score),
+        lambda: grad_cam(tail, score, 0), lambda: class_cams(tail, score),
+        lambda: list(anytime.anytime_delta_y(tail, score)), lambda: smallest_change(tail, score, 3.0),
+    ]  # fmt: skip
+    refused = 0
+    for call in calls:
+        try:
+            call()
+        except error as refusal:
+            assert re.search(message, str(refusal)), refusal
+            refused += 1
+        except Exception as other:
+            raise AssertionError(f"{other!r}") from other
+    assert refused >= (len(calls) if kind not in ("one row for all",) else 3)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda t: ablation.delta_y(t, score, "1"), TypeError, "target must be a whole number, got '1'"),
+        (lambda t: ablation.delta_y(t, score, True), TypeError, "target must be a whole number, got True"),
+        (lambda t: ablation.delta_y(t, score, -1), ValueError, "target must be 0 to 0, got -1"),
+        (lambda t: ablation.delta_y(t, score, baseline=0.5), TypeError, "a baseline must be a tensor of numbers"),
+        (lambda t: list(ablation.removal_scores(t, score, torch.tensor([0, 12]))), ValueError, "maps 0 to 11, got 12"),
+        (
+            lambda t: list(ablation.removal_scores(t, score, torch.tensor([[0, 1]]))),
+            TypeError,
+            "a list of maps by index",
+        ),
+        (lambda t: ablation.group_scores(t, score, torch.eye(12)), TypeError, r"masks must be a tensor of bool"),
+        (
+            lambda t: ablation.with_gains(t.maps, torch.full((1, 12), 2.5).double()),
+            ValueError,
+            r"\[0, 2\], got 2\.5 for map 0",
+        ),
+        (
+            lambda t: ablation.with_gains(t.maps, torch.ones(1, 11).double()),
+            ValueError,
+            r"gains must be \(copies, 12 maps\)",
+        ),
+        (
+            lambda t: ablation.delta_error(torch.ones(2, 3), torch.ones(2), torch.ones(1)),
+            ValueError,
+            "as many images, got 2 and 1",
+        ),
+        (lambda t: ablation.delta_error(torch.ones(3), torch.ones(3), torch.ones(3)), ValueError, "axes images, maps"),
+        (
+            lambda t: ablation.roles(torch.ones(2, 3) * float("nan"), torch.ones(2, 3), torch.ones(2)),
+            ValueError,
+            "got nan at",
+        ),
+        (
+            lambda t: ablation.roles(torch.ones(2, 3), torch.ones(2, 1), torch.ones(2)),
+            ValueError,
+            "as many maps, got 3 and 1",
+        ),
+        (lambda t: ablation.first_order(t, lambda y: y[0].detach()), ValueError, "steps that have a gradient"),
+    ],
+)
+def test_bad_input_is_refused_in_words(tail: Tail, call: Any, error: type[Exception], message: str) -> None:
+    with unchecked(), pytest.raises(error, match=message):
+        call(tail)
+
+
+def test_a_score_without_a_gradient_still_has_removals(tail: Tail) -> None:
+    found = ablation.delta_y(tail, lambda y: y[0].detach())
+    torch.testing.assert_close(found, ablation.delta_y(tail, score), atol=1e-12, rtol=0)
+
+
+def test_removals_of_a_map_that_is_not_finite_take_it_away() -> None:
+    maps = torch.ones(1, 3, 2, 2)
+    maps[0, 1] = float("inf")
+    changed = ablation.with_gains(maps, torch.tensor([[1.0, 0.0, 0.5]]))
+    assert changed[0, :, 0, 0].tolist() == [1.0, 0.0, 0.5]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_rounding_of_lower_precision_gets_no_role(dtype: torch.dtype) -> None:
+    score = torch.tensor([0.5], dtype=dtype)
+    change = torch.tensor([[torch.finfo(dtype).eps, -0.5]], dtype=dtype)
+    assert ablation.roles(change, change, score).tolist() == [[0, 3]]

@@ -216,6 +216,81 @@ def test_a_score_above_may_be_out_of_reach() -> None:
     assert found.text == "Not reachable: after maps 2 the score is 1.1, and no map carries it further."
 
 
+class Mixed(nn.Module):
+    """A small random network whose removals do not add up, with a dead map."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.layer = nn.Sequential(nn.Conv2d(3, 7, 3, 2), nn.ReLU())
+            self.mix, self.hidden, self.head = nn.Conv2d(7, 9, 2), nn.Linear(9, 8), nn.Linear(8, 2)
+            for module in (self.mix, self.hidden, self.head):
+                nn.init.normal_(module.weight, std=0.8)
+        with torch.no_grad():
+            self.get_parameter("layer.0.weight")[2] = 0
+            self.get_parameter("layer.0.bias")[2] = -1
+        self.double().eval()
+
+    def rest(self, maps: Tensor) -> Tensor:
+        scores: Tensor = self.head(self.hidden(self.mix(maps).tanh().amax((2, 3))).sigmoid())
+        return scores
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.rest(self.layer(images))
+
+
+def greedy(network: Mixed, maps: Tensor, q: float, target: int, level: Tensor) -> tuple[list[int], list[float]]:
+    """Map by map, every score from maps that are written out; the first of equal ones."""
+    removed: list[int] = []
+
+    def score_without(more: list[int]) -> float:
+        changed = maps.clone()
+        for index in [*removed, *more]:
+            changed[0, index] = level[index]
+        with torch.no_grad():
+            return float(network.rest(changed)[0, target])
+
+    path = [score_without([])]
+    up = q > path[0]
+    while path[-1] < q if up else path[-1] > q:
+        tried = {i: score_without([i]) for i in range(maps.shape[1]) if i not in removed}
+        best = max(tried, key=lambda i: tried[i] if up else -tried[i])
+        if not (tried[best] - path[-1]) * (1 if up else -1) > 1e-6 * max(1.0, abs(path[-1])):
+            break
+        removed.append(best)
+        path.append(tried[best])
+    return removed, path
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_smallest_change_is_that_of_a_literal_greedy_search(seed: int) -> None:
+    network = Mixed(seed)
+    inputs = torch.rand(1, 3, 11, 11, generator=torch.Generator().manual_seed(seed)).double()
+    tail = Tail(network, "layer", inputs)
+    maps, target = network.layer(inputs).detach(), seed % 2
+    y = float(tail.result[0, target])
+    lengths, reached = [], []
+    for level in (None, torch.linspace(0.5, 0, 7).double()):
+        levels = torch.zeros(7).double() if level is None else level
+        for distance in (-9.0, -0.5, -0.2, -0.03, 0.03, 0.2, 0.5, 9.0):
+            q = y + distance
+            removed, path = greedy(network, maps, q, target, levels)
+            found = cam.smallest_change(tail, logits, q, target=target, baseline=level)
+            assert found.maps == tuple(removed)
+            assert found.scores == pytest.approx(path, abs=1e-10)
+            assert found.reached == (path[-1] >= q if distance > 0 else path[-1] <= q)
+            expected = torch.zeros_like(maps[0, 0])
+            for index, before, after in zip(removed, path, path[1:], strict=False):
+                expected = expected + abs(after - before) * maps[0, index]
+            torch.testing.assert_close(found.saliency, expected, atol=1e-10, rtol=0)
+            lengths.append(len(removed))
+            reached.append(found.reached)
+    assert max(lengths) >= 3
+    assert any(reached)
+    assert not all(reached)
+
+
 def test_joint_removals_are_computed_not_added() -> None:
     found = change(-0.1, together=True)  # 0.15 - 0.2: without map 0 or 1 the product is gone, the other adds nothing
     assert (found.maps, found.reached) == ((0,), True)

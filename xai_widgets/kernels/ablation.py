@@ -7,10 +7,7 @@ Reference: Truong, Pesenti and Hasson, 2024, arXiv 2409.16292; gains generalise 
 
 from __future__ import annotations
 
-import copy
-import warnings
 from collections.abc import Callable, Iterator
-from time import perf_counter
 from typing import Any
 
 import torch
@@ -18,14 +15,16 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from xai_widgets.kernels.affine import is_affine
-from xai_widgets.kernels.checks import check_finite, check_target
+from xai_widgets.kernels.batches import Step, at_once, check_batch, on_tail
+from xai_widgets.kernels.checks import check_finite, check_same, check_target, scores_from
 from xai_widgets.kernels.tail import Tail
 
 Score = Callable[[Any], Tensor]  # the network's return value -> (n k)
 Baseline = Float[Tensor, " maps"] | Float[Tensor, "maps rows columns"] | None
-Step = Callable[[], None] | None
 
-TOLERANCE = {torch.float64: 1e-6}  # batching alone moves a float32 score by up to 1.5e-5
+# Of max(1, |y|): batching alone moves a float32 score by up to 1.5e-5, a bfloat16 score by 1e-3 and more.
+TOLERANCE = {torch.float64: 1e-6, torch.float32: 2e-5, torch.float16: 2e-3, torch.bfloat16: 2e-2}
+WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 ROLES = (
     "neutral",
     "helpful, raises the score",
@@ -33,7 +32,6 @@ ROLES = (
     "harmful, raises the score",
     "harmful, lowers the score",
 )
-WORKING_SET = 32 * 2**20  # bytes of changed copies that are in memory at once; more was slower on every CPU tried
 
 
 def with_gains(
@@ -41,22 +39,40 @@ def with_gains(
     gains: Float[Tensor, "m c"],
     baseline: Baseline = None,
 ) -> Float[Tensor, "b c h w"]:
-    """Maps times their gains, towards the baseline (zero): g A + (1 - g) b. Gain 1 is A, bit by bit."""
-    changed = maps * gains[:, :, None, None]
+    """Maps times their gains, towards the baseline (zero): g A + (1 - g) b. Gain 1 is A, bit by bit.
+
+    Raises:
+        ValueError: a gain outside [0, 2], a number of gains that is not that of the maps.
+    """
+    _check_gains(gains, maps)
+    gain = gains[:, :, None, None]
+    changed = torch.where(gain == 0, 0, maps * gain)  # also of a map that is not finite
     if baseline is not None:
         changed = changed + (1 - gains)[:, :, None, None] * level_of(baseline, maps)
     return changed
 
 
+def _check_gains(gains: Tensor, maps: Tensor) -> None:
+    if gains.dim() != 2 or gains.shape[1] != maps.shape[1]:
+        raise ValueError(f"gains must be (copies, {maps.shape[1]} maps), got shape {tuple(gains.shape)}.")
+    if not bool(((gains >= 0) & (gains <= 2)).all()):
+        wrong = ~((gains >= 0) & (gains <= 2))
+        row, index = wrong.nonzero()[0].tolist()
+        raise ValueError(f"gains must lie in [0, 2], got {gains[row, index].item()} for map {index}.")
+
+
 def level_of(baseline: Baseline, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "#c #h #w"]:
-    """The baseline so that it broadcasts over maps.
+    """The baseline so that it broadcasts over maps, in their precision.
 
     Raises:
         ValueError: an axis differs from that of the maps, or a value is not finite.
     """
     if baseline is None:
         return maps.new_zeros(1, 1, 1)
-    level = baseline[:, None, None] if baseline.dim() == 1 else baseline
+    if not isinstance(baseline, Tensor) or not (baseline.is_floating_point() or baseline.dtype in WHOLE):
+        given = baseline.dtype if isinstance(baseline, Tensor) else type(baseline).__name__
+        raise TypeError(f"a baseline must be a tensor of numbers, (maps) or (maps, rows, columns), got {given}.")
+    level = (baseline[:, None, None] if baseline.dim() == 1 else baseline).to(maps)
     if level.dim() != 3:
         raise ValueError(f"a baseline must be (maps) or (maps, rows, columns), got shape {tuple(baseline.shape)}.")
     for name, size, wanted in zip(("maps", "rows", "columns"), level.shape, maps.shape[1:], strict=True):
@@ -71,14 +87,6 @@ def dead(maps: Float[Tensor, "n c h w"], baseline: Baseline = None) -> Bool[Tens
     return (maps == level_of(baseline, maps)).flatten(2).all(2)
 
 
-def working_set(device: torch.device) -> int:
-    """Bytes of changed copies at once: a share of what an accelerator has left, little on a CPU, where it is faster."""
-    if device.type == "cpu" or not hasattr(torch.accelerator, "get_memory_info"):
-        return WORKING_SET
-    free, _ = torch.accelerator.get_memory_info(device)
-    return max(WORKING_SET, free // 8)
-
-
 def removal_scores(
     tail: Tail,
     score: Score,
@@ -87,6 +95,7 @@ def removal_scores(
     baseline: Baseline = None,
     batch: int | None = None,
     seconds: float | None = None,
+    step: Step = None,
 ) -> Iterator[tuple[Int[Tensor, " b"], Float[Tensor, "b k"]]]:
     """The scores without one map each, for one image, a micro-batch at a time.
 
@@ -94,34 +103,21 @@ def removal_scores(
         order: which maps, in which order; all by index if left out.
         batch: copies at once; found from the memory of the layer, and halved when memory runs out, if left out.
         seconds: how long a micro-batch may take; the number of copies follows what was measured.
+        step: called before each micro-batch; may raise to cancel.
     """
     maps = _one_image(tail)
-    order = torch.arange(maps.shape[1], device=maps.device) if order is None else order
-    bytes_of_copy = maps.nbytes * 4
-    most = max(1, working_set(maps.device) // max(bytes_of_copy, 1))
-    size = batch or min(len(order), most)
-    if seconds is not None and batch is None:
-        size = min(size, 8)
-    done = 0
-    while done < len(order):
-        index = order[done : done + size]
-        began = perf_counter()
-        try:
-            with torch.inference_mode():
-                scores = score(tail(_without(maps, index, baseline)))
-        except torch.OutOfMemoryError:
-            if size == 1:
-                tail, home = _last_resort(tail), maps.device
-                rest = removal_scores(tail, score, order[done:].cpu(), baseline=_on_cpu(baseline), seconds=seconds)
-                yield from ((index.to(home), scores.to(home)) for index, scores in rest)
-                return
-            size = max(1, size // 2)
-            continue
-        done += len(index)
-        if seconds is not None and batch is None:
-            spent = max(perf_counter() - began, 1e-4)
-            size = max(1, min(int(len(index) * min(seconds / spent, 4.0)), most))
-        yield index, scores
+    check_batch(batch)
+    order = torch.arange(maps.shape[1], device=maps.device) if order is None else _checked(order, maps)
+    level = level_of(baseline, maps)
+
+    def run(tail: Tail, start: int, end: int) -> Tensor:
+        place = tail.maps.device
+        with torch.inference_mode():
+            return scores_from(score, tail.without(order[start:end].to(place), level.to(place)), end - start)
+
+    size = batch or at_once(tail.sparse.bytes_of_copy, maps.device)
+    for start, end, scores in on_tail(tail, len(order), size, run, step=step, seconds=seconds):
+        yield order[start:end], scores
 
 
 def delta_y(
@@ -131,20 +127,22 @@ def delta_y(
     *,
     baseline: Baseline = None,
     batch: int | None = None,
+    step: Step = None,
 ) -> Float[Tensor, " c"]:
     """Change of one score when each map is removed; positive: the map lowered the score.
 
     One backward pass where the tail is affine, else one copy a map. captum's LayerFeatureAblation gives the negative.
     """
     maps = _one_image(tail)
-    scores = score(tail.result)
-    check_target(target, scores.shape[1])
-    if batch is None and is_affine(tail, score):
+    scores = own_scores(tail, score)
+    target = check_target(target, scores.shape[1])
+    check_batch(batch)
+    if batch is None and is_affine(tail, score, target, step=step):
         return first_order(tail, score, target, baseline=baseline)
     y = scores[0, target]
-    change = maps.new_zeros(maps.shape[1])
+    change = scores.new_zeros(maps.shape[1])
     alive = (~dead(maps, baseline)[0]).nonzero().flatten()
-    for index, scores in removal_scores(tail, score, alive, baseline=baseline, batch=batch):
+    for index, scores in removal_scores(tail, score, alive, baseline=baseline, batch=batch, step=step):
         change[index] = scores[:, target] - y
     return change
 
@@ -166,6 +164,9 @@ def group_scores(
         step: called before each batch; may raise to cancel.
     """
     maps = _one_image(tail)
+    if not isinstance(masks, Tensor) or masks.dtype != torch.bool or masks.dim() != 2:
+        given = f"{masks.dtype} {tuple(masks.shape)}" if isinstance(masks, Tensor) else type(masks).__name__
+        raise TypeError(f"masks must be a tensor of bool, (groups, maps), got {given}.")
     if masks.shape[1] != maps.shape[1]:
         raise ValueError(
             f"masks must have as many maps as layer {tail.layer!r}, got {masks.shape[1]} for {maps.shape[1]}."
@@ -179,22 +180,19 @@ def place_scores(
 ) -> Float[Tensor, "m k"]:
     """The scores with the level wherever a mask holds, for one image."""
     maps = _one_image(tail)
-    size = batch or max(1, working_set(maps.device) // max(maps.nbytes * 4, 1))
-    parts, done = [score(tail.result)[:0]], 0
-    while done < len(masks):
-        if step is not None:
-            step()
-        try:
-            with torch.inference_mode():
-                some = score(tail(torch.where(masks[done : done + size], level, maps)))
-        except torch.OutOfMemoryError:
-            if size == 1:
-                raise
-            size = max(1, size // 2)
-            continue
-        parts.append(some)
-        done += len(some)
-    return torch.cat(parts)
+    check_batch(batch)
+
+    def run(tail: Tail, start: int, end: int) -> Tensor:
+        place = tail.maps.device
+        with torch.inference_mode():
+            changed = torch.where(masks[start:end].to(place), level.to(place), tail.maps)
+            scores = scores_from(score, tail(changed), end - start)
+            same = (changed == tail.maps).flatten(1).all(1, keepdim=True)  # dead maps: exactly what it was
+            return torch.where(same, score(tail.result), scores)
+
+    size = batch or at_once(4 * maps.nbytes, maps.device)
+    y = own_scores(tail, score)
+    return torch.cat([y[:0], *(scores for _, _, scores in on_tail(tail, len(masks), size, run, step=step))])
 
 
 def probabilities(score: Score) -> Score:
@@ -202,7 +200,7 @@ def probabilities(score: Score) -> Score:
 
     def softmax(result: Any) -> Tensor:
         logits = score(result)
-        if logits.shape[1] < 2:
+        if logits.dim() != 2 or logits.shape[1] < 2:
             raise ValueError("a probability needs the logits of at least 2 classes, got one score.")
         return logits.softmax(1)
 
@@ -216,10 +214,14 @@ def first_order(tail: Tail, score: Score, target: int = 0, *, baseline: Baseline
     """
     with torch.inference_mode(False), torch.enable_grad():
         leaf = _one_image(tail).detach().clone().requires_grad_()
-        y = score(tail(leaf))[0, target]
-        (gradient,) = torch.autograd.grad(y, leaf)
+        scores = scores_from(score, tail(leaf), 1)
+        target = check_target(target, scores.shape[1])
+        check_finite("the scores", scores.detach())
+        if not scores.requires_grad:
+            raise ValueError("the score must depend on the layer's maps by steps that have a gradient, got a constant.")
+        (gradient,) = torch.autograd.grad(scores[0, target], leaf)
         removed = leaf.detach() - level_of(baseline, leaf.detach())
-        return -(gradient * removed).sum((0, 2, 3))
+        return -(gradient.to(scores.dtype) * removed).sum((0, 2, 3))
 
 
 def delta_error(
@@ -228,7 +230,7 @@ def delta_error(
     rating: Float[Tensor, " n"],
 ) -> Float[Tensor, "n c"]:
     """Growth of the absolute error when a map is removed; positive: the map helps."""
-    check_finite("ratings", rating)
+    _check_rows(delta_y, scores=score, ratings=rating)
     residual = (score - rating)[:, None]
     return (residual + delta_y).abs() - residual.abs()
 
@@ -239,7 +241,10 @@ def roles(
     score: Float[Tensor, " n"],
 ) -> Int[Tensor, "n c"]:
     """Which of `ROLES` each map has; neutral where the error moves by no more than rounding."""
-    tolerance = TOLERANCE.get(delta_y.dtype, 2e-5) * score.abs().clamp_min(1)[:, None]
+    _check_rows(delta_y, scores=score)
+    check_same(("delta y", delta_y), ("delta error", delta_error), ("images", "maps"))
+    check_finite("delta error", delta_error)
+    tolerance = TOLERANCE[delta_y.dtype] * score.abs().clamp_min(1)[:, None]
     harmful = torch.where(delta_error < 0, 2, 0)
     role = 1 + (delta_y > 0).long() + harmful
     return torch.where(delta_error.abs() <= tolerance, 0, role)
@@ -247,35 +252,42 @@ def roles(
 
 def one_sided(delta_y: Float[Tensor, "n c"], residual: Float[Tensor, " n"]) -> Bool[Tensor, " n"]:
     """Is every |delta y| at most |r|? Then delta error is sign(r) delta y, and all helpful maps push the same way."""
+    _check_rows(delta_y, residuals=residual)
     return (delta_y.abs() <= residual.abs()[:, None]).all(1)
 
 
-def _last_resort(tail: Tail) -> Tail:
-    """The same tail on the CPU, where an accelerator does not hold even one copy."""
-    if tail.maps.device.type == "cpu":
-        raise torch.OutOfMemoryError(f"one copy of the maps of layer {tail.layer!r} does not fit into memory.")
-    warnings.warn(
-        f"the memory of {tail.maps.device} does not hold one copy of layer {tail.layer!r}; the CPU goes on.",
-        RuntimeWarning,
-        stacklevel=3,
-    )
-    network = copy.deepcopy(tail.shell.original).to("cpu")
-    return Tail(network, tail.layer, tail.inputs.cpu(), call=tail.structure.target[1])
+def own_scores(tail: Tail, score: Score) -> Float[Tensor, "n k"]:
+    """The scores of the images as they are.
+
+    Raises:
+        ValueError: one is not finite; see `checks.scores_from`.
+    """
+    scores = scores_from(score, tail.result, len(tail.inputs))
+    check_finite("the score", scores)
+    return scores
 
 
-def _on_cpu(baseline: Baseline) -> Baseline:
-    return None if baseline is None else baseline.cpu()
+def _checked(order: Any, maps: Tensor) -> Int[Tensor, " i"]:
+    order = torch.as_tensor(order, device=maps.device)
+    if order.dim() != 1 or order.dtype not in WHOLE:
+        raise TypeError(f"order must be a list of maps by index, got {order.dtype} {tuple(order.shape)}.")
+    wrong = (order < 0) | (order >= maps.shape[1])
+    if bool(wrong.any()):
+        raise ValueError(f"order must name maps 0 to {maps.shape[1] - 1}, got {int(order[wrong][0])}.")
+    return order.long()
+
+
+def _check_rows(delta_y: Tensor, **values: Tensor) -> None:
+    """One value an image beside the effects of its maps."""
+    if delta_y.dim() != 2:
+        raise ValueError(f"delta y must have the axes images, maps, got shape {tuple(delta_y.shape)}.")
+    check_finite("delta y", delta_y)
+    for name, value in values.items():
+        check_same(("delta y", delta_y[:, 0]), (name, value), ("images",))
+        check_finite(name, value)
 
 
 def _one_image(tail: Tail) -> Tensor:
     if len(tail.inputs) != 1:
         raise ValueError(f"removals take the tail of one image, got one of {len(tail.inputs)}.")
     return tail.maps
-
-
-def _without(maps: Tensor, index: Tensor, baseline: Tensor | None) -> Tensor:
-    changed = maps.repeat(len(index), 1, 1, 1)
-    rows = torch.arange(len(index), device=maps.device)
-    level = level_of(baseline, maps)
-    changed[rows, index] = level if baseline is None else level[index]
-    return changed

@@ -6,9 +6,16 @@ from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-AFFINE = {torch.float32: 1e-5, torch.float64: 1e-12}  # distance from an affine tail, of the largest score
+from xai_widgets.kernels.batches import at_once, in_batches, ran_out_of_memory
+from xai_widgets.kernels.checks import scores_from
+from xai_widgets.kernels.tail.results import unit_of as unit_of
+
+AFFINE = {torch.float32: 1e-5, torch.float64: 1e-12}  # distance from an affine tail, of an output's own range
+PROBES = 8  # so many that no output of thousands is small on all of them
+FAR = 64.0
 
 
 @runtime_checkable
@@ -21,49 +28,114 @@ class Replayable(Protocol):
     def __call__(self, maps: Tensor) -> Any: ...
 
 
-def unit_of(maps: Tensor) -> float:
-    """A power of two about as large as the largest value, so that probes of that size round nothing."""
-    return float(2.0 ** int(torch.frexp(maps.abs().amax().clamp(1e-3, 1e6)).exponent))
-
-
-def is_affine(tail: Replayable, score: Callable[[Any], Tensor], *, step: Callable[[], None] | None = None) -> bool:
+def is_affine(
+    tail: Replayable,
+    score: Callable[[Any], Tensor],
+    target: int | None = None,
+    *,
+    step: Callable[[], None] | None = None,
+) -> bool:
     """Tried on the maps themselves and on random ones of both signs and of two sizes; every score must agree.
 
-    Costs at most seven passes of the tail and one back, four where it is not affine.
+    Each output is held against its own range, so that a small one that bends is not lost beside a large one. Where an
+    output's rounding hides its range (a bias of 1e5), no is the answer.
+
+    Args:
+        target: the one output whose slope at the maps is tried; a random sum of all if left out.
+        step: called before the passes; may raise to cancel.
     """
     maps = tail.maps.detach()
     if maps.dtype not in AFFINE:
         return False
+    try:
+        return _is_affine(tail, score, maps, target, step)
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        return False  # not to be tried here
+
+
+def _is_affine(
+    tail: Replayable,
+    score: Callable[[Any], Tensor],
+    maps: Float[Tensor, "n c h w"],
+    target: int | None,
+    step: Callable[[], None] | None,
+) -> bool:
     if step is not None:
         step()
+    noises, zero = _noises(maps), torch.zeros_like(maps)
+    origin, own, one, with_one = _scores(tail, score, [zero, maps, noises[0], maps + noises[0]])
+    size = torch.stack((origin, own, one, with_one)).abs().amax()
+    if not bool(((own + one - with_one - origin).abs() <= AFFINE[maps.dtype] * size).all()):
+        return False
+    if step is not None:
+        step()
+    near = _scores(tail, score, noises)
+    both = _scores(tail, score, [maps + noise for noise in noises])
+    back = _scores(tail, score, [-noise for noise in noises])
+    far = _scores(tail, score, [FAR * noise for noise in noises])
+    beyond = _scores(tail, score, [-FAR * noise for noise in noises])
+    moved = near - origin
+    scale = moved.square().mean(0).sqrt()
+    rounding = 8 * torch.finfo(scale.dtype).eps * torch.stack((near, both, back)).abs().amax((0, 1))
+    if bool(((scale > 0) & (rounding > 1e-4 * scale)).any()):
+        return False
+    bends = (
+        own + near - both - origin,
+        near + back - 2 * origin,
+        (far - origin) / FAR - moved,
+        (far + beyond - 2 * origin) / FAR,
+    )
+    if not bool((torch.stack(bends).abs() <= AFFINE[maps.dtype] * scale + rounding).all()):
+        return False
+    return _has_that_slope(tail, score, ((noises[0], moved[0]), (maps, own - origin)), scale + rounding, target)
+
+
+def _noises(maps: Float[Tensor, "n c h w"]) -> list[Tensor]:
+    """Of both signs, about as large as the maps; with a level a map, or pooling would leave little of them."""
     generator = torch.Generator().manual_seed(0)
-    places = torch.randn(1, *maps.shape[1:], generator=generator)
-    levels = 4 * torch.randn(1, maps.shape[1], 1, 1, generator=generator)  # or pooling would leave little of the noise
-    noise = (unit_of(maps) * (places + levels)).to(maps)
-    zero = torch.zeros_like(maps)
+    noises = []
+    for _ in range(PROBES):
+        places = torch.randn(1, *maps.shape[1:], generator=generator)
+        levels = 4 * torch.randn(1, maps.shape[1], 1, 1, generator=generator)
+        noises.append((unit_of(maps) * (places + levels)).to(maps).expand_as(maps))
+    return noises
+
+
+def _scores(tail: Replayable, score: Callable[[Any], Tensor], probes: list[Tensor]) -> Float[Tensor, "p n k"]:
+    """Of each probe; several at once where the tail is that of one image."""
+    one = len(probes[0]) == 1
+
+    def run(start: int, end: int) -> Tensor:
+        some = torch.cat(probes[start:end])
+        scores = scores_from(score, tail(some), len(some))
+        return scores[:, None] if one else scores[None]
+
+    size = at_once(4 * probes[0].nbytes, probes[0].device) if one else 1
     with torch.inference_mode():
-        origin, own, there, both = (score(tail(some)) for some in (zero, maps, zero + noise, maps + noise))
-        size = torch.stack((origin, own, there, both)).abs().amax()
-        if not bool(((own + there - both - origin).abs() <= AFFINE[maps.dtype] * size).all()):
-            return False
-        back, far, beyond = (score(tail(some)) for some in (zero - noise, zero + 64 * noise, zero - 64 * noise))
-        bends = (there + back - 2 * origin, (far - origin) / 64 - (there - origin), (far + beyond - 2 * origin) / 64)
-        size = torch.stack((origin, own, there, both, back, far / 64, beyond / 64)).abs().amax()
-        if not all(bool((bend.abs() <= AFFINE[maps.dtype] * size).all()) for bend in bends):
-            return False
-    return _has_that_slope(tail, score, ((noise, there - origin), (maps, own - origin)), float(size))
+        return torch.cat([scores for _, _, scores in in_batches(len(probes), size, run)])
 
 
 def _has_that_slope(
-    tail: Replayable, score: Callable[[Any], Tensor], moves: tuple[tuple[Tensor, Tensor], ...], size: float
+    tail: Replayable,
+    score: Callable[[Any], Tensor],
+    moves: tuple[tuple[Tensor, Tensor], ...],
+    scale: Float[Tensor, "n k"],
+    target: int | None,
 ) -> bool:
     """Does the gradient at the maps predict each move? It does not where the tail bends in a small place of its own."""
     with torch.inference_mode(False), torch.enable_grad():
         leaf = tail.maps.detach().clone().requires_grad_()
         scores = score(tail(leaf))
+        if not scores.requires_grad:
+            return False
         weights = torch.randn(scores.shape[1], generator=torch.Generator().manual_seed(1)).to(scores)
+        if target is not None:
+            weights = (torch.arange(len(weights), device=weights.device) == target).to(scores)
+        weights = weights / torch.where(scale > 0, scale, 1)  # each output counts as much
         (slope,) = torch.autograd.grad((scores * weights).sum(), leaf)
-    tolerance = 10 * AFFINE[leaf.dtype] * size * float(weights.abs().sum())
+    tolerance = 10 * AFFINE[leaf.dtype] * (weights * scale).norm(dim=1)
     return all(
         bool((((slope * move).flatten(1).sum(1) - (change * weights).sum(1)).abs() <= tolerance).all())
         for move, change in moves

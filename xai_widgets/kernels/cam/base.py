@@ -15,9 +15,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from xai_widgets.kernels.affine import Replayable as Replayable
+from xai_widgets.kernels.batches import Step as Step
+from xai_widgets.kernels.checks import check_finite, check_target, scores_from
 
 Score = Callable[[Any], Tensor]
-Step = Callable[[], None] | None
 
 
 def grad_cam(
@@ -56,9 +57,14 @@ def replayed(
     tail: Replayable,
     score: Callable[[Any], Tensor],
     maps: Float[Tensor, "n c h w"] | None,
+    *,
+    patches: bool = False,
 ) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n ..."]]:
+    """A leaf of the maps, and the scores of them, (n k), or those of patches, (n rows columns)."""
     leaf = (tail.maps if maps is None else maps).detach().clone().requires_grad_()
-    y = score(tail(leaf))
+    result = tail(leaf)
+    y = score(result) if patches else scores_from(score, result, len(leaf))
+    check_finite("the scores", y.detach())
     if not y.requires_grad:
         raise ValueError("the score must depend on the layer's maps by steps that have a gradient, got a constant.")
     return leaf, y
@@ -80,12 +86,18 @@ def cam_at(
 ) -> Float[Tensor, "n h w"]:
     size = cotangent.abs().amax(1, keepdim=True)
     slope = slope_of(leaf, y, cotangent / torch.where(size > 0, size, 1))
-    return torch.einsum("nchw,nc->nhw", leaf.detach(), slope.mean((2, 3))) * size[..., None]
+    wide = torch.promote_types(leaf.dtype, y.dtype)  # of a network that computes in lower precision inside
+    return torch.einsum("nchw,nc->nhw", leaf.detach().to(wide), slope.to(wide).mean((2, 3))) * size[..., None]
 
 
 def one_hot(target: Tensor | int, y: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
     classes = torch.arange(y.shape[1], device=y.device)
-    chosen = torch.as_tensor(target, device=y.device).expand(len(y))
-    if bool(((chosen < 0) | (chosen >= len(classes))).any()):
-        raise ValueError(f"target must be 0 to {len(classes) - 1}, got {target}.")
+    if isinstance(target, Tensor) and target.dim() == 1 and not target.is_floating_point():
+        if len(target) != len(y):
+            raise ValueError(f"target must have one class an image, got {len(target)} for {len(y)}.")
+        for one in target.tolist():
+            check_target(one, len(classes))
+        chosen = target.to(y.device)
+    else:
+        chosen = torch.full((len(y),), check_target(target, len(classes)), device=y.device)
     return (chosen[:, None] == classes).to(y.dtype)

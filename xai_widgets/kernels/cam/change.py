@@ -14,7 +14,7 @@ from torch import Tensor
 
 from xai_widgets.kernels.ablation import TOLERANCE, Baseline, dead, group_scores
 from xai_widgets.kernels.cam.base import Score, Step
-from xai_widgets.kernels.checks import check_finite, check_target
+from xai_widgets.kernels.checks import check_target
 from xai_widgets.kernels.saliency import weighted_sum
 from xai_widgets.kernels.tail import Tail
 
@@ -31,6 +31,8 @@ class SmallestChange(NamedTuple):
     def text(self) -> str:
         """One line for the reader."""
         path = ", ".join(map(str, self.maps)) or "none"
+        if self.reached and not self.maps:
+            return f"The score is {self.scores[0]:.4g} as it is; nothing has to be removed."
         if self.reached:
             return f"Without maps {path} the score is {self.scores[-1]:.4g} (found greedily, not always the fewest)."
         return f"Not reachable: after maps {path} the score is {self.scores[-1]:.4g}, and no map carries it further."
@@ -60,11 +62,10 @@ def smallest_change(
         raise ValueError(f"the other score must be finite, got {q}.")
     none = torch.zeros(1, tail.maps.shape[1], dtype=torch.bool, device=tail.maps.device)
     scores = group_scores(tail, score, none, baseline=baseline, step=step)
-    check_target(target, scores.shape[1])
-    check_finite("the score", scores[:, target])
+    target = check_target(target, scores.shape[1])
     y = float(scores[0, target])
     way = math.copysign(1, q - y)
-    tolerance = TOLERANCE.get(scores.dtype, 2e-5)
+    tolerance = TOLERANCE[scores.dtype]
     left = (~dead(tail.maps, baseline)[0]).nonzero().flatten()
     removed, path = none, [y]
     order: list[int] = []

@@ -14,10 +14,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from xai_widgets.kernels.affine import AFFINE, is_affine, unit_of
-from xai_widgets.kernels.cam.base import Replayable, Score, Step, cam_of, one_hot, recording, replayed
+from xai_widgets.kernels.batches import Step, at_once, check_batch, in_batches, on_tail
+from xai_widgets.kernels.cam.base import Replayable, Score, cam_of, one_hot, recording, replayed
+from xai_widgets.kernels.checks import check_same, check_target, scores_from
 from xai_widgets.kernels.saliency import signed_scale
-
-WORKING_SET = 32 * 2**20  # bytes of copies that are in memory at once
+from xai_widgets.kernels.tail import Tail
 
 
 def contrast_weights(logits: Float[Tensor, "n k"], q: int) -> Float[Tensor, "n k"]:
@@ -26,8 +27,8 @@ def contrast_weights(logits: Float[Tensor, "n k"], q: int) -> Float[Tensor, "n k
     w = softmax - one_hot(q), with w_q as minus the sum of the others: for a confident network 1 - p_q is 0 in
     float32, the sum is not. So q may be the predicted class ("why not with 100 % confidence?").
     """
-    if not 0 <= q < logits.shape[1]:
-        raise ValueError(f"the contrast class must be 0 to {logits.shape[1] - 1}, got {q}.")
+    _check_classes(logits)
+    q = check_target(q, logits.shape[1], "the contrast class")
     is_q = torch.arange(logits.shape[1], device=logits.device) == q
     others = logits.log_softmax(1).exp().where(~is_q, logits.new_zeros(()))
     return torch.where(is_q, -others.sum(1, keepdim=True), others)
@@ -71,11 +72,12 @@ def class_cams(
         batch: copies at once; found from the memory of the layer if left out.
         step: called before each batch; may raise to cancel.
     """
+    check_batch(batch)
     with torch.inference_mode(False), torch.no_grad():
         weights = _affine_weights(tail, score, batch, step)
     if weights is None:
         weights = _slopes(tail, score, batch, step)
-    return torch.einsum("nkc,nchw->nkhw", weights, tail.maps.detach())
+    return torch.einsum("nkc,nchw->nkhw", weights, tail.maps.detach().to(weights.dtype))
 
 
 def all_contrasts(
@@ -83,7 +85,8 @@ def all_contrasts(
 ) -> Float[Tensor, "n k h w"]:
     """Why what is predicted, rather than Q? For every class Q, from the Grad-CAMs of all classes."""
     with torch.no_grad():
-        logits = score(tail(tail.maps))
+        logits = scores_from(score, tail(tail.maps), len(tail.maps))
+        _check_classes(logits)
     return contrasts_of(class_cams(tail, score, batch=batch, step=step), logits)
 
 
@@ -93,12 +96,17 @@ def contrasts_of(cams: Float[Tensor, "n k h w"], logits: Float[Tensor, "n k"]) -
     Written with D_c = CAM_c - CAM_P for the predicted class P, as sum over c != P of p_c D_c, minus D_Q: so it stays
     exact for Q = P in a confident network, where 1 - p_P is 0.
     """
-    if logits.shape[1] < 2:
-        raise ValueError("a contrast of classes needs the logits of at least 2 classes, got one score.")
+    _check_classes(logits)
+    check_same(("the maps of classes", cams[:, :, 0, 0]), ("the logits", logits), ("images", "classes"))
     predicted = logits.argmax(1, keepdim=True)
     distance = cams - cams.take_along_dim(predicted[..., None, None], 1)
     share = logits.log_softmax(1).exp()  # D_P is 0 and leaves p_P out
     return torch.einsum("nk,nkhw->nhw", share, distance)[:, None] - distance
+
+
+def _check_classes(logits: Tensor) -> None:
+    if logits.shape[1] < 2:
+        raise ValueError("a contrast of classes needs the logits of at least 2 classes, got one score.")
 
 
 class Uncertainty(NamedTuple):
@@ -131,17 +139,27 @@ def _affine_weights(tail: Replayable, score: Score, batch: int | None, step: Ste
     count, (height, width) = maps.shape[1], maps.shape[2:]
     unit = unit_of(maps)
     origin = score(tail(torch.zeros_like(maps)))
-    size = batch or max(1, WORKING_SET // max(maps[0].nbytes, 1))
     probes = unit * torch.eye(count, dtype=maps.dtype, device=maps.device)
-    parts = []
-    for some in probes.split(size if len(maps) == 1 else 1):
-        if step is not None:
-            step()
+
+    def run(tail: Replayable, start: int, end: int) -> Tensor:
+        some = probes[start:end].to(tail.maps.device)
         constant = some[:, :, None, None].expand(max(len(maps), len(some)), -1, height, width)
-        rows = (score(tail(constant)) - origin) / unit
-        parts.append(rows[None] if len(maps) == 1 else rows[:, None])
+        rows = (score(tail(constant)) - origin.to(some.device)) / unit
+        return rows[None] if len(maps) == 1 else rows[:, None]
+
+    size = (batch or at_once(maps.nbytes, maps.device)) if len(maps) == 1 else 1
+    parts = _in_batches(tail, count, size, run, step)
     weights = torch.cat(parts, 1).mT / (height * width)
     return weights if _agrees(tail, score, weights) else None
+
+
+def _in_batches(
+    tail: Replayable, count: int, size: int, run: Callable[[Any, int, int], Tensor], step: Step
+) -> list[Tensor]:
+    """On the CPU at last only with the tail of one image, which can be made anew there."""
+    if isinstance(tail, Tail) and len(tail.inputs) == 1:
+        return [part for _, _, part in on_tail(tail, count, size, run, step=step)]
+    return [part for _, _, part in in_batches(count, size, lambda start, end: run(tail, start, end), step=step)]
 
 
 def _agrees(tail: Replayable, score: Score, weights: Float[Tensor, "n k c"]) -> bool:
@@ -149,26 +167,39 @@ def _agrees(tail: Replayable, score: Score, weights: Float[Tensor, "n k c"]) -> 
     with recording():
         leaf, y = replayed(tail, score, None)
         asked = torch.randn(y.shape[1], generator=torch.Generator().manual_seed(1)).to(y)
-        (slope,) = torch.autograd.grad(y, leaf, asked.expand_as(y))
-    found, expected = slope.mean((2, 3)), torch.einsum("k,nkc->nc", asked, weights)
+        size = weights.norm(dim=2)  # so that each class counts as much
+        asked = asked / torch.where(size > 0, size, 1)
+        (slope,) = torch.autograd.grad(y, leaf, asked)
+    found, expected = slope.mean((2, 3)), torch.einsum("nk,nkc->nc", asked, weights)
     return bool(((found - expected).abs() <= 10 * AFFINE[weights.dtype] * found.abs().amax()).all())
 
 
 def _slopes(tail: Replayable, score: Score, batch: int | None, step: Step) -> Float[Tensor, "n k c"]:
     """The same by a backward pass for each class: copies of one image with a class each, or class by class."""
     maps = tail.maps.detach()
+    if len(maps) > 1:
+        return _slopes_of_batch(tail, score, step)
+    with torch.no_grad():
+        classes = scores_from(score, tail.result if isinstance(tail, Tail) else tail(maps), 1).shape[1]
+
+    def run(tail: Replayable, start: int, end: int) -> Tensor:
+        with recording():
+            leaf, y = replayed(tail, score, tail.maps.detach().expand(end - start, -1, -1, -1))
+            chosen = torch.arange(start, end, device=y.device)
+            (slope,) = torch.autograd.grad(y.gather(1, chosen[:, None]).sum(), leaf)
+            return slope.to(torch.promote_types(leaf.dtype, y.dtype)).mean((2, 3))[None]
+
+    size = batch or at_once(4 * maps.nbytes, maps.device)
+    return torch.cat(_in_batches(tail, classes, size, run, step), 1)
+
+
+def _slopes_of_batch(tail: Replayable, score: Score, step: Step) -> Float[Tensor, "n k c"]:
     with recording():
         leaf, y = replayed(tail, score, None)
-        classes = y.shape[1]
-        size = (batch or max(1, WORKING_SET // max(4 * maps[0].nbytes, 1))) if len(maps) == 1 else 1
-        parts = []
-        for some in torch.arange(classes, device=maps.device).split(size):
-            if step is not None:
-                step()
-            if len(some) > 1:
-                leaf, y = replayed(tail, score, maps.expand(len(some), -1, -1, -1))
-            asked = y.gather(1, some.expand(len(y), 1) if len(some) == 1 else some[:, None])
-            (slope,) = torch.autograd.grad(asked.sum(), leaf, retain_graph=len(some) == 1)
-            means = slope.mean((2, 3))
-            parts.append(means[None] if len(maps) == 1 else means[:, None])
-    return torch.cat(parts, 1)
+        wide = torch.promote_types(leaf.dtype, y.dtype)
+
+        def run(start: int, end: int) -> Tensor:
+            (slope,) = torch.autograd.grad(y[:, start].sum(), leaf, retain_graph=True)
+            return slope.to(wide).mean((2, 3))[:, None]
+
+        return torch.cat([part for _, _, part in in_batches(y.shape[1], 1, run, step=step)], 1)

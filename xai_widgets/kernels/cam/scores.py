@@ -5,6 +5,7 @@ Reference: Prabhushankar, Kwon, Temel and AlRegib, 2020, arXiv 2008.00178.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from xai_widgets.kernels.batches import check_batch
 from xai_widgets.kernels.cam.base import Replayable, Step, cam_at, recording, replayed
+from xai_widgets.kernels.checks import check_images, whole_number
 from xai_widgets.kernels.saliency import resize
 
 
@@ -24,6 +27,7 @@ def score_contrast(
     maps: Float[Tensor, "n c h w"] | None = None,
 ) -> Float[Tensor, "n h w"]:
     """Why this score y, rather than q? 2 |y - q| relu(sign(y - q) CAM_y); one picture for every q on a side of y."""
+    _check_q(q)
     with recording():
         leaf, y = replayed(tail, score, maps)
         if y.shape[1] != 1:
@@ -46,8 +50,11 @@ def patch_contrast(
     a second pass with random weights tells: its gradient is then the first one times the weights. Otherwise one
     pass a patch, with `step` called before each.
     """
+    _check_q(q)
     with recording():
-        leaf, y = replayed(tail, patches, maps)
+        leaf, y = replayed(tail, patches, maps, patches=True)
+        if y.dim() != 3 or len(y) != len(leaf):
+            raise ValueError(f"patch scores must be ({len(leaf)} images, rows, columns), got shape {tuple(y.shape)}.")
         owner = _owner(y, leaf)
         slope = _own_slope(leaf, y, owner, step)
         residual = y.detach().flatten(1)[:, owner]
@@ -75,9 +82,12 @@ def tile_contrast(
         batch: Tiles that are explained at a time.
         step: Called before each batch; may raise to cancel.
     """
+    check_images("the image", image, ("channels", "rows", "columns"))
+    _check_q(q)
+    check_batch(batch)
     height, width = image.shape[-2:]
-    window = max(1, min(height, width) // 4) if window is None else window
-    stride = max(1, window // 2) if stride is None else stride
+    window = max(1, min(height, width) // 4) if window is None else whole_number("window", window)
+    stride = max(1, window // 2) if stride is None else whole_number("stride", stride)
     if not 1 <= window <= min(height, width):
         raise ValueError(f"window must be 1 to {min(height, width)} pixels for this image, got {window}.")
     if not 1 <= stride <= window:
@@ -89,11 +99,21 @@ def tile_contrast(
             step()
         some = corners[start : start + batch]
         scores, cams = explain(torch.stack([image[:, y : y + window, x : x + window] for y, x in some]))
+        if scores.dim() != 1 or cams.dim() != 3 or not len(scores) == len(cams) == len(some):
+            raise ValueError(
+                "explain must give scores (tiles) and maps (tiles, rows, columns), one a tile, got "
+                f"{tuple(scores.shape)} and {tuple(cams.shape)} for {len(some)} tiles."
+            )
         parts = resize((2 * (scores - q)[:, None, None] * cams).relu().detach(), (window, window))
         for (y, x), part in zip(some, parts, strict=True):
             total[y : y + window, x : x + window] += part
             count[y : y + window, x : x + window] += 1
     return total / count
+
+
+def _check_q(q: float) -> None:
+    if not math.isfinite(q):
+        raise ValueError(f"the other score must be finite, got {q}.")
 
 
 def _owner(y: Float[Tensor, "n H W"], leaf: Float[Tensor, "n c h w"]) -> Int[Tensor, "h w"]:

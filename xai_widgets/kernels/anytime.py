@@ -1,0 +1,79 @@
+"""The effect of every map at any time: an estimate at once, then exact values, the largest estimates first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from xai_widgets.kernels.ablation import Baseline, Score, dead, first_order, own_scores, removal_scores
+from xai_widgets.kernels.affine import is_affine
+from xai_widgets.kernels.batches import Step
+from xai_widgets.kernels.tail import Tail
+
+SECONDS_OF_A_BATCH = 0.04
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What is known so far.
+
+    Attributes:
+        delta_y: of every map; exact where `exact`, else a first-order estimate.
+        exact: the maps whose removal was computed, or follows in closed form.
+    """
+
+    delta_y: Float[Tensor, " c"]
+    exact: Bool[Tensor, " c"]
+
+    @property
+    def share(self) -> float:
+        """Of the maps, how many are exact; in [0, 1]."""
+        return float(self.exact.float().mean())
+
+    @property
+    def done(self) -> bool:
+        return bool(self.exact.all())
+
+
+def estimated_delta_y(tail: Tail, score: Score, target: int = 0, *, baseline: Baseline = None) -> Effects:
+    """Every effect to first order, from one backward pass through the tail; maps that are their baseline are exact."""
+    unchanged = dead(tail.maps, baseline)[0]
+    change = first_order(tail, score, target, baseline=baseline)
+    return Effects(torch.where(unchanged, 0, change), unchanged)
+
+
+def anytime_delta_y(
+    tail: Tail,
+    score: Score,
+    target: int = 0,
+    *,
+    baseline: Baseline = None,
+    seconds: float = SECONDS_OF_A_BATCH,
+    step: Step = None,
+) -> Iterator[Effects]:
+    """The estimate; then, after each micro-batch, what is exact by then, in the order of the estimate.
+
+    The last answer is `done`. Where the tail is affine the first answer is exact already. To stop, leave the loop.
+
+    Args:
+        seconds: how long a micro-batch may take.
+        step: called before each micro-batch; may raise to cancel.
+    """
+    known = estimated_delta_y(tail, score, target, baseline=baseline)
+    if is_affine(tail, score, target, step=step):
+        known = Effects(known.delta_y, torch.ones_like(known.exact))
+    yield known
+    if known.done:
+        return
+    order = known.delta_y.abs().argsort(descending=True, stable=True)
+    order = order[~known.exact[order]]
+    y = own_scores(tail, score)[0, target]
+    for index, scores in removal_scores(tail, score, order, baseline=baseline, seconds=seconds, step=step):
+        change, exact = known.delta_y.clone(), known.exact.clone()
+        change[index], exact[index] = scores[:, target] - y, True
+        known = Effects(change, exact)
+        yield known
