@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 import reference
 import torch
-from captum.attr import GuidedBackprop, InputXGradient, Saliency
+from captum.attr import GuidedBackprop, InputXGradient, NoiseTunnel, Saliency
 from pytorch_grad_cam import GuidedBackpropReLUModel
 from torch import Tensor, nn
 from torch.nn import functional as F
+from unchecked import refused
 
 from xai_widgets.kernels import gradients
 from xai_widgets.kernels.gradients import of_class_contrast, of_counterfactual, of_output, of_score_contrast
@@ -121,6 +124,11 @@ def test_guided_backpropagation_is_the_literal_rule(target: int) -> None:
         lambda x: x.relu(),
         lambda x: x.relu_(),
         nn.ReLU(inplace=True),
+        nn.Threshold(0, 0),
+        nn.Threshold(0.0, 0.0, inplace=True),
+        lambda x: F.threshold(x, 0, 0),
+        lambda x: torch.threshold(x, threshold=0, value=0),
+        lambda x: torch.threshold_(x, 0, 0),
     ],
 )
 def test_a_relu_is_found_however_it_is_called(relu: Callable[[Tensor], Tensor]) -> None:
@@ -180,6 +188,66 @@ def test_other_activations_keep_their_gradient_and_alone_are_refused(other: Call
     close(gradients.guided_backpropagation(mixed, inputs[:1], of_output(1)), expected)
 
 
+def test_another_threshold_keeps_its_gradient() -> None:
+    inputs = images()
+    with pytest.raises(ValueError, match="needs a network with ReLU"):
+        gradients.guided_backpropagation(lambda x: F.threshold(x, 0.5, 0).mean((2, 3)), inputs, of_output(0))
+
+
+def scripted(relu: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that scripts are deprecated
+        compiled: Callable[[Tensor], Tensor] = torch.jit.script(relu)
+    return compiled
+
+
+def relu6_of(x: Tensor) -> Tensor:
+    return F.relu6(x)
+
+
+def relu_of(x: Tensor) -> Tensor:
+    return torch.relu(x) * 2
+
+
+def threshold_of(x: Tensor) -> Tensor:
+    return F.threshold(x, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("relu", [relu_of, relu6_of, threshold_of])
+def test_a_relu_that_is_not_seen_is_refused_each_time(relu: Callable[[Tensor], Tensor]) -> None:
+    part, inputs = scripted(relu), images()
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), Lambda(part), nn.Flatten(), nn.Linear(360, 2)).double()
+    for _ in range(4):  # TorchScript runs a function twice as it is, and changed from then on
+        with pytest.raises(ValueError, match=r"does not see .*ReLU.* give it .*, or ask `gradient`"):
+            gradients.guided_backpropagation(net, inputs, of_output(0))
+    gradients.gradient(net, inputs, of_output(0))
+
+
+def test_a_scripted_network_is_refused() -> None:
+    net = scripted(network())
+    for _ in range(4):
+        with pytest.raises(ValueError, match=r"does not see .*ReLU"):
+            gradients.guided_backpropagation(net, images(), of_output(0))
+
+
+@pytest.mark.parametrize(("nonlinearity", "seen"), [("relu", False), ("tanh", True)])
+def test_a_relu_inside_of_a_recurrent_layer_is_refused(nonlinearity: str, seen: bool) -> None:
+    recurrent = nn.RNN(11, 5, nonlinearity=nonlinearity, batch_first=True).double()
+    net = nn.Sequential(Lambda(lambda x: F.relu(x.mean(1))), Lambda(lambda x: recurrent(x)[0][:, -1]))
+    if seen:
+        assert gradients.guided_backpropagation(net, images(), of_output(0)).abs().max() > 0
+        return
+    with pytest.raises(ValueError, match="a ReLU that is not called from Python"):
+        gradients.guided_backpropagation(net, images(), of_output(0))
+
+
+def test_a_slope_without_a_value_is_not_made_zero() -> None:
+    found = gradients.guided_backpropagation(
+        lambda x: torch.where(x > 0, x.relu().mul(0).sqrt(), x).mean((2, 3)), images().abs() + 1, of_output(0)
+    )
+    assert found[:, 0].isnan().all()
+
+
 def test_nothing_stays_guided_not_even_after_an_exception() -> None:
     net, inputs = network(), images()
     before = gradients.gradient(net, inputs, of_output(0))
@@ -208,6 +276,20 @@ def test_smooth_grad_is_the_mean_of_signed_gradients_of_noisy_images() -> None:
     close(found, reference.smooth_grad(net, inputs, 1, torch.Generator().manual_seed(4), 5, 0.2))
 
 
+def test_smooth_grad_is_that_of_captum_for_the_same_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, inputs = network(), images(1)
+    generator = torch.Generator().manual_seed(5)
+    noise = torch.cat([torch.randn(inputs.shape, generator=generator, dtype=inputs.dtype) for _ in range(6)])
+    monkeypatch.setattr(torch, "normal", lambda mean, std: mean + std * noise)
+    std = 0.2 * float(inputs.max() - inputs.min())
+    peer = NoiseTunnel(Saliency(net)).attribute(
+        inputs.clone().requires_grad_(), nt_type="smoothgrad", nt_samples=6, stdevs=std, target=2, abs=False
+    )
+    again = torch.Generator().manual_seed(5)
+    found = gradients.smooth_grad(net, inputs, of_output(2), generator=again, n_samples=6, noise_level=0.2)
+    torch.testing.assert_close(found, peer.detach(), atol=1e-7, rtol=1e-5)  # captum's std is in float32
+
+
 def test_smooth_grad_without_noise_is_the_gradient(generator: torch.Generator) -> None:
     net, inputs = network(), images()
     found = gradients.smooth_grad(net, inputs, of_output(1), generator=generator, n_samples=3, noise_level=0.0)
@@ -221,6 +303,16 @@ def test_smooth_grad_refuses_what_it_cannot_do(generator: torch.Generator) -> No
     for level in (-0.1, math.nan, math.inf):
         with pytest.raises(ValueError, match="noise_level must be 0 or more and finite"):
             gradients.smooth_grad(net, inputs, of_output(1), generator=generator, noise_level=level)
+    wrong: tuple[tuple[type[Exception], str, dict[str, Any]], ...] = (
+        (TypeError, "n_samples must be a whole number, got 2.5", {"n_samples": 2.5}),
+        (TypeError, "n_samples must be a whole number, got True", {"n_samples": True}),
+        (TypeError, "n_samples must be a whole number, got None", {"n_samples": None}),
+        (TypeError, "noise_level must be a number, got '0.1'", {"noise_level": "0.1"}),
+        (TypeError, "generator must be a torch.Generator, got 3", {"generator": 3}),
+    )
+    for error, message, options in wrong:
+        with refused(error, message):
+            gradients.smooth_grad(net, inputs, of_output(1), **{"generator": generator} | options)
     with pytest.raises(ValueError, match="generator must be on meta, the device of the inputs; it is on cpu"):
         gradients.smooth_grad(net, inputs.to("meta"), of_output(1), generator=generator)
 
@@ -311,6 +403,57 @@ def test_what_cannot_be_asked_is_refused(method: Method) -> None:
         broken[2, 0, 0, 0] = bad
         with pytest.raises(ValueError, match=f"inputs must be finite, got {bad} at index 2"):
             method(net, broken, of_output(0))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("error", "message", "change"),
+    [
+        (ValueError, "scores must be finite, got nan at index 1", lambda y: y * torch.tensor([[1.0], [math.nan]])),
+        (ValueError, "the score must be .*; for one output an image return", lambda y: y[:, 0]),
+        (ValueError, "the score must have one row an image, got 1 for 2", lambda y: y[:1]),
+        (TypeError, "the score must be a tensor of floating-point numbers, .* got dict", lambda y: {"logits": y}),
+    ],
+)
+def test_a_network_that_gives_no_scores_is_refused(
+    method: Method, error: type[Exception], message: str, change: Callable[[Tensor], Any]
+) -> None:
+    net = network()
+    with refused(error, message):
+        method(lambda x: change(net(x)), images(), of_output(0))
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "ask"),
+    [
+        (TypeError, "target must be a whole number, got True", lambda: of_output(True)),
+        (TypeError, "target must be a whole number, got '1'", lambda: of_counterfactual("1")),  # type: ignore[arg-type]
+        (TypeError, "contrast class must be a whole number, got 1.0", lambda: of_class_contrast(1.0)),  # type: ignore[arg-type]
+        (TypeError, "the other score must be a number, got None", lambda: of_score_contrast(None)),  # type: ignore[arg-type]
+        (ValueError, "the other score must be finite, got nan", lambda: of_score_contrast(math.nan)),
+    ],
+)
+def test_a_question_that_is_none_is_refused(error: type[Exception], message: str, ask: Callable[[], object]) -> None:
+    with refused(error, message):
+        ask()
+
+
+def test_weights_and_inputs_that_do_not_fit_are_refused() -> None:
+    wrong: tuple[tuple[type[Exception], str, Any, Any], ...] = (
+        (ValueError, "weights of the scores and scores must have as many outputs, got 1 and 4", images(),
+         lambda y: y[:, :1]),
+        (ValueError, "weights of the scores must be finite, got nan", images(), lambda y: y * math.nan),
+        (ValueError, "contrast of classes needs at least 2 classes", images(), of_class_contrast(0)),
+        (TypeError, "inputs must be a tensor, got ndarray", images().numpy(), of_output(0)),
+        (TypeError, "inputs must be of floating-point numbers", images().long(), of_output(0)),
+        (ValueError, "inputs must hold at least one image", images()[:0], of_output(0)),
+    )  # fmt: skip
+    for error, message, inputs, cotangent in wrong:
+        net = network(classes=1 if "at least 2" in message else CLASSES)
+        with refused(error, message):
+            gradients.gradient(net, inputs, cotangent)
+    with refused(ValueError, "attribution must have the axes images, channels, rows, columns"):
+        gradients.over_channels(images()[0])
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from itertools import count
+from typing import Any
 
 import pytest
 import torch
+from captum.attr import LayerFeatureAblation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from torch import Tensor, nn
+from unchecked import refused, unchecked
 
 from xai_widgets.kernels import receipts
 from xai_widgets.kernels.tail import Tail
@@ -118,10 +121,92 @@ def test_the_same_seed_gives_the_same_receipt_and_another_another(tail: Tail) ->
     assert first.mean == pytest.approx(float(first.random.mean()))
 
 
-def test_the_interval_is_that_of_the_mean(tail: Tail) -> None:
-    found = receipts.place_receipt(tail, score, saliency(), generator=seeded(), draws=400)
-    reach = 1.96 * float(found.random.std()) / math.sqrt(400)
-    assert found.high - found.low == pytest.approx(2 * reach, rel=0.15)
+@pytest.mark.parametrize("kind", ["places", "maps"])
+@pytest.mark.parametrize("level", [None, 0.25])
+def test_a_receipt_is_minus_the_ablation_of_one_group_by_captum(tail: Tail, kind: str, level: float | None) -> None:
+    baseline = None if level is None else torch.full((8,), level).double()
+    group = torch.zeros(1, 8, *SIDE, dtype=torch.long)
+    if kind == "places":
+        found = receipts.place_receipt(tail, score, saliency(), generator=seeded(), target=2, baseline=baseline)
+        group[:, :, saliency() >= saliency().flatten().sort().values[-3]] = 1
+    else:
+        found = receipts.map_receipt(tail, score, [1, 6], generator=seeded(), target=2, baseline=baseline)
+        group[:, [1, 6]] = 1
+    network = tail.shell.original
+    peer = LayerFeatureAblation(network, network.get_submodule("layer")).attribute(
+        tail.inputs, layer_baselines=level or 0.0, target=2, layer_mask=group
+    )
+    assert found.change == pytest.approx(-float(peer[group == 1][0]), abs=1e-12)
+
+
+def test_the_range_is_that_of_the_draws_and_does_not_shrink(tail: Tail) -> None:
+    few, many = (
+        receipts.place_receipt(tail, score, saliency(), generator=seeded(), draws=draws) for draws in (100, 1600)
+    )
+    for found in (few, many):
+        assert found.draws == len(found.random)
+        inside = (found.random >= found.low) & (found.random <= found.high)
+        assert float(inside.double().mean()) == pytest.approx(0.95, abs=0.011)
+        reach = 1.96 * float(found.random.std()) / math.sqrt(found.draws)
+        assert found.mean_high - found.mean_low == pytest.approx(2 * reach, rel=0.15)
+        assert found.low < found.mean_low < found.mean < found.mean_high < found.high
+    assert many.high - many.low == pytest.approx(few.high - few.low, rel=0.3)
+    assert many.mean_high - many.mean_low == pytest.approx((few.mean_high - few.mean_low) / 4, rel=0.3)
+
+
+def test_a_difference_within_rounding_beats_nothing(tail: Tail) -> None:
+    found = receipts.place_receipt(tail, score, saliency(), generator=seeded())
+    assert found.tested.tolerance == 1e-6  # of a float64 score below 1
+    near = found._replace(change=0.3, random=torch.full((20,), 0.3 - 0.9e-6).double())
+    assert near.beats == 0
+    assert near._replace(random=near.random - 1e-6).beats == 1
+    assert math.isnan(near._replace(change=math.nan).beats)
+    near.random[3] = math.nan
+    assert math.isnan(near.beats)
+    single = Tail(Network().eval(), "layer", torch.rand(1, 3, 10, 12))
+    large = receipts.map_receipt(single, lambda result: 50 + result, [0], generator=seeded())
+    assert large.tested.tolerance == pytest.approx(50 * 2e-5, rel=0.1)
+
+
+def test_a_removal_without_a_value_gives_no_interval(tail: Tail) -> None:
+    def spoilt(result: Tensor) -> Tensor:
+        return torch.where(result == tail.result, result, math.nan)
+
+    found = receipts.map_receipt(tail, spoilt, [0], generator=seeded())
+    values = (found.change, found.mean, found.low, found.high, found.mean_low, found.mean_high, found.beats)
+    assert all(math.isnan(value) for value in values)
+    with pytest.raises(ValueError, match="the score must be finite, got nan"):
+        receipts.map_receipt(tail, lambda result: result * math.nan, [0], generator=seeded())
+
+
+def test_a_receipt_says_what_was_tested(tail: Tail) -> None:
+    level = tail.maps.mean((0, 2, 3))
+    places = receipts.place_receipt(tail, score, saliency(), generator=seeded(), target=2, share=0.2, baseline=level)
+    tested = places.tested
+    assert (tested.kind, tested.taken, tested.of, tested.share, tested.maps) == ("places", 6, 30, 0.2, ())
+    assert (tested.layer, tested.baseline, tested.target) == ("layer", "one number a map", 2)
+    assert places.text == (
+        "Setting the 6 of 30 places with the largest values (20 %) at layer 'layer' to one number a map changes output "
+        f"2 by {places.change:.4g}; 20 random choices of as many change it by {places.mean:.4g} on average, 95 % of "
+        f"them by {places.low:.4g} to {places.high:.4g}, and {100 * places.beats:.3g} % of them move it less."
+    )
+    maps = receipts.map_receipt(tail, score, [6, 1, 6], generator=seeded(), draws=30)
+    assert (maps.tested.kind, maps.tested.taken, maps.tested.maps) == ("maps", 2, (1, 6))
+    assert maps.text.startswith("Setting maps 1, 6 of 8 at layer 'layer' to zero changes output 0 by ")
+    assert "; 30 random choices of as many" in maps.text
+    one = receipts.map_receipt(tail, score, [3], generator=seeded(), baseline=tail.maps[0].flip(0))
+    assert one.text.startswith("Setting map 3 of 8 at layer 'layer' to a map of their own each changes")
+
+
+def test_indices_may_be_a_list_or_a_tensor(tail: Tail) -> None:
+    found = [
+        receipts.map_receipt(tail, score, indices, generator=seeded()).change
+        for indices in ([1, 6], (6, 1), torch.tensor([1, 6, 6]))
+    ]
+    assert found[0] == found[1] == found[2]
+    array: Any = torch.tensor([1, 6]).numpy()
+    with unchecked():
+        assert receipts.map_receipt(tail, score, array, generator=seeded()).change == found[0]
 
 
 def test_the_places_that_matter_most_beat_chance(tail: Tail) -> None:
@@ -151,28 +236,55 @@ def test_a_map_that_points_nowhere_gets_no_receipt(values: object) -> None:
         assert math.isfinite(receipts.place_receipt(tail, score, given_map, generator=seeded()).change)
 
 
-def test_bad_questions_are_refused(tail: Tail) -> None:
-    def places(tail: Tail = tail, values: Tensor | None = None, **options: object) -> None:
-        values = saliency() if values is None else values
-        receipts.place_receipt(tail, score, values, generator=seeded(), **options)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("error", "message", "options"),
+    [
+        (ValueError, "as many rows as the layer, got 4 for 5", {"saliency": torch.rand(4, 6)}),
+        (ValueError, "as many columns as the layer, got 7 for 6", {"saliency": torch.rand(5, 7)}),
+        (ValueError, "the map must have the axes rows, columns, got shape", {"saliency": torch.rand(1, 5, 6)}),
+        (TypeError, "the map must be a tensor, got ndarray", {"saliency": torch.rand(5, 6).numpy()}),
+        (ValueError, "draws must be at least 20, got 19", {"draws": 19}),
+        (ValueError, "draws must be at most 10000, got 1000000", {"draws": 10**6}),
+        (TypeError, r"draws must be a whole number, got 25\.0", {"draws": 25.0}),
+        (TypeError, "draws must be a whole number, got None", {"draws": None}),
+        (ValueError, "target must be 0 to 2, got 3", {"target": 3}),
+        (ValueError, "target must be 0 to 2, got -1", {"target": -1}),
+        (TypeError, "target must be a whole number, got True", {"target": True}),
+        (ValueError, r"share must be in \[0, 1\], got 1\.1", {"share": 1.1}),
+        (ValueError, r"a share of 0\.01 of 30 places is none", {"share": 0.01}),
+        (ValueError, r"a share of 1\.0 of 30 places is all, so that no other choice is as large", {"share": 1}),
+        (ValueError, r"a share of 0\.99 of 30 places is all", {"share": 0.99}),
+        (TypeError, "share must be a number, got '0.1'", {"share": "0.1"}),
+        (ValueError, "the tail of one image, got one of 2", {"tail": make_tail(2)}),
+        (TypeError, "generator must be a torch.Generator, got 3", {"generator": 3}),
+        (ValueError, "batch must be at least 1, got 0", {"batch": 0}),
+        (TypeError, "the score must be a tensor .* got dict", {"score": lambda result: {"logits": result}}),
+        (ValueError, "the score must be .*; for one output", {"score": lambda result: result[:, 0]}),
+        (ValueError, "the score must have one row an image", {"score": lambda result: result[:1]}),
+    ],
+)
+def test_bad_questions_are_refused(tail: Tail, error: type[Exception], message: str, options: dict[str, Any]) -> None:
+    asked: dict[str, Any] = {"tail": tail, "score": score, "saliency": saliency(), "generator": seeded()} | options
+    with refused(error, message):
+        receipts.place_receipt(**asked)
 
-    with pytest.raises(ValueError, match="as many rows as the layer, got 4 for 5"):
-        places(values=torch.rand(4, 6))
-    with pytest.raises(ValueError, match="as many columns as the layer, got 7 for 6"):
-        places(values=torch.rand(5, 7))
-    with pytest.raises(ValueError, match="draws must be at least 20, got 19"):
-        places(draws=19)
-    with pytest.raises(ValueError, match="target must be 0 to 2, got 3"):
-        places(target=3)
-    with pytest.raises(ValueError, match=r"share must be in \[0, 1\], got 1\.1"):
-        places(share=1.1)
-    with pytest.raises(ValueError, match=r"a share of 0\.01 of 30 places is none"):
-        places(share=0.01)
-    with pytest.raises(ValueError, match="the tail of one image, got one of 2"):
-        places(tail=make_tail(2))
-    for bad in ([], [8], [-1, 2]):
-        with pytest.raises(ValueError, match="numbered from 0 to 7, at least one; got"):
-            receipts.map_receipt(tail, score, torch.tensor(bad, dtype=torch.long), generator=seeded())
+
+@pytest.mark.parametrize(
+    ("error", "message", "indices"),
+    [
+        (ValueError, "numbered from 0 to 7, at least one; got", []),
+        (ValueError, "numbered from 0 to 7, at least one; got", [8]),
+        (ValueError, "numbered from 0 to 7, at least one; got", torch.tensor([-1, 2])),
+        (ValueError, "all 8 feature maps are named, so that no other choice is as large", range(8)),
+        (TypeError, "a feature map must be a whole number, got True", torch.ones(8, dtype=torch.bool)),
+        (TypeError, r"a feature map must be a whole number, got 1\.0", torch.ones(2)),
+        (TypeError, "feature maps must be a list or a tensor of whole numbers, got 3", 3),
+        (TypeError, "feature maps must be a list or a tensor of whole numbers, got '12'", "12"),
+    ],
+)
+def test_maps_that_are_none_are_refused(tail: Tail, error: type[Exception], message: str, indices: Any) -> None:
+    with refused(error, message):
+        receipts.map_receipt(tail, score, indices, generator=seeded())
 
 
 def test_a_receipt_may_be_cancelled_and_leaves_the_maps_alone(tail: Tail) -> None:

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 import reference
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from torch import Tensor, inf, nan
+from unchecked import refused
 
 from xai_widgets.kernels.saliency import NORMALS, degenerate, resize, signed_scale, weighted_sum
 
@@ -52,6 +57,61 @@ def test_a_weight_that_is_no_number_is_named() -> None:
         weighted_sum(randn(2, 2, 3, 3), torch.tensor([[1.0, 2.0], [0.0, inf]], dtype=torch.float64))
 
 
+@pytest.mark.parametrize("normal", NORMALS)
+@pytest.mark.parametrize("bad", [nan, inf, -inf])
+def test_a_weight_of_zero_leaves_its_map_out_and_another_names_it(normal: str, bad: float) -> None:
+    maps, weights = randn(2, 4, 3, 3), randn(2, 4, seed=1)
+    weights[1, 2] = 0
+    broken = maps.clone()
+    broken[1, 2, 0, 1] = bad
+    expected = weighted_sum(maps, weights, normal=normal)
+    torch.testing.assert_close(weighted_sum(broken, weights, normal=normal), expected)
+    weights[1, 2] = 1e-9
+    with pytest.raises(
+        ValueError, match=rf"maps of a weight that is not 0 must be finite, got {bad} at index 1 .*2, 0, 1"
+    ):
+        weighted_sum(broken, weights, normal=normal)
+
+
+def test_shares_of_large_maps_in_half_precision_do_not_overflow() -> None:
+    maps = torch.ones(1, 1, 300, 300, dtype=torch.float16)
+    found = weighted_sum(maps, torch.full((1, 1), 9e4).half().clamp(max=6e4), normal="mass")
+    assert found.dtype == torch.float16
+    torch.testing.assert_close(found.float(), torch.full((1, 300, 300), 6e4 / 9e4), atol=1e-3, rtol=0)
+
+
+def test_signed_scale_with_one_limit_keeps_pictures_comparable() -> None:
+    saliency = randn(3, 4, 5)
+    limit = float(saliency.abs().max())
+    torch.testing.assert_close(signed_scale(saliency, limit), saliency / limit)
+    torch.testing.assert_close(signed_scale(saliency[:1], limit / 2), 2 * saliency[:1] / limit)
+
+
+@pytest.mark.parametrize("limit", [0, -1.0, nan, inf])
+def test_a_limit_is_more_than_zero(limit: float) -> None:
+    with refused(ValueError, "limit must be more than 0 and finite, got"):
+        signed_scale(randn(1, 2, 2), limit)
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "maps", "weights"),
+    [
+        (ValueError, "maps and weights must have as many maps, got 3 and 1", randn(2, 3, 4, 4), randn(2, 1)),
+        (ValueError, "maps and weights must have as many images, got 2 and 1", randn(2, 3, 4, 4), randn(1, 3)),
+        (ValueError, "weights must have the axes images, maps, got shape", randn(1, 3, 4, 4), randn(3)),
+        (ValueError, "maps must have the axes images, maps, rows, columns", randn(3, 4, 4), randn(1, 3)),
+        (ValueError, "maps must have at least 1 of maps", randn(1, 0, 4, 4), randn(1, 0)),
+        (TypeError, "weights must be a tensor, got list", randn(1, 1, 2, 2), [[1.0]]),
+        (TypeError, "maps must be of floating-point numbers, got torch.int64", randn(1, 1, 2, 2).long(), randn(1, 1)),
+    ],
+)
+def test_maps_and_weights_that_do_not_fit_are_named(
+    error: type[Exception], message: str, maps: Any, weights: Any
+) -> None:
+    with refused(error, message):
+        weighted_sum(maps, weights)
+
+
 def test_signed_scale_keeps_zero_and_the_sign() -> None:
     saliency = torch.tensor([[[-4.0, 0.0], [1.0, 2.0]], [[0.0, 0.0], [0.0, 0.0]]])
     expected = torch.tensor([[[-1.0, 0.0], [0.25, 0.5]], [[0.0, 0.0], [0.0, 0.0]]])
@@ -91,6 +151,36 @@ def test_resize_to_the_same_size_is_a_copy() -> None:
     assert resized.data_ptr() != saliency.data_ptr()
 
 
-def test_resize_to_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least 1 x 1, got 0 x 4"):
-        resize(randn(1, 3, 4), (0, 4))
+@pytest.mark.parametrize("size", [(7, 9), (13, 11), (7, 31), (40, 9), (60, 50), (20, 15)])
+def test_resize_is_that_of_pillow(size: tuple[int, int]) -> None:
+    saliency = randn(2, 20, 15)  # rows and columns: both shrink, one of them, or none
+    peers = [
+        np.asarray(Image.fromarray(one.float().numpy()).resize(size[::-1], Image.Resampling.BILINEAR))
+        for one in saliency
+    ]
+    torch.testing.assert_close(resize(saliency, size).float(), torch.from_numpy(np.stack(peers)), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_resize_in_half_precision_is_that_of_float32(dtype: torch.dtype) -> None:
+    saliency = randn(1, 8, 8).to(dtype)
+    for size in ((3, 4), (20, 30)):
+        assert torch.equal(resize(saliency, size), resize(saliency.float(), size).to(dtype))
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "saliency", "size"),
+    [
+        (ValueError, "at least 1 x 1, got 0 x 4", randn(1, 3, 4), (0, 4)),
+        (TypeError, r"size must be two whole numbers, \(rows, columns\), got 5", randn(1, 3, 4), 5),
+        (TypeError, r"size must be two whole numbers, .*, got \(1, 2, 3\)", randn(1, 3, 4), (1, 2, 3)),
+        (TypeError, r"columns of size must be a whole number, got 4\.0", randn(1, 3, 4), (3, 4.0)),
+        (TypeError, "rows of size must be a whole number, got True", randn(1, 3, 4), (True, 4)),
+        (ValueError, "saliency must have the axes images, rows, columns, got shape", randn(3, 4), (3, 4)),
+        (ValueError, "saliency must have the axes images, rows, columns, got shape", randn(1, 1, 3, 4), (3, 4)),
+        (TypeError, "saliency must be a tensor, got ndarray", np.ones((1, 3, 4)), (3, 4)),
+    ],
+)
+def test_what_cannot_be_resized_is_refused(error: type[Exception], message: str, saliency: Any, size: Any) -> None:
+    with refused(error, message):
+        resize(saliency, size)

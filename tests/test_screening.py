@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
 import torchvision
 from scipy.stats import spearmanr
 from torch import Tensor
+from unchecked import refused
 
 from xai_widgets.kernels.ablation import delta_y
 from xai_widgets.kernels.screening import rank_correlation, screened_delta_y
@@ -51,8 +53,39 @@ def test_ranks_with_ties_are_those_of_scipy(generator: torch.Generator) -> None:
     assert math.isnan(rank_correlation(a, torch.ones(40).double()))
 
 
-def test_bad_arguments_are_named(tail: Tail) -> None:
-    with pytest.raises(ValueError, match="top must be 1 to 256, the number of maps; got 0"):
-        screened_delta_y(tail, score, top=0)
-    with pytest.raises(ValueError, match=r"got torch\.int8"):
-        screened_delta_y(tail, score, precision=torch.int8)
+def test_ranks_of_what_is_no_number_are_undefined() -> None:
+    a = torch.arange(4.0)
+    spoilt = torch.tensor([0.0, math.nan, 2.0, 3.0])
+    assert math.isnan(rank_correlation(a, spoilt))
+    assert math.isnan(rank_correlation(spoilt, a))
+    assert math.isnan(rank_correlation(a[:1], a[:1]))
+    assert rank_correlation(a, torch.tensor([0.0, 1.0, 2.0, math.inf])) == pytest.approx(1)
+    with refused(ValueError, "the first and the second must have as many values, got 4 and 3"):
+        rank_correlation(a, a[:3])
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "options"),
+    [
+        (ValueError, "top must be 1 to 256, the number of maps; got 0", {"top": 0}),
+        (ValueError, "top must be 1 to 256, the number of maps; got 257", {"top": 257}),
+        (TypeError, r"top must be a whole number, got 4\.0", {"top": 4.0}),
+        (TypeError, "top must be a whole number, got True", {"top": True}),
+        (ValueError, r"got torch\.int8", {"precision": torch.int8}),
+        (ValueError, "target must be 0 to 999, got -1", {"target": -1}),
+        (ValueError, "target must be 0 to 999, got 1000", {"target": 1000}),
+        (ValueError, "the score must be .*; for one output", {"score": lambda result: result[:, 0]}),
+        (ValueError, "the score must be finite, got nan", {"score": lambda result: result * math.nan}),
+        (TypeError, "the score must be a tensor .* got dict", {"score": lambda result: {"logits": result}}),
+    ],
+)
+def test_bad_arguments_are_named(tail: Tail, error: type[Exception], message: str, options: dict[str, Any]) -> None:
+    asked: dict[str, Any] = {"tail": tail, "score": score} | options
+    with refused(error, message):
+        screened_delta_y(**asked)
+
+
+def test_several_images_are_refused(tail: Tail) -> None:
+    two = Tail(tail.shell.original, "layer3", tail.inputs.repeat(2, 1, 1, 1))
+    with pytest.raises(ValueError, match="screening takes the tail of one image, got one of 2"):
+        screened_delta_y(two, score)

@@ -2,7 +2,7 @@
 
 Maps are one an image, (n h w), both of one size: `at_size` brings a map to that of the human map. A constant map
 (max == min) has no correlation and no largest places: NaN, to be counted by the caller; its AUC is 0.5. A map with a
-value that is not finite is NaN everywhere.
+value that is not finite is NaN in every measure. Maps in half precision are computed in float32.
 
 Reference: MIT saliency benchmark; Bylinskii et al., 2019, arXiv 1604.03605.
 """
@@ -10,22 +10,28 @@ Reference: MIT saliency benchmark; Bylinskii et al., 2019, arXiv 1604.03605.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from xai_widgets.kernels.checks import check_finite, check_same
-from xai_widgets.kernels.saliency import degenerate, resize
+from xai_widgets.kernels.checks import check_finite, check_same, check_tensor, real_number
+from xai_widgets.kernels.saliency import AXES, degenerate, resize
 
-AXES = ("images", "rows", "columns")
 EPSILON = 2.2e-16
+SHARES = (0.05, 0.1, 0.15)  # of pixels, at which relative risks are reported
 
 
 def at_size(saliency: Float[Tensor, "n h w"], size: tuple[int, int]) -> Float[Tensor, "n H W"]:
-    """Resized as for display; a constant map stays one, whatever rounding would make of it."""
-    first = saliency[:, :1, :1]
-    return torch.where(degenerate(saliency)[:, None, None], first, resize(saliency, size))
+    """Resized as for display; a constant map stays one, whatever rounding would make of it.
+
+    A map with a value that is not finite is NaN everywhere.
+    """
+    resized = resize(saliency, size)
+    finite = _finite(saliency)[:, None, None]
+    constant = degenerate(saliency)[:, None, None] & finite
+    return torch.where(finite, torch.where(constant, saliency[:, :1, :1], resized), math.nan)
 
 
 def nss(saliency: Float[Tensor, "n h w"], fixations: Bool[Tensor, "m y x"]) -> Float[Tensor, " n"]:
@@ -34,52 +40,59 @@ def nss(saliency: Float[Tensor, "n h w"], fixations: Bool[Tensor, "m y x"]) -> F
     NaN for an image without fixations.
     """
     fixed = _fixed(saliency, fixations)
-    flat = _unit(saliency)
+    flat = _unit(_wide(saliency))
     centred = flat - flat.mean(1, keepdim=True)
     total = torch.where(fixed, centred, 0).sum(1)
     undefined = degenerate(saliency) | ~fixed.any(1)
-    return torch.where(undefined, math.nan, total / fixed.sum(1) / centred.square().mean(1).sqrt())
+    found = total / fixed.sum(1) / centred.square().mean(1).sqrt()
+    return torch.where(undefined, math.nan, found).to(saliency.dtype)
 
 
 def cc(saliency: Float[Tensor, "n h w"], density: Float[Tensor, "m y x"]) -> Float[Tensor, " n"]:
     """Pearson correlation over pixels."""
-    check_same(("saliency", saliency), ("density", density), AXES)
-    a, b = (flat - flat.mean(1, keepdim=True) for flat in (_unit(saliency), _unit(density)))
+    dtype = _dtype_of_pair(saliency, density)
+    a, b = (flat - flat.mean(1, keepdim=True) for flat in (_unit(_wide(saliency)), _unit(_wide(density))))
     undefined = degenerate(saliency) | degenerate(density)
-    return torch.where(undefined, math.nan, (a * b).sum(1) / (a.square().sum(1) * b.square().sum(1)).sqrt())
+    found = (a * b).sum(1) / (a.square().sum(1) * b.square().sum(1)).sqrt()
+    return torch.where(undefined, math.nan, found).to(dtype)
 
 
 def sim(saliency: Float[Tensor, "n h w"], density: Float[Tensor, "m y x"]) -> Float[Tensor, " n"]:
     """Similarity: the sum of the smaller of two maps, each from 0 to its maximum and then summing to 1."""
-    check_same(("saliency", saliency), ("density", density), AXES)
-    p, q = (_share(_unit(maps)) for maps in (saliency, density))
+    dtype = _dtype_of_pair(saliency, density)
+    p, q = (_share(_unit(_wide(maps))) for maps in (saliency, density))
     undefined = degenerate(saliency) | degenerate(density)
-    return torch.where(undefined, math.nan, torch.minimum(p, q).sum(1))
+    return torch.where(undefined, math.nan, torch.minimum(p, q).sum(1)).to(dtype)
 
 
 def kl(saliency: Float[Tensor, "n h w"], density: Float[Tensor, "m y x"]) -> Float[Tensor, " n"]:
-    """Divergence of the map from the density in nats: sum d log(eps + d / (p + eps)); NaN where either is all zero.
+    """Divergence of the map from the density in nats: sum d log(eps + d / (p + eps)).
+
+    A constant map that is positive has one. NaN where either is all zero, and where 0 would say nothing: both are
+    constant, or have one place only.
 
     Raises:
         ValueError: a map has negative values; cut them at 0 first.
     """
-    check_same(("saliency", saliency), ("density", density), AXES)
+    dtype = _dtype_of_pair(saliency, density)
     for name, maps in (("saliency", saliency), ("density", density)):
         lowest = maps.flatten(1).amin(1)
-        if bool((lowest < 0).any()):
-            index = int((lowest < 0).nonzero()[0])
+        negative = (lowest < 0) & _finite(maps)
+        if bool(negative.any()):
+            index = int(negative.nonzero()[0])
             raise ValueError(f"{name} must not be negative for KL, got {float(lowest[index]):.3g} at index {index}.")
-    p, d = (_share(maps.flatten(1) / _peak(maps)) for maps in (saliency, density))
-    undefined = torch.zeros_like(p[:, 0], dtype=torch.bool)
+    p, d = (_share(maps.flatten(1) / _peak(maps)) for maps in (_wide(saliency), _wide(density)))
+    undefined = degenerate(saliency) & degenerate(density)  # one place is constant too
     for maps in (saliency, density):
         undefined = undefined | (maps.flatten(1) == 0).all(1) | ~_finite(maps)
-    return torch.where(undefined, math.nan, (d * torch.log(EPSILON + d / (p + EPSILON))).sum(1))
+    return torch.where(undefined, math.nan, (d * torch.log(EPSILON + d / (p + EPSILON))).sum(1)).to(dtype)
 
 
 def auc_judd(saliency: Float[Tensor, "n h w"], fixations: Bool[Tensor, "m y x"]) -> Float[Tensor, " n"]:
     """Area under the curve of the map at fixations against all other pixels; exact, ties count half."""
-    pairs = zip(saliency.flatten(1), _fixed(saliency, fixations), strict=True)
-    return torch.stack([auc(values[fixed], values[~fixed]) for values, fixed in pairs])
+    pairs = zip(_fixed(saliency, fixations), saliency.flatten(1), strict=True)
+    areas = [auc(values[fixed], values[~fixed]) for fixed, values in pairs]
+    return torch.where(_finite(saliency), torch.stack(areas), math.nan)
 
 
 def shuffled_auc(saliency: Float[Tensor, "n h w"], fixations: Bool[Tensor, "m y x"]) -> Float[Tensor, " n"]:
@@ -97,12 +110,18 @@ def shuffled_auc(saliency: Float[Tensor, "n h w"], fixations: Bool[Tensor, "m y 
 
 def auc(positives: Float[Tensor, " p"], negatives: Float[Tensor, " q"]) -> Float[Tensor, ""]:
     """Chance that a positive is larger than a negative, ties counting half; NaN where there are none of either."""
+    for name, values in (("positives", positives), ("negatives", negatives)):
+        check_tensor(name, values)
+        if values.dim() != 1:
+            raise ValueError(f"{name} must have one axis, got shape {tuple(values.shape)}.")
+    dtype = torch.promote_types(positives.dtype, negatives.dtype)
     if not len(positives) or not len(negatives) or not bool(torch.cat((positives, negatives)).isfinite().all()):
-        return positives.new_tensor(math.nan)
-    ordered = negatives.sort().values
-    below = torch.searchsorted(ordered, positives) + torch.searchsorted(ordered, positives, right=True)
+        return positives.new_tensor(math.nan, dtype=dtype)
+    wide = torch.promote_types(dtype, torch.float32)
+    ordered, found = negatives.to(wide).sort().values, positives.to(wide)
+    below = torch.searchsorted(ordered, found) + torch.searchsorted(ordered, found, right=True)
     # Whole numbers: a sum of many halves in float32 would be rounded.
-    return positives.new_tensor(int(below.sum()) / (2 * len(negatives) * len(positives)))
+    return positives.new_tensor(int(below.sum()) / (2 * len(negatives) * len(positives)), dtype=dtype)
 
 
 def top_share(saliency: Float[Tensor, "n h w"], share: float) -> Bool[Tensor, "n h w"]:
@@ -111,8 +130,8 @@ def top_share(saliency: Float[Tensor, "n h w"], share: float) -> Bool[Tensor, "n
     Raises:
         ValueError: a share outside of 0 to 1, or a value that is not finite and so has no rank.
     """
-    if not 0 <= share <= 1:
-        raise ValueError(f"share must be in [0, 1], got {share}.")
+    check_tensor("saliency", saliency, AXES)
+    share = _share_of_pixels(share)
     check_finite("saliency", saliency)
     flat = saliency.flatten(1)
     kept = round(share * flat.shape[1])
@@ -127,24 +146,72 @@ def relative_risk(
 
     inf where nothing is a false positive, NaN for 0 / 0 and where either map is constant.
     """
-    check_same(("saliency", saliency), ("reference", reference), AXES)
+    dtype = _dtype_of_pair(saliency, reference, "reference")
     undefined = degenerate(saliency) | degenerate(reference)
     found, wanted = (
         top_share(torch.where(undefined[:, None, None], 0, maps), share).flatten(1) for maps in (saliency, reference)
     )
-    hits, misses, size = ((mask.sum(1).to(saliency.dtype)) for mask in (found & wanted, found & ~wanted, wanted))
-    return torch.where(undefined, math.nan, (hits / size) / (misses / (wanted.shape[1] - size)))
+    wide = torch.promote_types(dtype, torch.float32)
+    hits, misses, size = ((mask.sum(1).to(wide)) for mask in (found & wanted, found & ~wanted, wanted))
+    return torch.where(undefined, math.nan, (hits / size) / (misses / (wanted.shape[1] - size))).to(dtype)
+
+
+class RelativeRisks(NamedTuple):
+    """The relative risk of each image at each share, and how many images of a share have none to average.
+
+    Attributes:
+        shares: of the pixels.
+        risks: see `relative_risk`.
+        infinite: images without a false positive.
+        undefined: images that are NaN.
+    """
+
+    shares: tuple[float, ...]
+    risks: Float[Tensor, "s n"]
+    infinite: Int[Tensor, " s"]
+    undefined: Int[Tensor, " s"]
+
+
+def relative_risks(
+    saliency: Float[Tensor, "n h w"], reference: Float[Tensor, "m y x"], shares: tuple[float, ...] = SHARES
+) -> RelativeRisks:
+    """The relative risk at the top 5, 10 and 15 %, with what has no finite value counted."""
+    if not isinstance(shares, tuple | list) or not shares:
+        raise TypeError(f"shares must be numbers, at least one, as (0.05, 0.1), got {shares!r}.")
+    risks = torch.stack([relative_risk(saliency, reference, share) for share in shares])
+    return RelativeRisks(tuple(shares), risks, risks.isinf().sum(1), risks.isnan().sum(1))
+
+
+def _share_of_pixels(share: float) -> float:
+    number = real_number("share", share)
+    if not 0 <= number <= 1:
+        raise ValueError(f"share must be in [0, 1], got {number}.")
+    return number
 
 
 def _finite(maps: Tensor) -> Tensor:
     return maps.flatten(1).isfinite().all(1)
 
 
+def _dtype_of_pair(saliency: Tensor, other: Tensor, name: str = "density") -> torch.dtype:
+    """Of the result; both are checked."""
+    check_tensor("saliency", saliency, AXES)
+    check_tensor(name, other, AXES)
+    check_same(("saliency", saliency), (name, other), AXES)
+    return torch.promote_types(saliency.dtype, other.dtype)
+
+
 def _fixed(saliency: Tensor, fixations: Tensor) -> Tensor:
-    if fixations.dtype != torch.bool:
-        raise ValueError(f"fixations must be a mask of bool, got {fixations.dtype}.")
+    check_tensor("saliency", saliency, AXES)
+    if not isinstance(fixations, Tensor) or fixations.dtype != torch.bool:
+        given = fixations.dtype if isinstance(fixations, Tensor) else type(fixations).__name__
+        raise TypeError(f"fixations must be a tensor, a mask of bool, got {given}.")
     check_same(("saliency", saliency), ("fixations", fixations), AXES)
     return fixations.flatten(1)
+
+
+def _wide(maps: Tensor) -> Tensor:
+    return maps.to(torch.promote_types(maps.dtype, torch.float32))
 
 
 def _unit(maps: Tensor) -> Tensor:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from xai_widgets.kernels.cam import Replayable
-from xai_widgets.kernels.checks import check_finite
+from xai_widgets.kernels.checks import check_finite, check_generator, check_tensor
 from xai_widgets.kernels.measures import widest
 
 Maps = Tensor | Replayable  # (n c h w), or a tail that holds them
@@ -35,6 +36,7 @@ def resampled_baseline(others: Iterable[Maps], *, generator: torch.Generator) ->
         others: the images to draw from, without the one that is explained; all of one size.
         generator: on any device: the same seed draws the same images wherever the maps are.
     """
+    check_generator(generator, None, "the images")
     sizes: list[tuple[int, ...]] = []
     images: list[Tensor] = []
     for maps in _checked(others):
@@ -54,14 +56,15 @@ def resampled_baseline(others: Iterable[Maps], *, generator: torch.Generator) ->
 
 
 def _checked(images: Iterable[Maps]) -> Iterator[Float[Tensor, "n c h w"]]:
+    if not isinstance(images, Iterable):
+        raise TypeError(f"images must be a list of maps or of tails, got {type(images).__name__}.")
     count = None
     for index, image in enumerate(images):
-        maps = image if isinstance(image, Tensor) else image.maps
-        if maps.dim() != 4:
-            raise ValueError(f"maps must have the axes images, maps, rows, columns, got shape {tuple(maps.shape)}.")
+        maps: Any = image if isinstance(image, Tensor) else getattr(image, "maps", image)
+        name = f"maps of images (entry {index} of the set)"
+        check_tensor(name, maps, ("images", "maps", "rows", "columns"))
         count = maps.shape[1] if count is None else count
         if maps.shape[1] != count:
             raise ValueError(f"all images must have as many maps, got {count} and {maps.shape[1]} at index {index}.")
-        if not bool(maps.isfinite().all()):
-            check_finite(f"maps of images (entry {index} of the set)", maps)
+        check_finite(name, maps)
         yield maps.detach()

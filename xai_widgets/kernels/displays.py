@@ -1,6 +1,8 @@
 """From what removals change to a picture: the weights of the feature maps in each display of section 1.
 
 Weights go into `saliency.weighted_sum`. Red means two things in two displays, so every picture carries its own legend.
+Helpful and harmful are the two sides of 0, strictly, so that rounding alone makes a map either: where that shall not
+count, `neutral` names the maps to leave out, such as `ablation.roles(...) == 0`.
 
 Reference: Truong, Pesenti and Hasson, 2024, arXiv 2409.16292.
 """
@@ -13,33 +15,50 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from xai_widgets.kernels.saliency import weighted_sum
+from xai_widgets.kernels.agreement import top_share
+from xai_widgets.kernels.checks import check_finite, check_same, check_tensor, positive_number, real_number
+from xai_widgets.kernels.saliency import degenerate, weighted_sum
 
+AXES = ("images", "maps")
 TOP_SHARE = 0.1  # of the secondary layer, which is outlined
 
 
 def behaviour(delta_y: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
     """Model behaviour, for which no rating is needed: positive raises the score."""
+    _check("delta y", delta_y)
     return -delta_y
 
 
 def human_behaviour(delta_error: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
     """Positive is helpful, negative harmful."""
+    _check("delta error", delta_error)
     return delta_error
 
 
-def primary(delta_y: Float[Tensor, "n c"], delta_error: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
+def primary(
+    delta_y: Float[Tensor, "n c"],
+    delta_error: Float[Tensor, "n c"],
+    *,
+    neutral: Bool[Tensor, "n c"] | None = None,
+) -> Float[Tensor, "n c"]:
     """Helpful maps only, by what they do to the score: positive raises it."""
-    return torch.where(delta_error > 0, -delta_y, 0)
+    _check_pair(delta_y, delta_error)
+    return torch.where(_without(delta_error, neutral) > 0, -delta_y, 0)
 
 
-def secondary(delta_error: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
+def secondary(delta_error: Float[Tensor, "n c"], *, neutral: Bool[Tensor, "n c"] | None = None) -> Float[Tensor, "n c"]:
     """Harmful maps only, by how much they harm; shown grey over the primary layer."""
-    return torch.where(delta_error < 0, -delta_error, 0)
+    _check("delta error", delta_error)
+    error = _without(delta_error, neutral)
+    return torch.where(error < 0, -error, 0)
 
 
 def unlabelled(delta_y: Float[Tensor, "n c"], importance: Float[Tensor, " c"]) -> Float[Tensor, "n c"]:
     """For an image without a rating: maps that are important over a data set, by their direction on this image."""
+    _check("delta y", delta_y)
+    check_tensor("importance", importance, ("maps",))
+    check_same(("delta y", delta_y[0]), ("importance", importance), ("maps",))
+    check_finite("importance", importance)
     return importance.clamp_min(0) * -delta_y.sign()
 
 
@@ -48,26 +67,69 @@ class Combined(NamedTuple):
 
     Attributes:
         direction: +1 where the maps raise the score together, -1 where they lower it: red or blue.
-        saturation: in [0, 1], of the largest: pale where no map is helpful.
+        saturation: in [0, 1], of the largest strength or of the limit: pale where no map is helpful.
+        strength: of helpful maps, in units of the error: of pictures that are compared, the largest is their limit.
     """
 
     direction: Float[Tensor, "n h w"]
     saturation: Float[Tensor, "n h w"]
+    strength: Float[Tensor, "n h w"]
 
 
 def combined(
-    maps: Float[Tensor, "n c h w"], delta_y: Float[Tensor, "n c"], delta_error: Float[Tensor, "n c"]
+    maps: Float[Tensor, "n c h w"],
+    delta_y: Float[Tensor, "n c"],
+    delta_error: Float[Tensor, "n c"],
+    *,
+    neutral: Bool[Tensor, "n c"] | None = None,
+    limit: float | None = None,
 ) -> Combined:
-    """Hue: sign of sum(-delta_y_i A_i); saturation: sum(max(delta_error_i, 0) A_i), negative sums as 0."""
+    """Hue: sign of sum(-delta_y_i A_i); saturation: sum(max(delta_error_i, 0) A_i), negative sums as 0.
+
+    Args:
+        maps: the feature maps.
+        delta_y: of each.
+        delta_error: of each.
+        neutral: maps that are left out of the saturation; the hue is that of all maps.
+        limit: the strength that is fully saturated, also what is above; each image's own largest if left out.
+    """
+    _check_pair(delta_y, delta_error)
     direction = weighted_sum(maps, behaviour(delta_y)).sign()
-    strength = weighted_sum(maps, delta_error.clamp_min(0)).clamp_min(0)
+    strength = weighted_sum(maps, _without(delta_error, neutral).clamp_min(0)).clamp_min(0)
+    if limit is not None:
+        return Combined(direction, (strength / positive_number("limit", limit)).clamp_max(1), strength)
     peak = strength.amax((1, 2), keepdim=True)
-    return Combined(direction, strength / torch.where(peak > 0, peak, 1))
+    return Combined(direction, strength / torch.where(peak > 0, peak, 1), strength)
 
 
 def outline(saliency: Float[Tensor, "n h w"], share: float = TOP_SHARE) -> Bool[Tensor, "n h w"]:
-    """The region above the top share of places of a secondary layer; none in a map that is zero."""
-    if not 0 < share < 1:
-        raise ValueError(f"share must be between 0 and 1, got {share}.")
-    edge = saliency.flatten(1).quantile(1 - share, dim=1)[:, None, None]
-    return (saliency >= edge) & (saliency > 0)
+    """The top share of places of a secondary layer, as far as they are above 0; none in a map that is constant.
+
+    Ties go to the lowest index, so that it is never more than the share.
+    """
+    number = real_number("share", share)
+    if not 0 < number < 1:
+        raise ValueError(f"share must be between 0 and 1, got {number}.")
+    region = top_share(saliency, number) & (saliency > 0)
+    return region & ~degenerate(saliency)[:, None, None]
+
+
+def _without(delta_error: Tensor, neutral: Tensor | None) -> Tensor:
+    if neutral is None:
+        return delta_error
+    if not isinstance(neutral, Tensor) or neutral.dtype != torch.bool:
+        given = neutral.dtype if isinstance(neutral, Tensor) else type(neutral).__name__
+        raise TypeError(f"neutral must be a tensor, a mask of bool, got {given}.")
+    check_same(("delta error", delta_error), ("neutral", neutral), AXES)
+    return torch.where(neutral, 0, delta_error)
+
+
+def _check(name: str, values: Tensor) -> None:
+    check_tensor(name, values, AXES)
+    check_finite(name, values)
+
+
+def _check_pair(delta_y: Tensor, delta_error: Tensor) -> None:
+    _check("delta y", delta_y)
+    _check("delta error", delta_error)
+    check_same(("delta y", delta_y), ("delta error", delta_error), AXES)

@@ -10,6 +10,7 @@ arXiv 1706.03825; contrast as a plug-in: Prabhushankar et al., 2020, arXiv 2008.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,21 +20,33 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from xai_widgets.kernels.batches import Step
 from xai_widgets.kernels.cam import contrast_weights, slope_of
-from xai_widgets.kernels.checks import check_finite, check_generator, check_target
+from xai_widgets.kernels.checks import (
+    check_classes,
+    check_finite,
+    check_generator,
+    check_same,
+    check_target,
+    check_tensor,
+    real_number,
+    scores_from,
+    whole_number,
+)
 
 Forward = Callable[[Tensor], Tensor]
 Cotangent = Callable[[Tensor], Tensor]
-Step = Callable[[], None] | None
+
+COMPILED = ("DifferentiableGraph", "CompiledFunction")  # what their backward passes are called
 
 
 def of_output(target: int) -> Cotangent:
     """Why this output?"""
+    index = whole_number("target", target)
 
     def weights(scores: Tensor) -> Tensor:
-        check_target(target, scores.shape[1])
         chosen = torch.zeros_like(scores)
-        chosen[:, target] = 1
+        chosen[:, check_target(index, scores.shape[1])] = 1
         return chosen
 
     return weights
@@ -41,34 +54,52 @@ def of_output(target: int) -> Cotangent:
 
 def of_counterfactual(target: int) -> Cotangent:
     """What if not this output? The gradient of minus its score."""
-    return lambda scores: -of_output(target)(scores)
+    asked = of_output(target)
+    return lambda scores: -asked(scores)
 
 
 def of_class_contrast(q: int) -> Cotangent:
     """Why what is predicted, rather than class q? The gradient of the cross entropy with q, in stable form."""
-    return lambda scores: contrast_weights(scores, q)
+    index = whole_number("the contrast class", q)
+
+    def weights(scores: Tensor) -> Tensor:
+        check_classes("a contrast of classes", scores)
+        return contrast_weights(scores, index)
+
+    return weights
 
 
 def of_score_contrast(q: float) -> Cotangent:
     """Why this score, rather than q? The gradient of (y - q)^2."""
+    other = real_number("the other score", q)
+    if not math.isfinite(other):
+        raise ValueError(f"the other score must be finite, got {other}.")
 
     def weights(scores: Tensor) -> Tensor:
         if scores.shape[1] != 1:
             raise ValueError(f"a contrast with a score needs a network of one score, got {scores.shape[1]}.")
-        return 2 * (scores - q)
+        return 2 * (scores - other)
 
     return weights
 
 
 def gradient(forward: Forward, inputs: Float[Tensor, "n ..."], cotangent: Cotangent) -> Float[Tensor, "n ..."]:
-    """The gradient of the weighted scores at the inputs."""
-    check_finite("inputs", inputs)
+    """The gradient of the weighted scores at the inputs.
+
+    Raises:
+        ValueError: inputs, scores or weights that are not finite, scores of another shape than (n k).
+    """
+    _check(inputs)
     with torch.inference_mode(False), torch.enable_grad():
         leaf = inputs.detach().clone().requires_grad_()
-        scores = forward(leaf.clone())
+        scores = scores_from(lambda result: result, forward(leaf.clone()), len(leaf))
+        check_finite("scores", scores.detach())
         if not scores.requires_grad:
             raise ValueError("the scores must depend on the inputs by steps that have a gradient, got a constant.")
-        return slope_of(leaf, scores, cotangent(scores.detach()))
+        weights = cotangent(scores.detach())
+        check_same(("the weights of the scores", weights), ("scores", scores), ("images", "outputs"))
+        check_finite("the weights of the scores", weights)
+        return slope_of(leaf, scores, weights)
 
 
 def input_x_gradient(forward: Forward, inputs: Float[Tensor, "n ..."], cotangent: Cotangent) -> Float[Tensor, "n ..."]:
@@ -81,15 +112,24 @@ def guided_backpropagation(
 ) -> Float[Tensor, "n ..."]:
     """The gradient that lets only positive values pass backwards through each ReLU.
 
-    ReLUs are found as they are called: modules, functions and methods, in place or not, and ReLU6, which keeps its own
-    0 above 6. Other activations (leaky ReLU, ELU, GELU, SiLU, hard swish, clamps) keep their own gradient, since the
-    method does not define them. captum replaces modules of nn.ReLU only, and agrees where there are no others.
+    ReLUs are found as they are called: modules, functions and methods, in place or not, a threshold of 0 with 0 below,
+    and ReLU6, which keeps its own 0 above 6. Other activations (leaky ReLU, ELU, GELU, SiLU, hard swish, clamps) keep
+    their own gradient, since the method does not define them. captum replaces modules of nn.ReLU only, and agrees where
+    there are no others.
 
     Raises:
-        ValueError: no ReLU was called, so that this would be the plain gradient under another name.
+        ValueError: no ReLU was called, so that this would be the plain gradient under another name; or a part ran where
+            it is not seen, in TorchScript, a compiled network, or the inside of a recurrent layer.
     """
     with _Guided() as guided:
-        found = gradient(forward, inputs, cotangent)
+
+        def watched(x: Tensor) -> Tensor:
+            scores = forward(x)
+            if isinstance(scores, Tensor):
+                _check_seen(scores)
+            return scores
+
+        found = gradient(watched, inputs, cotangent)
     if not guided.seen:
         raise ValueError("guided backpropagation needs a network with ReLU or ReLU6, none was called; ask `gradient`.")
     return found
@@ -119,12 +159,13 @@ def smooth_grad(
         noise_level: standard deviation of the noise, as a share of each input's max - min.
         step: called before each copy; may raise to cancel.
     """
-    if n_samples < 1:
-        raise ValueError(f"n_samples must be at least 1, got {n_samples}.")
-    if not 0 <= noise_level < float("inf"):
+    n_samples = whole_number("n_samples", n_samples, 1)
+    noise_level = real_number("noise_level", noise_level)
+    if not 0 <= noise_level < math.inf:
         raise ValueError(f"noise_level must be 0 or more and finite, got {noise_level}.")
+    check_tensor("inputs", inputs)
     check_generator(generator, inputs, "the inputs")
-    check_finite("inputs", inputs)
+    _check(inputs)
     axes = tuple(range(1, inputs.dim()))
     std = noise_level * (inputs.amax(axes, keepdim=True) - inputs.amin(axes, keepdim=True))
     total = torch.zeros_like(inputs)
@@ -138,6 +179,7 @@ def smooth_grad(
 
 def over_channels(attribution: Float[Tensor, "n c h w"]) -> Float[Tensor, "n h w"]:
     """For display: the largest |.| over the colour channels."""
+    check_tensor("attribution", attribution, ("images", "channels", "rows", "columns"))
     return attribution.abs().amax(1)
 
 
@@ -152,7 +194,7 @@ class _GuidedReLU(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None]:
         (y,) = ctx.saved_tensors
-        passes = (y > 0) & (slopes[0] > 0)
+        passes = (y > 0) & ~(slopes[0] <= 0)  # NaN stays NaN
         if ctx.most is not None:
             passes = passes & (y < ctx.most)
         return torch.where(passes, slopes[0], 0), None
@@ -163,6 +205,8 @@ class _Guided(TorchFunctionMode):
 
     relus = frozenset((torch.relu, Tensor.relu, functional.relu))
     relus_in_place = frozenset((torch.relu_, Tensor.relu_, functional.relu_))
+    thresholds = frozenset((torch.threshold, functional.threshold))
+    thresholds_in_place = frozenset((torch.threshold_,))
 
     def __init__(self) -> None:
         super().__init__()
@@ -178,12 +222,54 @@ class _Guided(TorchFunctionMode):
             in_place = func is functional.hardtanh_ or _argument("inplace", 3, args, kwargs, False)
             if (low, high) == (0, 6):
                 return self._guided(_input(args, kwargs), 6.0, in_place)
+        if func in self.thresholds or func in self.thresholds_in_place:  # nn.Threshold calls the first
+            level, below = _argument("threshold", 1, args, kwargs, None), _argument("value", 2, args, kwargs, None)
+            in_place = func in self.thresholds_in_place or _argument("inplace", 3, args, kwargs, False)
+            if (level, below) == (0, 0):
+                return self._guided(_input(args, kwargs), None, in_place)
         return func(*args, **kwargs)
 
     def _guided(self, x: Tensor, most: float | None, in_place: bool) -> Tensor:
         self.seen += 1
         y: Tensor = _GuidedReLU.apply(x, most)
         return x.copy_(y) if in_place else y
+
+
+def _check_seen(scores: Tensor) -> None:
+    """Raise ValueError where a ReLU, or code that may hold some, would keep its own gradient on the way back."""
+    nodes, found = [scores.grad_fn], set()
+    while nodes:
+        node = nodes.pop()
+        if node is None or node in found:
+            continue
+        found.add(node)
+        name = node.name()
+        if any(word in name for word in COMPILED):
+            raise ValueError(
+                "guided backpropagation does not see the ReLUs of a compiled part (TorchScript or torch.compile); "
+                "give it the network before it was compiled, or ask `gradient`."
+            )
+        if _is_relu(name, node):
+            raise ValueError(
+                "guided backpropagation does not see a ReLU that is not called from Python (TorchScript, or the inside "
+                "of a recurrent layer); give it a network that calls its ReLUs, or ask `gradient`."
+            )
+        nodes.extend(before for before, _ in node.next_functions)
+
+
+def _is_relu(name: str, node: Any) -> bool:
+    if name.startswith("ThresholdBackward"):
+        return bool(node._saved_threshold == 0)
+    if name.startswith("HardtanhBackward"):
+        return bool((node._saved_min_val, node._saved_max_val) == (0, 6))
+    return name.startswith("ReluBackward")
+
+
+def _check(inputs: Tensor) -> None:
+    check_tensor("inputs", inputs)
+    if not inputs.dim() or not inputs.numel():
+        raise ValueError(f"inputs must hold at least one image, got shape {tuple(inputs.shape)}.")
+    check_finite("inputs", inputs)
 
 
 def _input(args: Any, kwargs: dict[str, Any]) -> Tensor:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, einsum, isfinite, where
 from torch.nn import functional as F
 
-from xai_widgets.kernels.checks import check_finite
+from xai_widgets.kernels.checks import check_finite, check_same, check_tensor, positive_number, whole_number
 
+AXES = ("images", "rows", "columns")
 NORMALS = ("raw", "peak", "mass")
 
 
@@ -21,22 +25,38 @@ def weighted_sum(
 
     Args:
         maps: The feature maps.
-        weights: One number a map; its sign becomes the sign of the saliency.
+        weights: One number a map; its sign becomes the sign of the saliency. 0 leaves a map out, also one that is not
+            finite.
         normal: What each map is divided by first: nothing ("raw"), its max|A| ("peak"), or its sum|A| ("mass").
+
+    Raises:
+        ValueError: a weight is not finite, or a map that is not left out.
     """
     if normal not in NORMALS:
         raise ValueError(f"normal must be one of {', '.join(NORMALS)}, got {normal!r}.")
+    check_tensor("maps", maps, ("images", "maps", "rows", "columns"))
+    check_tensor("weights", weights, ("images", "maps"))
+    check_same(("maps", maps[:, :, 0, 0]), ("weights", weights), ("images", "maps"))
     check_finite("weights", weights)
-    if normal != "raw":
-        maps = _over_peak(maps)
-    if normal == "mass":
-        maps = _quotient(maps, maps.abs().sum((-2, -1), keepdim=True))
-    return einsum("nchw,nc->nhw", maps, weights)
+    dtype = torch.promote_types(maps.dtype, weights.dtype)
+    found = _summed(_normalised(maps, normal), weights)
+    if not bool(isfinite(found).all()):  # rare: only then is a copy without the maps of weight 0 worth its memory
+        heard = where(weights[:, :, None, None] == 0, 0, maps)
+        check_finite("maps of a weight that is not 0", heard)
+        found = _summed(_normalised(heard, normal), weights)
+    return found.to(dtype)
 
 
-def signed_scale(saliency: Float[Tensor, "n h w"]) -> Float[Tensor, "n h w"]:
-    """Each map over its own max|.|: zero keeps its place, an all-zero map stays zero."""
-    return _over_peak(saliency)
+def signed_scale(saliency: Float[Tensor, "n h w"], limit: float | None = None) -> Float[Tensor, "n h w"]:
+    """Each map over its own max|.|: zero keeps its place, an all-zero map stays zero.
+
+    Args:
+        saliency: The maps.
+        limit: What all are divided by instead: one scale for pictures that are compared, such as the largest max|.| of
+            them. What is larger comes out beyond 1, and is not cut.
+    """
+    check_tensor("saliency", saliency, AXES)
+    return _over_peak(saliency) if limit is None else saliency / positive_number("limit", limit)
 
 
 def degenerate(saliency: Float[Tensor, "n h w"]) -> Bool[Tensor, " n"]:
@@ -47,13 +67,40 @@ def degenerate(saliency: Float[Tensor, "n h w"]) -> Bool[Tensor, " n"]:
 
 def resize(saliency: Float[Tensor, "n h w"], size: tuple[int, int]) -> Float[Tensor, "n H W"]:
     """Bilinear to (rows, columns), corners not aligned, antialiased when either side shrinks."""
-    if min(size) < 1:
-        raise ValueError(f"size must be at least 1 x 1, got {size[0]} x {size[1]}.")
-    if tuple(saliency.shape[-2:]) == tuple(size):
+    check_tensor("saliency", saliency, AXES)
+    rows, columns = _sides(size)
+    if tuple(saliency.shape[-2:]) == (rows, columns):
         return saliency.clone()
-    shrinks = size[0] < saliency.shape[-2] or size[1] < saliency.shape[-1]
-    resized = F.interpolate(saliency[:, None], size=size, mode="bilinear", align_corners=False, antialias=shrinks)
-    return resized[:, 0]
+    shrinks = rows < saliency.shape[-2] or columns < saliency.shape[-1]
+    planes = saliency[:, None].to(torch.promote_types(saliency.dtype, torch.float32))  # a CPU may lack it in less
+    resized = F.interpolate(planes, size=(rows, columns), mode="bilinear", align_corners=False, antialias=shrinks)
+    return resized[:, 0].to(saliency.dtype)
+
+
+def _sides(size: Any) -> tuple[int, int]:
+    try:
+        rows, columns = size
+    except (TypeError, ValueError):
+        raise TypeError(f"size must be two whole numbers, (rows, columns), got {size!r}.") from None
+    rows, columns = whole_number("rows of size", rows), whole_number("columns of size", columns)
+    if min(rows, columns) < 1:
+        raise ValueError(f"size must be at least 1 x 1, got {rows} x {columns}.")
+    return rows, columns
+
+
+def _normalised(maps: Float[Tensor, "n c h w"], normal: str) -> Float[Tensor, "n c h w"]:
+    if normal == "raw":
+        return maps
+    maps = _over_peak(maps)
+    if normal == "peak":
+        return maps
+    total = maps.abs().sum((-2, -1), keepdim=True, dtype=torch.promote_types(maps.dtype, torch.float32))
+    return _quotient(maps, total)
+
+
+def _summed(maps: Float[Tensor, "n c h w"], weights: Float[Tensor, "n c"]) -> Float[Tensor, "n h w"]:
+    dtype = torch.promote_types(maps.dtype, weights.dtype)
+    return einsum("nchw,nc->nhw", maps.to(dtype), weights.to(dtype))
 
 
 def _over_peak(maps: Float[Tensor, "... h w"]) -> Float[Tensor, "... h w"]:

@@ -5,13 +5,15 @@ Never used unless asked for: it reports how far the two agree, and says which va
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from xai_widgets.kernels.ablation import Score, dead, removal_scores
+from xai_widgets.kernels.ablation import Baseline, Score, dead, own_scores, removal_scores
+from xai_widgets.kernels.checks import check_same, check_target, scores_from, whole_number
 from xai_widgets.kernels.tail import Tail
 
 PRECISIONS = (torch.bfloat16, torch.float16)
@@ -39,41 +41,49 @@ def screened_delta_y(
     *,
     top: int = 32,
     precision: torch.dtype = torch.bfloat16,
-    baseline: Float[Tensor, " c"] | None = None,
+    baseline: Baseline = None,
 ) -> Screening:
     """delta y of every map in reduced precision, and of the `top` strongest anew in the network's own.
 
     Args:
+        top: 1 to the number of maps.
         precision: bfloat16 or float16; which operations take it is decided by torch.autocast.
     """
     maps = tail.maps
+    if len(tail.inputs) != 1:
+        raise ValueError(f"screening takes the tail of one image, got one of {len(tail.inputs)}.")
+    top = whole_number("top", top)
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be torch.bfloat16 or torch.float16, got {precision}.")
     if not 1 <= top <= maps.shape[1]:
         raise ValueError(f"top must be 1 to {maps.shape[1]}, the number of maps; got {top}.")
+    exactly = own_scores(tail, score)
+    target = check_target(target, exactly.shape[1])
     alive = (~dead(maps, baseline)[0]).nonzero().flatten()
-    rough = maps.new_zeros(maps.shape[1])
+    rough = exactly.new_zeros(maps.shape[1])
     with torch.inference_mode(), torch.autocast(maps.device.type, precision):
         # In the same precision, or else its rounding would be taken for an effect of every map.
-        y = score(tail(maps))[0, target].to(maps.dtype)
+        y = scores_from(score, tail(maps), 1)[0, target].to(exactly.dtype)
         for index, scores in removal_scores(tail, score, alive, baseline=baseline):
-            rough[index] = scores[:, target].to(maps.dtype) - y
+            rough[index] = scores[:, target].to(exactly.dtype) - y
     order = alive[rough[alive].abs().argsort(descending=True, stable=True)][:top]
     found = rough.clone()
-    y = score(tail.result)[0, target]
     for index, scores in removal_scores(tail, score, order, baseline=baseline):
-        found[index] = scores[:, target] - y
+        found[index] = scores[:, target] - exactly[0, target]
     exact = dead(maps, baseline)[0]
     exact[order] = True
     return Screening(found, exact, rank_correlation(rough[order], found[order]))
 
 
 def rank_correlation(a: Float[Tensor, " c"], b: Float[Tensor, " c"]) -> float:
-    """Spearman's correlation, ties at their mean rank; NaN where either is constant."""
-    x, y = (_ranks(values.double().cpu()) for values in (a, b))
+    """Spearman's correlation, ties at their mean rank; NaN where either is constant or holds a NaN."""
+    check_same(("the first", a), ("the second", b), ("values",))
+    if bool(a.isnan().any()) or bool(b.isnan().any()):
+        return math.nan
+    x, y = (_ranks(values.cpu().double()) for values in (a, b))
     x, y = x - x.mean(), y - y.mean()
     size = float((x.square().sum() * y.square().sum()).sqrt())
-    return float((x * y).sum()) / size if size > 0 else float("nan")
+    return float((x * y).sum()) / size if size > 0 else math.nan
 
 
 def _ranks(values: Float[Tensor, " c"]) -> Float[Tensor, " c"]:

@@ -1,0 +1,49 @@
+"""Sets of maps that a baseline cannot be made of are refused; what it is made of is tested with the removals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from unchecked import refused
+
+from xai_widgets.kernels import baselines
+
+GOOD = torch.rand(2, 3, 4, 5)
+WRONG = [
+    (TypeError, r"entry 1 of the set\) must be of floating-point numbers, got torch\.bool", [GOOD, GOOD > 0]),
+    (TypeError, r"must be of floating-point numbers, got torch\.uint8", [GOOD.to(torch.uint8)]),
+    (TypeError, r"entry 0 of the set\) must be a tensor, got ndarray", [GOOD.numpy()]),
+    (ValueError, "must have at least 1 of images, got shape", [GOOD[:0]]),
+    (ValueError, "must have at least 1 of columns, got shape", [GOOD[..., :0]]),
+    (ValueError, "must have at least 1 of maps, got shape", [GOOD[:, :0]]),
+    (ValueError, "must have the axes images, maps, rows, columns, got shape", GOOD),
+    (ValueError, r"entry 1 of the set\) must be finite, got inf at index 1 \(there at 2, 0, 0\)",
+     [GOOD, torch.where(torch.arange(120).reshape(2, 3, 4, 5) == 100, torch.inf, GOOD)]),
+    (ValueError, "as many maps, got 3 and 2 at index 1", [GOOD, GOOD[:, :2]]),
+    (ValueError, "at least one", []),
+    (TypeError, "images must be a list of maps or of tails, got int", 3),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("error", "message", "images"), WRONG)
+def test_what_is_no_set_of_maps_is_refused(error: type[Exception], message: str, images: Any) -> None:
+    with refused(error, message):
+        baselines.mean_baseline(images)
+    with refused(error, message):
+        baselines.resampled_baseline(images, generator=torch.Generator())
+
+
+def test_a_seed_is_no_generator() -> None:
+    seed: Any = 3
+    with refused(TypeError, r"generator must be a torch.Generator, got 3; make one by its manual_seed"):
+        baselines.resampled_baseline([GOOD], generator=seed)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_mean_in_half_precision_is_rounded_once(dtype: torch.dtype) -> None:
+    maps = (100 * torch.rand(1, 2, 200, 200)).to(dtype)  # their sum does not fit
+    found = baselines.mean_baseline([maps])
+    assert found.dtype == dtype
+    assert torch.equal(found, maps.double().mean((0, 2, 3)).to(dtype))
