@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torchvision.transforms import v2
 from torchvision.transforms._presets import ImageClassification
 
+from xai_widgets.kernels import agreement
 from xai_widgets.models import ImageModel
 from xai_widgets.models.preprocessing import photographs
 
@@ -276,3 +277,45 @@ def test_a_random_or_failing_transform_is_refused(transform: Any, words: str) ->
     with pytest.raises(ValueError) as error:
         model_of(transform)
     assert words in str(error.value)
+
+
+# Human maps
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+@pytest.mark.parametrize("scale", [1, 3])
+def test_a_human_map_lies_where_the_network_sees_the_photo(chain: str, scale: int) -> None:
+    """The photo itself, grey and at a third of its size, as a human map: what is left is what the network sees."""
+    model, picture = model_with(chain), photo()[..., 1:2].repeat(3, 2)
+    grey = torch.from_numpy(picture[..., 0]).float()[None]
+    whole = agreement.at_size(grey, (90 // scale, 120 // scale))[0]
+    seen = model.prepare(picture).pixels.mean(0)
+    part = model.human_map(whole, picture).float()
+    small = [agreement.at_size(values[None], (20, 20)) for values in (seen, part)]
+    found = float(agreement.cc(*small))
+    assert found > (0.99 if scale == 1 else 0.97)
+    assert float(agreement.cc(small[0], small[1].roll(1, 2))) < found - 0.02
+
+
+def test_fixations_stay_fixations_and_those_outside_are_left_out() -> None:
+    model = model_with("crop")  # 50 x 41 in the middle of 90 x 120
+    fixations = np.zeros((90, 120), bool)
+    fixations[20, 40] = fixations[45, 60] = fixations[69, 79] = fixations[0, 0] = True
+    found = model.human_map(fixations, photo())
+    assert found.dtype == torch.bool
+    assert found.shape == (50, 41)
+    assert found.nonzero().tolist() == [[0, 0], [25, 20], [49, 39]]
+
+
+def test_a_box_beyond_the_photo_is_filled_with_nothing() -> None:
+    found = model_with("crop that pads").human_map(np.ones((9, 12), np.float32), photo())
+    assert found.shape == (13, 16)
+    assert int(found.sum()) == 9 * 12
+
+
+def test_a_human_map_that_cannot_be_placed_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"must be \(rows, columns\), got shape \(9, 12, 3\)"):
+        model_with("crop").human_map(np.ones((9, 12, 3)), photo())
+    opaque = model_of(lambda picture: torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0)))
+    with pytest.raises(ValueError, match="not known which part of a photo"):
+        opaque.human_map(np.ones((9, 12)), photo())

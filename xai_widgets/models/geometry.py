@@ -60,6 +60,25 @@ class Frame:
         return self.left, self.top, self.left + width * self.across, self.top + height * self.down
 
 
+def within(box: Box, values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The part of a map of a whole photo (rows columns) that lies in a box of the photo, at the map's own resolution.
+
+    Cut at whole places of the map, so that fixations stay what they are; 0 where the box reaches beyond the photo.
+
+    Args:
+        size: height and width of the photo.
+    """
+    height, width = values.shape
+    left, right = (round(side * width / size[1]) for side in (box[0], box[2]))
+    top, bottom = (round(side * height / size[0]) for side in (box[1], box[3]))
+    right, bottom = max(right, left + 1), max(bottom, top + 1)
+    found = np.zeros((bottom - top, right - left), values.dtype)
+    rows, columns = slice(max(top, 0), min(bottom, height)), slice(max(left, 0), min(right, width))
+    part = values[rows, columns]
+    found[rows.start - top : rows.start - top + part.shape[0], columns.start - left :][:, : part.shape[1]] = part
+    return found
+
+
 def as_image(photo: np.ndarray | Image.Image) -> Image.Image:
     """A photo as RGB picture.
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from xai_widgets.kernels.tail import Shell, hooks_matter
 from xai_widgets.kernels.tail.shell import unwrapped
 from xai_widgets.models.checks import check_scores, device_of, own_randomness, usable
-from xai_widgets.models.geometry import Prepared, as_image
+from xai_widgets.models.geometry import Prepared, as_image, within
 from xai_widgets.models.identity import State, digest_of, state_of
 from xai_widgets.models.layers import LayerInfo, Survey, survey
 from xai_widgets.models.preprocessing import photographs, preprocessing_of
@@ -119,6 +119,27 @@ class ImageModel:
         Without `can_degrade` they are what the transform returned, stretched for display, and not `placed`.
         """
         return self._preprocessing.prepare(as_image(photo))
+
+    def human_map(self, values: np.ndarray | Tensor, photo: np.ndarray | Image.Image) -> Tensor:
+        """What a human map of the whole photo (rows columns: density, fixations or annotation) is of what is seen here.
+
+        The part that the network saw, at the map's own resolution, so that saliency is compared with it place by place
+        once it is resized to it (`kernels.agreement.at_size`).
+
+        Raises:
+            ValueError: the map is not (rows columns), or it is not known which part of the photo the network sees.
+        """
+        known = np.asarray(values)
+        if known.ndim != 2 or not known.size:
+            raise ValueError(f"a human map must be (rows, columns), got shape {known.shape}.")
+        image = as_image(photo)
+        prepared = self.prepare(image)
+        if not prepared.placed:
+            raise ValueError(
+                f"it is not known which part of a photo {self.name} sees, since its transform cannot be split; give a "
+                "pair (geometry, normalise)."
+            )
+        return torch.from_numpy(within(prepared.box, known, (image.height, image.width)))
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """From pixels (n 3 h w) in [0, 1] to what the network eats.
