@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -260,9 +261,20 @@ def test_plain_contrasts_with_scores_stand_on_one_scale(subject: Subject, job: J
     assert len(limits) == 1
     value = subject.value
     shares = [float(answer.map.sum()) / abs(value - q) for answer, q in zip(answers, (0.9, 0.95, 1.0), strict=True)]
-    if abs(shares[0]) > 0:
-        np.testing.assert_allclose(shares, shares[0], rtol=1e-3)
+    assert abs(shares[0]) > 0
+    np.testing.assert_allclose(shares, shares[0], rtol=1e-3)
     assert "same picture" in answers[0].note
+
+
+@pytest.mark.parametrize("stated", [None, (0, 100)])
+def test_the_scale_does_not_follow_q_where_the_model_has_no_range(
+    plain: Callable[..., Subject], job: Job, stated: tuple[float, float] | None
+) -> None:
+    subject = plain(model_range=None, images_range=stated)
+    answers = [pictures.rather_than_score(subject, (), q, "plain", job)[1] for q in (-1e3, 10.0, 55.0, 60.0, 1e3)]
+    assert len({answer.limit for answer in answers}) == 1
+    assert answers[0].limit > 0
+    assert f"{'0 to 100' if stated else 'to 60'}." in answers[0].note
 
 
 class Plain(nn.Module):
@@ -279,14 +291,14 @@ class Plain(nn.Module):
 
 
 @pytest.fixture
-def plain(engine: Engine, generator: torch.Generator) -> Callable[[], Subject]:
-    def make() -> Subject:
+def plain(engine: Engine, generator: torch.Generator) -> Callable[..., Subject]:
+    def make(model_range: Any = (0, 100), images_range: Any = (0, 100)) -> Subject:
         with torch.random.fork_rng():
             torch.manual_seed(3)
             network = Plain()
         photos = (torch.rand(2, 48, 64, 3, generator=generator) * 255).byte().numpy()
-        images = ImageSet(list(photos), ratings=[10.0, 60.0], range=(0, 100))
-        model = ImageModel(network, None, range=(0, 100), layer="features")
+        images = ImageSet(list(photos), ratings=[10.0, 60.0], range=images_range)
+        model = ImageModel(network, None, range=model_range, layer="features")
         return Subject(engine, model, images, images.names[0], model.layer)
 
     return make

@@ -80,11 +80,11 @@ def rather_than_score(subject: Subject, gains: Gains, q: float, form: str, job: 
     output, cam = _cam(subject, gains, torch.ones_like)
     y = output.value
     picture = (2 * (y - q) * cam).relu()
-    low, high = subject.model.range or (min(y, q), max(y, q))
-    limit = 2 * max(abs(y - low), abs(high - y), abs(y - q)) * float(cam.abs().max())
+    low, high = subject.score_range
+    limit = 2 * max(abs(y - low), abs(high - y)) * float(cam.abs().max())
     note = (
-        f"Factor 2 |y − Q| = {2 * abs(y - q):.3g}, one colour scale for every Q. With one score, every Q on the same "
-        "side of it gives the same picture up to this factor; tiles tell more."
+        f"Factor 2 |y − Q| = {2 * abs(y - q):.3g}, one colour scale for every Q from {low:.3g} to {high:.3g}. "
+        "With one score, every Q on the same side of it gives the same picture up to this factor; tiles tell more."
     )
     saliency = _saliency(subject, picture, "contrast", _score_question(y, q), "", _score_meaning(y, q), note)
     return output, replace(saliency, limit=limit, one_sided=True)

@@ -90,6 +90,16 @@ class Subject:
         return self.images.rating(self.image) if self.model.task == "regression" else None
 
     @property
+    def score_range(self) -> tuple[float, float]:
+        """Of the score: stated, or that of the ratings and this image's own score; the same whatever is asked."""
+        stated = self.model.range or self.images.range
+        if stated is not None:
+            return stated
+        known = [rating for name in self.images.names if (rating := self.images.rating(name)) is not None]
+        low, high = min([self.value, *known]), max([self.value, *known])
+        return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+    @property
     def words(self) -> str:
         """What is explained, by name: a class, or the score."""
         labels = self.model.labels
