@@ -139,12 +139,17 @@ def _affine_weights(tail: Replayable, score: Score, batch: int | None, step: Ste
     count, (height, width) = maps.shape[1], maps.shape[2:]
     unit = unit_of(maps)
     origin = score(tail(torch.zeros_like(maps)))
-    probes = unit * torch.eye(count, dtype=maps.dtype, device=maps.device)
 
     def run(tail: Replayable, start: int, end: int) -> Tensor:
-        some = probes[start:end].to(tail.maps.device)
-        constant = some[:, :, None, None].expand(max(len(maps), len(some)), -1, height, width)
-        rows = (score(tail(constant)) - origin.to(some.device)) / unit
+        place = tail.maps.device
+        index = torch.arange(start, end, device=place)
+        if isinstance(tail, Tail) and len(maps) == 1:
+            own = torch.full((end - start, 1, height, width), unit, dtype=maps.dtype, device=place)
+            result = tail.with_own(index, own, torch.zeros_like(tail.maps))
+            return (scores_from(score, result, end - start) - origin.to(place))[None] / unit
+        constant = unit * (torch.arange(count, device=place) == index[:, None]).to(maps.dtype)
+        constant = constant[:, :, None, None].expand(max(len(maps), end - start), -1, height, width)
+        rows = (score(tail(constant)) - origin.to(place)) / unit
         return rows[None] if len(maps) == 1 else rows[:, None]
 
     size = (batch or at_once(maps.nbytes, maps.device)) if len(maps) == 1 else 1

@@ -101,7 +101,13 @@ class Tail:
         """
         chosen = level.expand(self.maps.shape[1], -1, -1).index_select(0, index) if len(level) > 1 else level
         own = chosen.to(self.maps)[:, None].expand(len(index), 1, *self.maps.shape[2:])
-        return self._with_own(index, own, sparse=self.sparse.right)
+        return self.with_own(index, own)
+
+    def with_own(
+        self, index: Int[Tensor, " b"], own: Float[Tensor, "b 1 h w"], base: Float[Tensor, "1 c h w"] | None = None
+    ) -> Any:
+        """The same where each copy has a map of its own, among those of the image or of `base`."""
+        return self._with_own(index, own, self.maps if base is None else base, sparse=self.sparse.right)
 
     @property
     def sparse(self) -> Sparse:
@@ -113,8 +119,7 @@ class Tail:
                 found[lower] = self._try_sparse()
         return found[lower]
 
-    def _with_own(self, index: Tensor, own: Tensor, *, sparse: bool) -> Any:
-        maps = self.maps
+    def _with_own(self, index: Tensor, own: Tensor, maps: Tensor, *, sparse: bool) -> Any:
         if sparse:
             with torch.inference_mode():
                 return self._replay(OneMap(maps, own, index))
@@ -131,13 +136,13 @@ class Tail:
         index = strength.argsort(descending=True, stable=True)[:2]
         noise = torch.randn(len(index), 1, *maps.shape[2:], generator=torch.Generator().manual_seed(0))
         own = noise.to(maps) * unit_of(maps)
-        expected = self._with_own(index, own, sparse=False)
+        expected = self._with_own(index, own, maps, sparse=False)
         lower = torch.is_autocast_enabled(maps.device.type)
         tolerance = max(self.structure.tolerance, ROUNDING[torch.bfloat16] if lower else 0.0)
         for _ in range(2):
             try:
                 with Largest() as largest:
-                    found = self._with_own(index, own, sparse=True)
+                    found = self._with_own(index, own, maps, sparse=True)
                 return Sparse(same(found, expected, tolerance), 4 * max(1, largest.nbytes // len(index)))
             except torch.OutOfMemoryError:
                 raise

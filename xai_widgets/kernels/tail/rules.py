@@ -207,6 +207,8 @@ def _linear(one: Any, weight: Float[Tensor, "out i"], bias: Tensor | None) -> An
     maps = one.base.shape[1]
     whole = F.linear(one.base.flatten(1), weight, bias).repeat(len(one.which), 1)
     change = (one.own - one.before).flatten(1)
+    if change.shape[1] == 1:  # one place a map
+        return whole.addcmul_(change, weight.index_select(1, one.which).T)
     blocks = weight.unflatten(1, (maps, -1))
     size = max(1, GATHERED // max(1, blocks[:, 0].nbytes))
     for some, index, part in zip(change.split(size), one.which.split(size), whole.split(size), strict=True):
