@@ -176,3 +176,24 @@ def implicit_saliency(tail: Callable[[Tensor], Tensor], labels: list[int], kind:
         found.append(pseudo)
     stacked = torch.stack(found)
     return stacked.mean(0) if combine == "mean" else stacked.var(0, correction=0)
+
+
+def removals(image: np.ndarray, saliency: np.ndarray, exponent: float) -> list[np.ndarray]:
+    """The image without its salient, and without its other regions, pixel by pixel; `saliency` at the image's size."""
+    weight = blur(saliency[None] / saliency.max(), 5 * min(saliency.shape) / 224)[0]
+    weight = weight / weight.max()
+    return [graded_blur(image, some, exponent) for some in (weight, 1 - weight)]
+
+
+def bootstrap_of_stability(values: np.ndarray, runs: int, draws: int, seed: int) -> np.ndarray:
+    """Means over samples of images and of runs, drawn and looked up one by one; a run beside itself is no pair."""
+    random = np.random.default_rng(seed)
+    column = {pair: index for index, pair in enumerate((a, b) for a in range(runs) for b in range(a + 1, runs))}
+    means: list[float] = []
+    while len(means) < draws:
+        some = random.integers(runs, size=runs)
+        pairs = [column[min(a, b), max(a, b)] for i, a in enumerate(some) for b in some[:i] if a != b]
+        if pairs:
+            images = random.integers(len(values), size=len(values))
+            means.append(float(np.mean([np.mean([values[image, pair] for pair in pairs]) for image in images])))
+    return np.array(means)

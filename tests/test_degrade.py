@@ -28,8 +28,13 @@ def test_salt_and_pepper_replaces_a_share_of_pixels_by_black_and_white(generator
 
 
 def test_salt_and_pepper_of_channels_draws_each_anew(generator: torch.Generator) -> None:
-    noisy = degrade.salt_and_pepper(torch.full((1, 3, 50, 50), 0.5), 0.5, generator=generator, per_channel=True)
-    assert not torch.equal(noisy[:, 0], noisy[:, 1])
+    noisy = degrade.salt_and_pepper(torch.full((1, 3, 200, 200), 0.5), 0.2, generator=generator, per_channel=True)
+    for channel in noisy[0]:
+        for value in (0.0, 1.0):
+            assert (channel == value).double().mean().item() == pytest.approx(0.1, abs=0.01)
+    hit = noisy[0] != 0.5
+    for a, b in ((0, 1), (0, 2), (1, 2)):  # where one channel is hit says nothing about another
+        assert (hit[a] & hit[b]).double().mean().item() == pytest.approx(0.04, abs=0.005)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
@@ -82,14 +87,42 @@ def test_a_sigma_outside_its_range_is_refused(images: Tensor, sigma: float) -> N
         degrade.blur(images, sigma)
 
 
-def test_graded_blur_is_near_a_blur_of_every_pixel_by_its_own_sigma(generator: torch.Generator) -> None:
-    image = torch.rand(3, 32, 32, generator=generator, dtype=torch.float64)
-    weight = torch.linspace(0, 1, 32, dtype=torch.float64).expand(32, 32)
-    blended = degrade.graded_blur(image[None], weight[None], 1.0)
-    exact = reference.graded_blur(image.numpy(), weight.numpy(), 1.0)
-    error = np.abs(blended[0].numpy() - exact)
-    assert error.max() < 0.15
-    assert error.mean() < 0.01
+SLOPE = torch.linspace(0, 1, 32, dtype=torch.float64).expand(32, 32)
+
+
+@pytest.fixture(scope="module")
+def exact() -> dict[float, np.ndarray]:
+    """White noise with the weight `SLOPE`, every pixel blurred by its own sigma, by exponent."""
+    return {power: reference.graded_blur(white().numpy(), SLOPE.numpy(), power) for power in (1.0, 4.0)}
+
+
+def white() -> Tensor:
+    return torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def distance(exact: np.ndarray, exponent: float) -> tuple[float, float, float]:
+    """Of the blended blur: largest and mean error, and how far an SSIM with the clean image moves."""
+    blended = degrade.graded_blur(white()[None], SLOPE[None], exponent)[0].numpy()
+    error = np.abs(blended - exact)
+    clean, near, far = (image.mean(0) for image in (white().numpy(), blended, exact))
+    return error.max(), error.mean(), abs(reference.ssim(clean, near) - reference.ssim(clean, far))
+
+
+def test_graded_blur_is_near_a_blur_of_every_pixel_by_its_own_sigma(exact: dict[float, np.ndarray]) -> None:
+    largest, mean, _ = distance(exact[1.0], 1.0)
+    assert largest < 0.04
+    assert mean < 0.002
+    assert distance(exact[4.0], 4.0)[2] <= 0.0014
+
+
+@pytest.mark.parametrize(("name", "value"), [("GRADES", 6), ("PEAK_SIGMA", 11 / 224), ("PEAK_SIGMA", 9 / 224)])
+def test_another_blend_would_be_noticed(
+    exact: dict[float, np.ndarray], monkeypatch: pytest.MonkeyPatch, name: str, value: float
+) -> None:
+    monkeypatch.setattr(degrade, name, value)
+    largest, mean, _ = distance(exact[1.0], 1.0)
+    shift = distance(exact[4.0], 4.0)[2]
+    assert largest >= 0.04 or mean >= 0.002 or shift > 0.0014
 
 
 def test_graded_blur_of_no_and_of_full_weight(images: Tensor) -> None:
@@ -129,3 +162,62 @@ def test_flips_and_turns_have_their_way_back(images: Tensor) -> None:
     assert torch.equal(degrade.flip(images, vertical=True)[..., 0, :], images[..., -1, :])
     assert torch.equal(degrade.turn(degrade.turn(images, 1), -1), images)
     assert torch.equal(degrade.turn(images, 1)[..., -1, 0], images[..., 0, 0])
+
+
+# Levels, and what is refused
+
+
+@pytest.mark.parametrize("kind", degrade.NOISES)
+def test_a_level_means_what_its_noise_says(images: Tensor, kind: str) -> None:
+    found = degrade.worsened(images, kind, 0.3, generator=torch.Generator().manual_seed(1))
+    generator = torch.Generator().manual_seed(1)
+    expected = {
+        "salt_and_pepper": lambda: degrade.salt_and_pepper(images, 0.3, generator=generator),
+        "gaussian_noise": lambda: degrade.gaussian_noise(images, 0.3, generator=generator),
+        "blur": lambda: degrade.blur(images, 0.3 * 20 / 10),
+    }[kind]()
+    assert torch.equal(found, expected)
+    assert torch.equal(degrade.worsened(images, kind, 0.0, generator=generator), images)
+
+
+@pytest.mark.parametrize(
+    ("kind", "levels", "per_channel", "message"),
+    [
+        ("rain", (0.1,), False, "one of salt_and_pepper, gaussian_noise, blur, got 'rain'"),
+        ("blur", (), False, "at least one level, got none"),
+        ("blur", (0.1, 1.5), False, "levels must lie between 0 and 1, got 1.5"),
+        ("blur", (float("nan"),), False, "levels must lie between 0 and 1, got nan"),
+        ("gaussian_noise", (0.1,), True, "per_channel is a choice of salt_and_pepper alone"),
+    ],
+)
+def test_a_noise_that_is_not_defined_is_refused(
+    kind: str, levels: tuple[float, ...], per_channel: bool, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        degrade.check_noise(kind, levels, per_channel=per_channel)
+
+
+def test_images_that_are_none_are_refused() -> None:
+    good = torch.rand(3, 3, 8, 8)
+    degrade.check_range("images", good)
+    wrong = good.clone()
+    wrong[1, 2, 3, 4] = float("nan")
+    with pytest.raises(ValueError, match="images must be finite, got nan at index 1"):
+        degrade.check_range("images", wrong)
+    for value in (255.0, -2.1):
+        wrong[1, 2, 3, 4] = value
+        with pytest.raises(ValueError, match=rf"images must lie in \[0, 1\], got {value:.3g} at index 1"):
+            degrade.check_range("images", wrong)
+    with pytest.raises(TypeError, match=r"floating-point numbers, got torch\.uint8"):
+        degrade.check_range("images", torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
+    with pytest.raises(ValueError, match="3 channels, red, green and blue, got 1"):
+        degrade.check_range("images", good[:, :1])
+    for empty in (good[:0], good[0], good[:, :, :0]):
+        with pytest.raises(ValueError):
+            degrade.check_range("images", empty)
+
+
+@pytest.mark.parametrize("exponent", [0.0, -1.0, float("inf"), float("nan")])
+def test_an_exponent_outside_its_range_is_refused(images: Tensor, exponent: float) -> None:
+    with pytest.raises(ValueError, match="exponent must be more than 0"):
+        degrade.graded_blur(images, torch.zeros(2, 20, 30, dtype=torch.float64), exponent)

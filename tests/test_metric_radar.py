@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import tiny
 
+from xai_widgets.engine import effects
+from xai_widgets.engine.subject import Subject
 from xai_widgets.views import MetricRadar
 from xai_widgets.views.metric_radar import AXES, COLOURS, CONFIG, NAMES, RadarFigure, Series
 
@@ -85,6 +87,21 @@ def test_intervals_stand_around_the_dots(figure: RadarFigure) -> None:
     assert [trace.visible for trace in figure.data] == [True, True] + [False] * (2 * len(COLOURS) - 2)
 
 
+def test_the_interval_of_a_negative_similarity_is_drawn_where_it_is(figure: RadarFigure) -> None:
+    """The value stands at 0, and so does what of its interval is negative."""
+    place = NAMES.index("noise")
+    for high, above in ((0.05, 0.05), (-0.05, 0.0)):
+        one = Series("one", FULL | {"noise": -0.1}, FULL | {"noise": -0.2}, FULL | {"noise": high})
+        figure.show_series([one])
+        whiskers = figure.data[1].error_x
+        assert (whiskers.array[place], whiskers.arrayminus[place]) == (pytest.approx(above), 0)
+        assert f"−0.100 [−0.200, {high:.3f}]".replace("-", "−") in figure.data[0].customdata[place]
+    figure.show_series([Series("one", FULL, FULL | {"noise": -0.2}, FULL)], relative=True)
+    assert figure.data[1].error_x.arrayminus[place] == pytest.approx(1)  # from the best down to 0
+    figure.show_series([Series("one", FULL, {"noise": math.nan}, FULL)])
+    assert figure.data[1].error_x.arrayminus[place] == 0
+
+
 def test_relative_axes_are_shares_of_the_best(figure: RadarFigure) -> None:
     half = {name: value / 2 for name, value in FULL.items()} | {"focus": math.nan}
     figure.show_series([Series("best", FULL), Series("half", half)], relative=True)
@@ -123,9 +140,13 @@ def test_the_details_are_the_measured_ones(scored: Any) -> None:
     radar, measures = MetricRadar(scored), scored.measures
     radar.comm.click(kind="axis", name="noise")
     (ladder,) = radar.detail["tables"]
-    assert ladder["head"] == ["share of pixels", "SSIM with the clean map"]
-    found = [[cell if cell == "n/a" else float(cell.replace("−", "-")) for cell in row] for row in ladder["rows"]]
-    wanted = zip(measures.details["noise"]["levels"], measures.details["noise"]["ssim"], strict=True)
+    assert ladder["head"] == ["share of pixels", "SSIM with the clean map", "gaussian noise", "blur"]
+    *rows, far_end = ladder["rows"]
+    assert far_end[0] == "noise alone"
+    found = [[cell if cell == "n/a" else float(cell.replace("−", "-")) for cell in row] for row in rows]
+    names = ("levels", "ssim", "gaussian_noise", "blur")
+    *wanted, last = zip(*(measures.details["noise"][name] for name in names), strict=True)
+    assert last[1] == last[2] == last[3]
     assert found == [["n/a" if math.isnan(cell) else round(cell, 3) for cell in row] for row in wanted]
     assert radar.detail["note"] == measures.notes["noise"]
     for name, words in (
@@ -138,6 +159,18 @@ def test_the_details_are_the_measured_ones(scored: Any) -> None:
     radar.comm.click(kind="axis", name="speed")
     assert scored.error.startswith("axis must be one of entropy")
     radar.close()
+
+
+def test_notes_say_what_was_counted_and_for_which_target(scored: Any) -> None:
+    notes = scored.measures.notes
+    assert "fixed target: the score; compared at 16 × 16; 0 of 2 maps degenerate." in notes["noise"]
+    assert "compared at 64 × 64; 2 of 13 maps degenerate; 2 comparisons without" in notes["resilience"]
+    subject = Subject(scored.engine, scored.model, scored.images, scored.images.names[0], "features")
+    again = scored.engine.call(lambda job: effects.measures_of(subject, job, rule="anew"))
+    assert "target predicted anew for each changed image; compared at 16 × 16" in again.notes["noise"]
+    assert again.values == pytest.approx(scored.measures.values, nan_ok=True)  # one score is predicted anyhow
+    ladder = again.details["noise"]
+    assert len(ladder["gaussian_noise"]) == len(ladder["blur"]) == len(ladder["levels"]) == len(ladder["ssim"]) == 8
 
 
 def test_measures_come_in_one_by_one(scored: Any) -> None:

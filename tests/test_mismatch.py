@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import count
 
+import numpy as np
 import pytest
 import reference
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from unchecked import refused
 
-from xai_widgets.kernels import cam, degrade, mismatch
+from xai_widgets.kernels import agreement, cam, degrade, gradients, mismatch
 from xai_widgets.kernels.saliency import degenerate
-from xai_widgets.kernels.tail import Tail
+from xai_widgets.kernels.tail import Shell, Tail
 
 CLASSES = 5
 
@@ -238,10 +241,92 @@ def test_an_agreement_that_is_undefined_stays_so(generator: torch.Generator) -> 
     assert found.relative[1] == math.inf
 
 
+def test_the_protocol_with_the_three_maps_of_the_paper() -> None:
+    """Implicit saliency, Grad-CAM and guided backpropagation, by NSS and AUC against the clean image's fixations."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = Classifier().double().eval()
+        image = torch.rand(3, 17, 15).double()
+        fixations = torch.rand(24, 20) > 0.9
+    shell, levels = Shell(network), (0.1, 0.5)
+    target = int(network(image[None]).argmax())
+
+    def tails(images: Tensor) -> list[Tail]:
+        return [Tail(shell, "late", some[None]) for some in images]
+
+    explain = {
+        "implicit saliency": lambda images: torch.stack(
+            # |g| alone is constant before a mean over all places
+            [mismatch.implicit_saliency(tail, logits, kind="product") for tail in tails(images)]
+        ),
+        "Grad-CAM": lambda images: torch.cat([cam.grad_cam(tail, logits, target) for tail in tails(images)]),
+        "guided backpropagation": lambda images: gradients.over_channels(
+            gradients.guided_backpropagation(network, images, gradients.of_output(target))
+        ),
+    }
+    generator = torch.Generator().manual_seed(5)
+    changed = [image[None], *(degrade.gaussian_noise(image[None], level, generator=generator) for level in levels)]
+    alone = torch.rand(1, 3, 17, 15, generator=generator, dtype=torch.float64)
+    for measure, literal in ((agreement.nss, literal_nss), (agreement.auc_judd, literal_auc)):
+
+        def agreed(maps: Tensor, measure: Callable[[Tensor, Tensor], Tensor] = measure) -> Tensor:
+            return measure(agreement.at_size(maps, (24, 20)), fixations[None])
+
+        found = mismatch.robustness(
+            explain, agreed, image, generator=torch.Generator().manual_seed(5), kind="gaussian_noise", levels=levels,
+            far_end=True,
+        )  # fmt: skip
+        assert list(found) == list(explain)
+        for name, maps_of in explain.items():
+            maps = [agreement.at_size(maps_of(some), (24, 20))[0].detach() for some in (*changed, alone)]
+            clean, *after = [literal(some.numpy(), fixations.numpy()) for some in maps]
+            assert found[name].clean == pytest.approx(clean)
+            assert found[name].change.tolist() == pytest.approx([value - clean for value in after])
+            relative = [(value - clean) / abs(clean) for value in after]
+            assert found[name].relative.tolist() == pytest.approx(relative)
+            assert len({round(value, 9) for value in (clean, *after)}) == 4
+
+
+def literal_nss(saliency: np.ndarray, fixed: np.ndarray) -> float:
+    return float(((saliency - saliency.mean()) / saliency.std())[fixed].mean())
+
+
+def literal_auc(saliency: np.ndarray, fixed: np.ndarray) -> float:
+    return reference.auc(saliency[fixed].tolist(), saliency[~fixed].tolist())
+
+
+def test_salt_and_pepper_of_each_channel_in_the_protocol() -> None:
+    image = torch.rand(3, 20, 30, generator=torch.Generator().manual_seed(1))
+    seen: list[Tensor] = []
+
+    def explain(images: Tensor) -> Tensor:
+        seen.append(images)
+        return images.mean(1)
+
+    mismatch.robustness(
+        {"mean": explain}, lambda maps: maps.mean((1, 2)), image, generator=torch.Generator().manual_seed(5),
+        kind="salt_and_pepper", levels=(0.3,), per_channel=True,
+    )  # fmt: skip
+    expected = degrade.salt_and_pepper(image[None], 0.3, generator=torch.Generator().manual_seed(5), per_channel=True)
+    assert torch.equal(seen[0], image[None])
+    assert torch.equal(seen[1], expected)
+
+
 def test_robustness_refuses_what_it_does_not_know(generator: torch.Generator) -> None:
-    image = torch.rand(3, 8, 8)
-    with pytest.raises(ValueError, match=r"kind must be one of .*, got 'fog'"):
-        mismatch.robustness({}, lambda maps: maps, image, generator=generator, kind="fog")
+    image, maps = torch.rand(3, 8, 8), {"mean": lambda images: images.mean(1)}
+
+    def wrong(message: str, error: type[Exception] = ValueError, image: Tensor = image, **options: object) -> None:
+        given = {"explain": maps, "generator": generator, **options}
+        with refused(error, message):
+            mismatch.robustness(given.pop("explain"), lambda maps: maps[:, 0, 0], image, **given)  # type: ignore[arg-type]
+
+    wrong(r"kind must be one of .*, got 'fog'", kind="fog")
+    wrong("at least one level, got none", levels=())
+    wrong("levels must lie between 0 and 1, got -1", levels=(-1.0,))
+    wrong("per_channel is a choice of salt_and_pepper alone", kind="blur", per_channel=True)
+    wrong("explain must name at least one method", explain={})
+    wrong("generator must be a torch.Generator, got 3", TypeError, generator=3)
+    wrong(r"the image must lie in \[0, 1\], got 256", image=image + 255)
+    wrong("floating-point numbers, got torch.uint8", TypeError, image=(image * 255).byte())
     image[1, 0, 0] = math.nan
-    with pytest.raises(ValueError, match="the image must be finite, got nan at index 1"):
-        mismatch.robustness({}, lambda maps: maps, image, generator=generator)
+    wrong("the image must be finite, got nan at index 1")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,14 +12,15 @@ from torch import Tensor
 
 from xai_widgets.engine.answers import Impacts, Maps, Measures
 from xai_widgets.engine.lanes import Job
-from xai_widgets.engine.subject import Subject, array, explained
+from xai_widgets.engine.subject import Subject, array
 from xai_widgets.kernels import ablation, measures
-from xai_widgets.kernels.affine import is_affine
-from xai_widgets.kernels.saliency import degenerate
+from xai_widgets.kernels.anytime import Effects, anytime_delta_y, estimated_delta_y
+from xai_widgets.kernels.measures import AXES as AXES
+from xai_widgets.kernels.measures import HEADLINE
+from xai_widgets.kernels.tail import Tail
 
-SECONDS_OF_A_BATCH = 0.04
-AXES = ("entropy", "noise", "resilience", "focus", "stability")
-HEADLINE = 0.1  # share of pixels with salt and pepper, on the radar
+if TYPE_CHECKING:
+    from xai_widgets.models import ImageModel
 
 
 def feature_maps(subject: Subject) -> Maps:
@@ -38,39 +39,25 @@ def impacts_of(subject: Subject, job: Job, show: Callable[[Impacts], None] | Non
 
     Where the tail is affine, the estimate is exact and nothing is left to do.
     """
-    tail, target = subject.tail, subject.target
-    score = subject.model.scores
-    change, alive = _estimate(subject)
-    exact = ~alive
-    y = subject.scores[target]
-    if is_affine(tail, score):
-        return _impacts(subject, change, torch.ones_like(exact), y, done=True)
-    order = change.abs().argsort(descending=True, stable=True)
-    order = order[alive[order]]
-    if show is not None:
-        show(_impacts(subject, change, exact, y))
-    for index, scores in ablation.removal_scores(tail, score, order, seconds=SECONDS_OF_A_BATCH):
-        change[index] = scores[:, target] - y
-        exact[index] = True
-        job.breathe()
+    y = subject.scores[subject.target]
+    for known in anytime_delta_y(subject.tail, subject.model.scores, subject.target):
+        if known.done:
+            break
         if show is not None:
-            show(_impacts(subject, change, exact, y))
-    return _impacts(subject, change, exact, y, done=True)
+            show(_impacts(subject, known, y))
+        job.breathe()
+    return _impacts(subject, known, y)
 
 
 def estimated(subject: Subject) -> Impacts:
     """A first-order estimate of every effect, from one backward pass."""
-    change, alive = _estimate(subject)
-    return _impacts(subject, change, ~alive, subject.scores[subject.target])
+    known = estimated_delta_y(subject.tail, subject.model.scores, subject.target)
+    return _impacts(subject, known, subject.scores[subject.target], done=False)
 
 
-def _estimate(subject: Subject) -> tuple[Tensor, Tensor]:
-    alive = ~ablation.dead(subject.tail.maps)[0]
-    change = ablation.first_order(subject.tail, subject.model.scores, subject.target)
-    return torch.where(alive, change, 0), alive
-
-
-def _impacts(subject: Subject, change: Tensor, exact: Tensor, y: Tensor, *, done: bool = False) -> Impacts:
+def _impacts(subject: Subject, found: Effects, y: Tensor, *, done: bool | None = None) -> Impacts:
+    change, exact = found.delta_y, found.exact
+    done = found.done if done is None else done
     rating = subject.rating
     error = role = residual = None
     note = "Single removals, zero baseline, all gains 1."
@@ -122,112 +109,138 @@ def _scores(subject: Subject) -> np.ndarray:
     return known
 
 
-def measures_of(subject: Subject, job: Job, show: Callable[[Measures], None] | None = None) -> Measures:
-    """The five measures of the image's Grad-CAM, cut at 0, for the output that the clean image has."""
-    found = Found(subject)
+def measures_of(
+    subject: Subject, job: Job, show: Callable[[Measures], None] | None = None, *, rule: str = "fixed"
+) -> Measures:
+    """The five measures of the image's Grad-CAM, cut at 0, for the output that the clean image has.
+
+    With the rule "anew", for what is predicted for each changed image. The ladders of the other kinds of noise come
+    last, when the five are shown.
+    """
+    found = Found(subject, rule)
     if not subject.model.can_degrade:
         found.refuse("the transform of this model cannot be split, so that its images cannot be degraded")
-    else:
-        pixels = subject.prepared.pixels
-        for part in (_entropy, _noise, _resilience, _focus, _stability):
-            part(found, subject, pixels, job)
-            if show is not None:
-                show(found.answer(done=False))
+        return found.answer(done=True)
+    _ = subject.tail  # an image that is too small for the network is refused by its name
+    explainer = _explainer(subject.model, subject.layer)
+    images = subject.prepared.pixels[None]
+    targets = None if rule == "anew" else torch.tensor([subject.target], device=images.device)
+    clean = measures.clean_of(explainer, images, rule=rule, targets=targets, step=job.breathe)
+    case = Case(subject, explainer, images, clean, job)
+    for part in (_entropy, _noise, _resilience, _focus, _stability):
+        part(found, case)
+        if show is not None:
+            show(found.answer(done=False))
+    _ladders(found, case)
     return found.answer(done=True)
+
+
+class Case(NamedTuple):
+    """One image to be measured, and its clean map."""
+
+    subject: Subject
+    explainer: measures.Explainer
+    images: Tensor  # (1 3 h w) in [0, 1]
+    clean: measures.Clean
+    job: Job
 
 
 class Found:
     """The measures as they come in."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, rule: str = "fixed") -> None:
         self.values = dict.fromkeys(AXES, math.nan)
         self.details: dict[str, dict[str, Any]] = {}
         self.notes: dict[str, str] = {}
-        h, w = subject.tail.maps.shape[-2:]
-        self.native = f"maps of {h} × {w}"
-        target = f"fixed target: {subject.words}"
+        self.rows: list[measures.Row] = []
+        target = f"fixed target: {subject.words}" if rule == "fixed" else "target predicted anew for each changed image"
         self.rule = f"Grad-CAM of {subject.layer}, cut at 0; {target}"
 
-    def put(self, axis: str, value: float, note: str, **details: Any) -> None:
-        self.values[axis], self.notes[axis], self.details[axis] = value, note, details
+    def put(self, value: float, tested: str, row: measures.Row, rows: Sequence[measures.Row], **details: Any) -> None:
+        """A value of the radar, what it is, the row that says what it was made of, and all rows of its measure."""
+        axis = row.measure
+        counted = f"{row.degenerate} of {row.maps} maps degenerate"
+        left_out = f"; {row.left_out} comparisons without a value left out" if row.left_out else ""
+        self.values[axis], self.details[axis] = value, details
+        self.notes[axis] = f"{tested}; {self.rule}; compared at {row.height} × {row.width}; {counted}{left_out}."
+        self.rows += rows
 
     def refuse(self, reason: str) -> None:
         self.notes = dict.fromkeys(AXES, f"n/a: {reason}.")
 
     def answer(self, *, done: bool) -> Measures:
-        return Measures(dict(self.values), dict(self.details), dict(self.notes), done)
+        details = {axis: dict(some) for axis, some in self.details.items()}
+        return Measures(dict(self.values), details, dict(self.notes), done)
 
 
-def _entropy(found: Found, subject: Subject, pixels: Tensor, job: Job) -> None:
-    maps = subject.explain(pixels[None])
-    value = float(measures.entropy(maps)[0])
-    lost = int(degenerate(maps)[0])
-    note = f"1 − entropy; {found.rule}; {found.native}; {_counted(lost, 1)}."
-    found.put("entropy", 1 - value, note, entropy=value)
+def _entropy(found: Found, case: Case) -> None:
+    rows = measures.entropy_rows(case.clean, measures.entropy(case.clean.maps))
+    value = rows[0].value
+    found.put(1 - value, "1 − entropy", rows[0], rows, entropy=value)
 
 
-def _noise(found: Found, subject: Subject, pixels: Tensor, job: Job) -> None:
-    generator = torch.Generator(pixels.device).manual_seed(0)
-    ladder = measures.noise_robustness(subject.explain, pixels, generator=generator, step=job.breathe).tolist()
-    levels = list(measures.LEVELS)
-    lost = sum(math.isnan(value) for value in ladder)
-    note = (
-        f"SSIM with the map under salt and pepper, {HEADLINE:.0%} of pixels; {found.rule}; {found.native}; "
-        f"{_counted(lost, len(ladder))}."
+def _noise(found: Found, case: Case) -> None:
+    rows = _ladder(case, "salt_and_pepper", far_end=True)
+    headline = next(row for row in rows if row.level == HEADLINE)
+    tested = f"SSIM with the map under salt and pepper, {HEADLINE:.0%} of pixels"
+    levels = ["noise alone" if row.level is None else row.level for row in rows]
+    found.put(headline.value, tested, headline, rows, levels=levels, ssim=[row.value for row in rows])
+
+
+def _ladders(found: Found, case: Case) -> None:
+    """Gaussian noise and blur beside salt and pepper; noise alone is the end of each."""
+    for kind in measures.NOISES:
+        if kind != "salt_and_pepper":
+            rows = _ladder(case, kind)
+            found.rows += rows
+            found.details["noise"][kind] = [*(row.value for row in rows), found.details["noise"]["ssim"][-1]]
+    found.notes["noise"] += (
+        " A level of Gaussian noise is a standard deviation, one of blur a sigma in tenths of the shorter side."
     )
-    found.put("noise", ladder[levels.index(HEADLINE)], note, levels=levels, ssim=ladder)
 
 
-def _resilience(found: Found, subject: Subject, pixels: Tensor, job: Job) -> None:
-    groups = {
-        name: measures.mean_defined(values)
-        for name, values in measures.resilience_by_transform(subject.explain, pixels, step=job.breathe).items()
-    }
-    lost = sum(count for _, count in groups.values())
-    known = [value for value, _ in groups.values() if not math.isnan(value)]
-    h, w = pixels.shape[-2:]
-    note = (
-        f"SSIM with the map of the shifted, flipped or turned image, moved back; {found.rule}; at {h} × {w}; "
-        f"{_counted(lost, None)}."
-    )
-    details = {name: value for name, (value, _) in groups.items()}
-    found.put("resilience", sum(known) / len(known) if known else math.nan, note, **details)
+def _ladder(case: Case, kind: str, *, far_end: bool = False) -> list[measures.Row]:
+    compared = measures.noise_of(
+        case.explainer, case.images, case.clean, generators=[torch.Generator(case.images.device).manual_seed(0)],
+        kind=kind, far_end=far_end, step=case.job.breathe,
+    )  # fmt: skip
+    return measures.noise_rows(compared, kind, measures.LEVELS, case.clean.rule)
 
 
-def _focus(found: Found, subject: Subject, pixels: Tensor, job: Job) -> None:
-    salient, other = measures.focus(subject.explain, pixels, step=job.breathe)
-    details: dict[str, Any] = {"salient_removed": salient, "other_removed": other}
-    saliency = subject.explain(pixels[None])[0]
-    blurred = measures.removals(pixels, saliency)
-    with torch.no_grad(), subject.model.shell.lock:
-        scores = subject.model.scores(subject.model.shell.network(subject.model.normalise(blurred)))
-    changes = (scores[:, subject.target] - subject.scores[subject.target]).tolist()
-    details |= {"score_change_salient": changes[0], "score_change_other": changes[1]}
-    value = ((1 - salient) + other) / 2
-    h, w = pixels.shape[-2:]
-    note = (
-        f"((1 − SSIM without salient regions) + SSIM without the others) / 2, graded blur; {found.rule}; at {h} × {w}; "
-        f"{_counted(int(math.isnan(salient)) + int(math.isnan(other)), 2)}."
-    )
-    found.put("focus", value, note, **details)
+def _resilience(found: Found, case: Case) -> None:
+    compared = measures.resilience_of(case.explainer, case.images, case.clean, step=case.job.breathe)
+    rows = measures.resilience_rows(compared, case.clean.rule)
+    tested = "SSIM with the map of the shifted, flipped or turned image, moved back"
+    found.put(rows[0].value, tested, rows[0], rows, **{row.part: row.value for row in rows[1:]})
 
 
-def _stability(found: Found, subject: Subject, pixels: Tensor, job: Job) -> None:
+def _focus(found: Found, case: Case) -> None:
+    focus = measures.focus_of(case.explainer, case.images, case.clean, step=case.job.breathe)
+    rows = focus.rows(case.clean.rule)
+    salient, other = focus.change[0].tolist()
+    details = {row.part: row.value for row in rows[1:]}
+    details |= {"score_change_salient": salient, "score_change_other": other}
+    tested = "((1 − SSIM without salient regions) + SSIM without the others) / 2, graded blur"
+    found.put(rows[0].value, tested, rows[0], rows, **details)
+
+
+def _stability(found: Found, case: Case) -> None:
+    subject, clean = case.subject, case.clean
     runs = subject.model.runs
     if len(runs) < 2:
-        found.put("stability", math.nan, "n/a: at least two training runs of the model are needed.", runs=len(runs))
+        found.notes["stability"] = "n/a: at least two training runs of the model are needed."
+        found.details["stability"] = {"runs": len(runs)}
         return
     maps = []
     for run in runs:
-        job.breathe()
-        maps.append(explained(run, subject.layer, pixels[None].to(run.device), subject.target)[0].relu())
-    stack = torch.stack([one.to(maps[0]) for one in maps])
-    lost = int(degenerate(stack).sum())
-    note = (
-        f"mean SSIM over pairs of {len(runs)} training runs; {found.rule}; {found.native}; {_counted(lost, len(runs))}."
-    )
-    found.put("stability", float(measures.stability(stack)), note, runs=len(runs))
+        case.job.breathe()
+        targets = None if clean.targets is None else clean.targets.to(run.device)
+        maps.append(_explainer(run, subject.layer)(case.images.to(run.device), targets).maps.to(clean.maps))
+    stack = torch.stack(maps)
+    size = (stack.shape[-2], stack.shape[-1])
+    rows = measures.stability_rows(measures.pair_similarity(stack), measures.runs_lost(stack), size, clean.rule)
+    found.put(rows[0].value, f"mean SSIM over pairs of {len(runs)} training runs", rows[0], rows, runs=len(runs))
 
 
-def _counted(lost: int, total: int | None) -> str:
-    return f"{lost} degenerate" + (f" of {total}" if total else "")
+def _explainer(model: ImageModel, layer: str) -> measures.Explainer:
+    return measures.grad_cam_explainer(lambda images: Tail(model.shell, layer, model.normalise(images)), model.scores)

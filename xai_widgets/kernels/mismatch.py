@@ -9,8 +9,9 @@ Reference: Sun, Prabhushankar and AlRegib, 2020, arXiv 2008.01874.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -19,8 +20,16 @@ from torch import Tensor
 from xai_widgets.kernels import degrade
 from xai_widgets.kernels.cam import Replayable, contrast_weights, slope_of
 from xai_widgets.kernels.cam.base import Score, Step, recording, replayed
-from xai_widgets.kernels.checks import check_finite, check_generator
-from xai_widgets.kernels.measures import LEVELS, NOISES
+from xai_widgets.kernels.checks import (
+    check_classes,
+    check_finite,
+    check_generator,
+    check_tensor,
+    real_number,
+    scores_from,
+    whole_number,
+)
+from xai_widgets.kernels.measures import LEVELS
 
 NAME = "implicit saliency (reconstruction)"
 KINDS = ("mismatch", "feature", "product", "norms")
@@ -29,14 +38,24 @@ COMBINATIONS = ("mean", "variance")
 
 def label_set(scores: Float[Tensor, "1 k"], which: str | int) -> Int[Tensor, " m"]:
     """The labels to contradict with: "all", "others" (all but the predicted), or the m most probable."""
+    check_tensor("scores", scores, ("images", "classes"))
+    if len(scores) != 1:
+        raise ValueError(f"labels are chosen for one image, got the scores of {len(scores)}.")
+    check_classes(NAME, scores)
+    check_finite("scores", scores)
     order = scores[0].argsort(descending=True, stable=True)
-    if which == "all":
-        return order.sort().values
-    if which == "others":
-        return order[1:].sort().values
-    if isinstance(which, int) and not isinstance(which, bool) and 1 <= which <= len(order):
-        return order[:which]
-    raise ValueError(f"labels must be 'all', 'others' or a number from 1 to {len(order)}, got {which!r}.")
+    allowed = f"labels must be 'all', 'others' or a number from 1 to {len(order)}, got {which!r}."
+    if isinstance(which, str):
+        if which not in ("all", "others"):
+            raise ValueError(allowed)
+        return order[which == "others" :].sort().values
+    try:
+        most = whole_number("labels", which)
+    except TypeError:
+        raise TypeError(allowed) from None
+    if not 1 <= most <= len(order):
+        raise ValueError(allowed)
+    return order[:most]
 
 
 def implicit_saliency(
@@ -52,7 +71,9 @@ def implicit_saliency(
 ) -> Float[Tensor, "h w"]:
     """One map of one image, from the gradients g of the cross entropy with each label at the layer's maps A.
 
-    Several layers side by side are one call for the tail of each.
+    Several layers side by side are one call for the tail of each. `kind` holds two lists in one: the pseudo maps of a
+    label (|g|, |g A|, the product of norms) are "mismatch", "product" and "norms"; the choices mismatch only, feature
+    only and product are "mismatch", "feature" and "product", so that the product of both is |g A|, not that of norms.
 
     Args:
         labels: see `label_set`.
@@ -67,10 +88,10 @@ def implicit_saliency(
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}.")
     if combine not in COMBINATIONS:
         raise ValueError(f"combine must be mean or variance, got {combine!r}.")
+    smoothing = real_number("smoothing", smoothing)
     if not 0 <= smoothing < math.inf:
         raise ValueError(f"smoothing must be 0 or more and finite, got {smoothing}.")
-    if batch < 1:
-        raise ValueError(f"batch must be at least 1, got {batch}.")
+    batch = whole_number("batch", batch, 1)
     maps = tail.maps.detach()
     chosen = label_set(_logits(tail, score), labels)
     if combine == "variance" and (kind == "feature" or len(chosen) < 2):
@@ -94,19 +115,27 @@ def implicit_saliency(
     return _smooth((mean if combine == "mean" else square / seen)[None], smoothing)[0]
 
 
-def label_gradients(tail: Replayable, score: Score, labels: Int[Tensor, " m"]) -> Float[Tensor, "m c h w"]:
+def label_gradients(
+    tail: Replayable, score: Score, labels: Int[Tensor, " m"] | Sequence[int]
+) -> Float[Tensor, "m c h w"]:
     """The gradient of the cross entropy with each label at the layer's maps, of one image."""
+    _check_one_image(tail)
+    some = _labels(labels)
     with recording():
-        leaf, scores = replayed(tail, score, tail.maps.expand(len(labels), -1, -1, -1))
+        scored = partial(scores_from, score, rows=len(some))
+        leaf, scores = replayed(tail, scored, tail.maps.expand(len(some), -1, -1, -1))
         logits = scores.detach()
-        rows = zip(logits.split(1), labels.tolist(), strict=True)
+        _check_logits(logits)
+        rows = zip(logits.split(1), some, strict=True)
         return slope_of(leaf, scores, torch.cat([contrast_weights(row, label) for row, label in rows]))
 
 
 def uniform_gradient(tail: Replayable, score: Score) -> Float[Tensor, "c h w"]:
     """The same for the uniform label: the mean of the signed gradients over all labels."""
+    _check_one_image(tail)
     with recording():
-        leaf, scores = replayed(tail, score, None)
+        leaf, scores = replayed(tail, partial(scores_from, score, rows=1), None)
+        _check_logits(scores.detach())
         (slope,) = torch.autograd.grad(-scores.log_softmax(1).mean(), leaf)
     return slope[0]
 
@@ -135,6 +164,8 @@ def robustness(
     generator: torch.Generator,
     kind: str = "blur",
     levels: tuple[float, ...] = LEVELS,
+    per_channel: bool = False,
+    far_end: bool = False,
     step: Step = None,
 ) -> dict[str, Robustness]:
     """How the agreement with the clean image's human map falls when the image is blurred or made noisy.
@@ -146,40 +177,65 @@ def robustness(
         generator: on the image's device.
         kind: "blur" (sigma is the level times a tenth of the shorter side), "gaussian_noise" (a standard deviation) or
             "salt_and_pepper" (a share of pixels).
+        levels: from 0 to 1.
+        per_channel: salt and pepper for each channel anew.
+        far_end: one more value at the end, for uniform random noise alone: the reaction to nonsense.
         step: called before each level; may raise to cancel.
     """
-    if kind not in NOISES:
-        raise ValueError(f"kind must be one of {', '.join(NOISES)}, got {kind!r}.")
+    degrade.check_noise(kind, levels, per_channel=per_channel)
     check_finite("the image", image)
+    degrade.check_range("the image", image[None])
     check_generator(generator, image, "the image")
+    if not explain:
+        raise ValueError("explain must name at least one method, got none.")
     values: dict[str, list[Tensor]] = {name: [] for name in explain}
-    for level in (None, *levels):
+    for changed in _changed(image[None], kind, levels, generator, per_channel, far_end):
         if step is not None:
             step()
-        changed = image[None] if level is None else _worsened(image[None], kind, level, generator)
         for name, maps_of in explain.items():
             values[name].append(agreement(maps_of(changed).detach())[0])
     found = {name: torch.stack(some) for name, some in values.items()}
     return {name: Robustness(float(some[0]), some[1:]) for name, some in found.items()}
 
 
-def _worsened(images: Tensor, kind: str, level: float, generator: torch.Generator) -> Tensor:
-    if kind == "blur":
-        return degrade.blur(images, level * min(images.shape[-2:]) / 10)
-    change = degrade.gaussian_noise if kind == "gaussian_noise" else degrade.salt_and_pepper
-    return change(images, level, generator=generator)
+def _changed(
+    images: Float[Tensor, "1 3 h w"],
+    kind: str,
+    levels: tuple[float, ...],
+    generator: torch.Generator,
+    per_channel: bool,
+    far_end: bool,
+) -> Iterator[Tensor]:
+    yield images
+    for level in levels:
+        yield degrade.worsened(images, kind, level, generator=generator, per_channel=per_channel)
+    if far_end:
+        yield torch.rand(images.shape, generator=generator, device=images.device, dtype=images.dtype)
 
 
 def _logits(tail: Replayable, score: Score) -> Float[Tensor, "1 k"]:
-    maps = tail.maps.detach()
-    if len(maps) != 1:
-        raise ValueError(f"implicit saliency takes the tail of one image, got one of {len(maps)}.")
+    _check_one_image(tail)
     with torch.no_grad():
-        scores = score(tail(maps))
-    if scores.shape[1] < 2:
-        raise ValueError("implicit saliency contradicts with other classes; this network gives one score.")
-    check_finite("scores", scores)
+        scores = scores_from(score, tail(tail.maps.detach()), 1)
+    _check_logits(scores)
     return scores
+
+
+def _check_one_image(tail: Replayable) -> None:
+    if len(tail.maps) != 1:
+        raise ValueError(f"implicit saliency takes the tail of one image, got one of {len(tail.maps)}.")
+
+
+def _check_logits(scores: Tensor) -> None:
+    check_classes(NAME, scores)
+    check_finite("scores", scores)
+
+
+def _labels(labels: Any) -> list[int]:
+    values = labels.tolist() if hasattr(labels, "tolist") else labels
+    if not isinstance(values, Sequence) or isinstance(values, str) or not values:
+        raise TypeError(f"labels must be a list or a tensor of whole numbers, at least one, got {labels!r}.")
+    return [whole_number("a label", value) for value in values]
 
 
 def _pseudo_maps(

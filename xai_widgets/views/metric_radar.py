@@ -168,12 +168,14 @@ def _dots(number: int) -> go.Scatter:
 
 
 def _whiskers(one: Series, best: Mapping[str, float]) -> dict[str, Any]:
+    """From where the value is drawn to where the ends of its interval are: all of them at 0 where they are negative."""
     reach: dict[str, list[float]] = {"array": [], "arrayminus": []}
     for name in NAMES:
-        value, low, high = (values.get(name, math.nan) for values in (one.values, one.low, one.high))
-        known = all(map(math.isfinite, (value, low, high))) and best[name] > 0
-        reach["array"].append((high - value) / best[name] if known else 0.0)
-        reach["arrayminus"].append((value - low) / best[name] if known else 0.0)
+        ends = (values.get(name, math.nan) for values in (one.values, one.low, one.high))
+        value, low, high = (max(end, 0.0) / (best[name] or math.nan) for end in ends)
+        known = all(map(math.isfinite, (value, low, high)))
+        reach["array"].append(max(high - value, 0.0) if known else 0.0)
+        reach["arrayminus"].append(max(value - low, 0.0) if known else 0.0)
     return {"type": "data", "symmetric": False, "thickness": 1.5, "width": 3, "visible": bool(one.low), **reach}
 
 

@@ -1,0 +1,153 @@
+"""How certain a mean is: over images, and for stability over images and runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from xai_widgets.kernels.checks import check_generator, real_number, whole_number
+from xai_widgets.kernels.measures.runs import pairs_of
+from xai_widgets.kernels.measures.similarity import widest
+
+AT_ONCE = 2**20  # values that are drawn at a time
+
+
+class Interval(NamedTuple):
+    """A mean, the ends of its interval, and how many images, and runs, it is the mean of."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+    runs: int = 1
+
+
+def mean_defined(values: Float[Tensor, " n"]) -> tuple[float, int]:
+    """The mean without NaN, and how many were left out; NaN when none is left."""
+    return values.nanmean().item(), int(values.isnan().sum())
+
+
+def bootstrap_interval(
+    values: Float[Tensor, " n"],
+    *,
+    generator: torch.Generator,
+    draws: int = 2000,
+    share: float = 0.95,
+) -> tuple[float, float]:
+    """The interval that holds this share of bootstrap means, NaN left out; NaN for fewer than two values."""
+    found = interval_of_mean(values, generator=generator, draws=draws, share=share)
+    return found.low, found.high
+
+
+def interval_of_mean(
+    values: Float[Tensor, " n"],
+    *,
+    generator: torch.Generator,
+    draws: int = 2000,
+    share: float = 0.95,
+) -> Interval:
+    """The mean over images without NaN, and the percentile interval of its bootstrap; NaN for fewer than two values.
+
+    Args:
+        values: One an image.
+        generator: On their device.
+        draws: Bootstrap samples.
+        share: Of their means that the interval holds.
+    """
+    _check(values, generator, draws, share)
+    defined = values[~values.isnan()].to(widest(values.device))
+    n = len(defined)
+    if n < 2:
+        return Interval(defined.nanmean().item(), math.nan, math.nan, n)
+
+    def means(count: int) -> Tensor:
+        return defined[torch.randint(n, (count, n), generator=generator, device=values.device)].mean(1)
+
+    low, high = _ends(_drawn(means, draws, n), share)
+    return Interval(defined.mean().item(), low, high, n)
+
+
+def interval_of_stability(
+    values: Float[Tensor, "n p"],
+    *,
+    generator: torch.Generator,
+    draws: int = 2000,
+    share: float = 0.95,
+) -> Interval:
+    """Mean stability over images, and its bootstrap over images and over runs, both drawn anew each time.
+
+    A pair of runs counts as often as both were drawn; a run beside itself is no pair, so that samples of one run alone
+    are drawn again. For two runs the interval is that over images.
+
+    Args:
+        values: Of each image and pair of runs, as `pair_similarity` gives them; NaN is left out.
+        generator: On their device.
+        draws: Bootstrap samples.
+        share: Of their means that the interval holds.
+    """
+    _check(values, generator, draws, share)
+    runs = (1 + math.isqrt(1 + 8 * values.shape[1])) // 2
+    if runs * (runs - 1) // 2 != values.shape[1]:
+        raise ValueError(f"values must have a column for each pair of runs (1, 3, 6, ...), got {values.shape[1]}.")
+    known = values[~values.isnan().all(1)].to(widest(values.device))
+    n = len(known)
+    if not n or runs < 2:
+        return Interval(math.nan, math.nan, math.nan, n, runs if values.shape[1] else 1)
+    mean = known.nanmean(1).mean().item()
+    if n < 2:
+        return Interval(mean, math.nan, math.nan, n, runs)
+    defined = (~known.isnan()).to(known.dtype)
+    filled = known.nan_to_num()
+
+    def means(count: int) -> Tensor:
+        pairs = _pair_counts(runs, count, generator).to(known)
+        weight = _counts(n, count, generator).to(known)
+        each = (pairs @ filled.T) / (pairs @ defined.T)  # NaN where none of an image's pairs was drawn
+        seen = ~each.isnan()
+        return (weight * each.nan_to_num()).sum(1) / (weight * seen).sum(1)
+
+    low, high = _ends(_drawn(means, draws, 4 * n), share)
+    return Interval(mean, low, high, n, runs)
+
+
+def _pair_counts(runs: int, count: int, generator: torch.Generator) -> Float[Tensor, "d p"]:
+    """How often each pair is in a sample of runs that holds two different ones at least."""
+    kept: list[Tensor] = []
+    while sum(len(some) for some in kept) < count:
+        drawn = _counts(runs, count, generator)
+        kept.append(drawn[(drawn > 0).sum(1) > 1])
+    sample = torch.cat(kept)[:count]
+    first, second = pairs_of(runs, sample.device)
+    return sample[:, first] * sample[:, second]
+
+
+def _counts(n: int, count: int, generator: torch.Generator) -> Float[Tensor, "d n"]:
+    """How often each of n is drawn, n times with putting back."""
+    chosen = torch.randint(n, (count, n), generator=generator, device=generator.device)
+    return torch.zeros(count, n, device=generator.device).scatter_add_(
+        1, chosen, torch.ones((), device=generator.device).expand(count, n)
+    )
+
+
+def _drawn(means: Callable[[int], Tensor], draws: int, size: int) -> Float[Tensor, " d"]:
+    """Some at a time: of many images all draws at once would not fit into memory."""
+    at_once = max(1, AT_ONCE // size)
+    return torch.cat([means(min(at_once, draws - start)) for start in range(0, draws, at_once)])
+
+
+def _ends(means: Float[Tensor, " d"], share: float) -> tuple[float, float]:
+    known = means[~means.isnan()]
+    low, high = (known.quantile(rank).item() for rank in ((1 - share) / 2, (1 + share) / 2))
+    return low, high
+
+
+def _check(values: Tensor, generator: torch.Generator, draws: int, share: float) -> None:
+    check_generator(generator, values, "the values")
+    whole_number("draws", draws, 1)
+    if not 0 < real_number("share", share) < 1:
+        raise ValueError(f"share must lie between 0 and 1, got {share}.")

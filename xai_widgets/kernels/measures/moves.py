@@ -1,0 +1,135 @@
+"""Resilience: does the map move with the image?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from xai_widgets.kernels import degrade
+from xai_widgets.kernels.measures.explaining import (
+    Clean,
+    Explain,
+    Explainer,
+    Step,
+    clean_of,
+    explained_copies,
+    explainer_of,
+)
+from xai_widgets.kernels.measures.intervals import mean_defined
+from xai_widgets.kernels.measures.rows import Compared, Row
+from xai_widgets.kernels.measures.similarity import says_nothing, ssim
+from xai_widgets.kernels.saliency import resize
+
+GROUPS = {"shifts": slice(0, 8), "flips": slice(8, 10), "turns": slice(10, 12)}  # columns of what is compared
+
+
+def resilience_by_transform(
+    explain: Explain,
+    image: Float[Tensor, "3 h w"],
+    *,
+    batch: int | None = None,
+    step: Step = None,
+) -> dict[str, Tensor]:
+    """SSIM of the image's map and the map of the moved image, moved back, at the image's resolution.
+
+    Eight shifts by a fourteenth of the shorter side, two flips, two quarter turns (none for an image that is not
+    square).
+    """
+    explainer = explainer_of(explain)
+    clean = clean_of(explainer, image[None], batch=batch, step=step)
+    values = resilience_of(explainer, image[None], clean, batch=batch, step=step).values[0]
+    return {group: values[columns] for group, columns in GROUPS.items()}
+
+
+def resilience(
+    explain: Explain,
+    image: Float[Tensor, "3 h w"],
+    *,
+    batch: int | None = None,
+    step: Step = None,
+) -> dict[str, float]:
+    """The mean of each group of `resilience_by_transform`: shifts, flips, turns; NaN for turns of oblong images."""
+    groups = resilience_by_transform(explain, image, batch=batch, step=step)
+    return {name: mean_defined(values)[0] for name, values in groups.items()}
+
+
+def resilience_of(
+    explainer: Explainer,
+    images: Float[Tensor, "n 3 h w"],
+    clean: Clean,
+    *,
+    batch: int | None = None,
+    step: Step = None,
+) -> Compared:
+    """The same for many images; the columns of `GROUPS`, those of the turns missing for oblong images."""
+    moves = _moves(images.shape[-2], images.shape[-1])
+
+    def change(start: int, end: int) -> Tensor:
+        return torch.stack([move.there(images[start:end]) for move in moves], 1)
+
+    values, lost = [], []
+    parts = explained_copies(explainer, images, clean.targets, change, len(moves), batch=batch, step=step)
+    for some, maps, _ in parts:
+        before = at_size_of(images, clean.maps[some])
+        columns = [at_size_of(images, moved) for moved in maps.unbind(1)]
+        pairs = [move.back(before, moved) for move, moved in zip(moves, columns, strict=True)]
+        values.append(torch.stack([ssim(*pair) for pair in pairs], 1))
+        lost.append(_lost(maps))
+    height, width = images.shape[-2:]
+    return Compared(torch.cat(values), says_nothing(clean.maps), torch.cat(lost), (height, width))
+
+
+def group_means(compared: Compared) -> Float[Tensor, "n 3"]:
+    """The mean of the shifts, flips and turns of each image, what is not defined left out."""
+    means = [compared.values[:, columns].nanmean(1) for columns in GROUPS.values()]
+    return torch.stack(means, 1)
+
+
+def resilience_rows(compared: Compared, rule: str, *, first: int = 0) -> list[Row]:
+    """A row for all moves, with the mean of the means of the groups, and one a group."""
+    whole = compared.rows("resilience", rule, [("", None, slice(None))], first=first)
+    means = group_means(compared).nanmean(1).tolist()
+    groups = [(name, None, columns) for name, columns in GROUPS.items()]
+    return [row._replace(value=mean) for row, mean in zip(whole, means, strict=True)] + compared.rows(
+        "resilience", rule, groups, first=first
+    )
+
+
+def at_size_of(images: Float[Tensor, "_ 3 y x"], maps: Float[Tensor, "n h w"]) -> Float[Tensor, "n y x"]:
+    """At the images' size; a map that says nothing goes on to say nothing, whatever rounding makes of it."""
+    height, width = images.shape[-2:]
+    return torch.where(says_nothing(maps)[:, None, None], math.nan, resize(maps, (height, width)))
+
+
+class Move(NamedTuple):
+    """A change of place: of images, and how a map is brought back to the places of the clean one."""
+
+    there: Callable[[Tensor], Tensor]
+    back: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+def _moves(height: int, width: int) -> list[Move]:
+    reach = max(1, round(min(height, width) / 14))
+    shifts = [(down * reach, right * reach) for down in (-1, 0, 1) for right in (-1, 0, 1) if down or right]
+    moves = [Move(partial(degrade.shift, dy=y, dx=x), partial(degrade.overlap, dy=y, dx=x)) for y, x in shifts]
+    for vertical in (False, True):
+        flip = partial(degrade.flip, vertical=vertical)
+        moves.append(Move(flip, partial(_undone, flip)))
+    for quarters in (1, -1) if height == width else ():
+        there, back = (partial(degrade.turn, quarters=way) for way in (quarters, -quarters))
+        moves.append(Move(there, partial(_undone, back)))
+    return moves
+
+
+def _undone(back: Callable[[Tensor], Tensor], clean: Tensor, moved: Tensor) -> tuple[Tensor, Tensor]:
+    return clean, back(moved)
+
+
+def _lost(maps: Float[Tensor, "n s h w"]) -> Bool[Tensor, "n s"]:
+    return says_nothing(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])

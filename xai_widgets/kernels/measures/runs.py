@@ -1,0 +1,53 @@
+"""Stability: are the maps of several training runs alike?"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from xai_widgets.kernels.measures.rows import Row, mean_of
+from xai_widgets.kernels.measures.similarity import says_nothing, ssim
+
+
+def stability(maps: Float[Tensor, "r h w"]) -> Float[Tensor, ""]:
+    """Mean SSIM over all pairs of training runs, on one image; NaN for fewer than two runs."""
+    return stability_of(maps[:, None])[0]
+
+
+def stability_of(maps: Float[Tensor, "r n h w"]) -> Float[Tensor, " n"]:
+    """The same for many images, pairs without a value left out."""
+    return pair_similarity(maps).nanmean(1)
+
+
+def pair_similarity(maps: Float[Tensor, "r n h w"]) -> Float[Tensor, "n p"]:
+    """SSIM of each image's maps of two runs, for every pair of runs in the order (0, 1), (0, 2), ..., (1, 2), ..."""
+    first, second = pairs_of(len(maps), maps.device)
+    values = ssim(maps[first].flatten(0, 1), maps[second].flatten(0, 1))
+    return values.reshape(len(first), maps.shape[1]).T
+
+
+def runs_lost(maps: Float[Tensor, "r n h w"]) -> Bool[Tensor, "n r"]:
+    """Which maps of an image say nothing."""
+    return says_nothing(maps.flatten(0, 1)).reshape(maps.shape[:2]).T
+
+
+def stability_rows(
+    values: Float[Tensor, "n p"],
+    lost: Bool[Tensor, "n r"],
+    size: tuple[int, int],
+    rule: str,
+    *,
+    first: int = 0,
+) -> list[Row]:
+    """A row an image: the mean over pairs of runs."""
+    rows = []
+    for index, (pairs, gone) in enumerate(zip(values.tolist(), lost.tolist(), strict=True), first):
+        mean, left_out = mean_of(pairs)
+        rows.append(Row(index, "stability", "", None, mean, *size, rule, len(gone), sum(gone), left_out))
+    return rows
+
+
+def pairs_of(runs: int, device: torch.device | str = "cpu") -> tuple[Int[Tensor, " p"], Int[Tensor, " p"]]:
+    first, second = torch.triu_indices(runs, runs, 1, device=device)
+    return first, second

@@ -1,0 +1,37 @@
+"""How far a map is spread out: its entropy."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from xai_widgets.kernels.measures.explaining import Clean
+from xai_widgets.kernels.measures.rows import Row
+from xai_widgets.kernels.measures.similarity import says_nothing
+
+
+def entropy(saliency: Float[Tensor, "n h w"]) -> Float[Tensor, " n"]:
+    """Spread of each map, of its greatest possible: 1 for a uniform map, 0 for one pixel, NaN where it is undefined.
+
+    Undefined: an all-zero map, a negative or not finite value, a map of one place only.
+    """
+    height, width = saliency.shape[-2:]
+    peak = saliency.amax((-2, -1), keepdim=True)
+    share = saliency / peak  # first by the maximum: a sum of huge values is infinite
+    share = share / share.sum((-2, -1), keepdim=True)
+    bits = -torch.special.xlogy(share, share).sum((-2, -1))
+    defined = (saliency >= 0).all(-1).all(-1) & saliency.isfinite().all(-1).all(-1) & (peak[:, 0, 0] > 0)
+    return torch.where(defined, bits, math.nan) / (math.log(height * width) or math.nan)
+
+
+def entropy_rows(clean: Clean, values: Float[Tensor, " n"], *, first: int = 0) -> list[Row]:
+    """A row an image. A constant map says nothing and is counted, though its entropy is 1."""
+    height, width = clean.maps.shape[-2:]
+    pairs = zip(values.tolist(), says_nothing(clean.maps).tolist(), strict=True)
+    return [
+        Row(index, "entropy", "", None, value, height, width, clean.rule, 1, int(lost), int(math.isnan(value)))
+        for index, (value, lost) in enumerate(pairs, first)
+    ]
