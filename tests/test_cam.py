@@ -100,18 +100,44 @@ def test_grad_cam_is_that_of_pytorch_grad_cam() -> None:
         expected = torch.from_numpy(peer(inputs, [ClassifierOutputTarget(1)]))
     ours = F.relu(cam.grad_cam(Tail(network, "trunk", inputs), logits, 1))
     ours = F.interpolate(ours[None], (24, 24), mode="bilinear")[0]
-    assert torch.corrcoef(torch.stack((ours.flatten(), expected.flatten())))[0, 1] > 0.99
+    assert torch.corrcoef(torch.stack((ours.flatten(), expected.flatten())))[0, 1] > 1 - 1e-6
+    torch.testing.assert_close(ours / ours.max(), expected, atol=1e-5, rtol=0)
+
+
+def untouched_cam(network: Classifier, inputs: Tensor, target: int) -> tuple[Tensor, Tensor]:
+    """Grad-CAM by autograd at the layer's own output, and with the maps that an in-place ReLU leaves behind."""
+    maps = network.layer(network.trunk(inputs)).detach().requires_grad_()
+    y = network.head(F.adaptive_avg_pool2d(F.relu(maps), 2).flatten(1))[0, target]
+    (gradient,) = torch.autograd.grad(y, maps)
+    weights = gradient.mean((2, 3), keepdim=True)
+    assert (maps < 0).any()
+    return (weights * maps.detach()).sum(1), (weights * maps.detach().relu()).sum(1)
 
 
 def test_an_in_place_relu_after_the_layer_changes_neither_maps_nor_gradient() -> None:
     network, inputs = Classifier().eval(), images()
-    tail = tail_of(network, inputs)
-    maps = network.layer(network.trunk(inputs)).detach().requires_grad_()
-    y = network.head(F.adaptive_avg_pool2d(F.relu(maps), 2).flatten(1))[0, 3]
-    (gradient,) = torch.autograd.grad(y, maps)
-    expected = (gradient.mean((2, 3), keepdim=True) * maps).sum(1).detach()
-    assert (maps < 0).any()
-    torch.testing.assert_close(cam.grad_cam(tail, logits, 3), expected)
+    expected, _ = untouched_cam(network, inputs, 3)
+    torch.testing.assert_close(cam.grad_cam(tail_of(network, inputs), logits, 3), expected)
+
+
+def test_before_an_in_place_relu_captum_agrees_and_pytorch_grad_cam_takes_the_maps_after_it() -> None:
+    from captum.attr import LayerGradCam
+    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    network, inputs = Classifier().eval(), images()
+    expected, overwritten = untouched_cam(network, inputs, 3)
+    peer = LayerGradCam(network, network.layer).attribute(inputs, target=3)[:, 0].detach()
+    torch.testing.assert_close(peer, expected)
+    with GradCAM(network, [network.layer]) as other:
+        other(inputs, [ClassifierOutputTarget(3)])
+        kept = other.activations_and_grads
+        (maps,), (slope,) = ([some.numpy() for some in found] for found in (kept.activations, kept.gradients))
+        wrong = torch.from_numpy(other.get_cam_image(inputs, None, None, maps, slope))  # before it is cut and scaled
+    torch.testing.assert_close(wrong, overwritten)
+    ours = cam.grad_cam(tail_of(network, inputs), logits, 3)
+    torch.testing.assert_close(ours, expected)
+    assert (ours - wrong).abs().max() > 0.1 * ours.abs().max()
 
 
 def test_a_target_for_each_image() -> None:

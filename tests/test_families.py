@@ -7,11 +7,12 @@ import re
 import numpy as np
 import pytest
 import torch
-from families import FAMILIES, TRANSFORMERS, check_gradient, check_removal, needed, walk
+from families import FAMILIES, LOUD, TRANSFORMERS, check_gradient, check_removal, mostly_loud, needed, walk
+from torch import Tensor
 from torchvision import transforms
 
 from xai_widgets import ImageModel
-from xai_widgets.kernels.tail import Shell, Tail
+from xai_widgets.kernels.tail import Layout, Shell, Tail
 
 REFUSALS = re.compile(
     r"layer '.+' (returns .+ for one image, which cannot be read as feature maps .+; choose a layer with spatial maps"
@@ -37,7 +38,7 @@ def check_refusals(name: str, refused: dict[str, str]) -> None:
 def test_a_removal_and_a_gradient_equal_those_of_a_hooked_network(name: str) -> None:
     pytest.importorskip(needed(name))
     count = len(list(FAMILIES[name].network().modules()))
-    agreed, refused = walk(FAMILIES[name], step=max(1, count // (4 if name in LONG else 8)))
+    agreed, refused = walk(FAMILIES[name], step=max(1, count // (3 if name in LONG else 7)))
     assert len(agreed) >= 3
     check_refusals(name, refused)
 
@@ -49,6 +50,37 @@ def test_every_layer(name: str) -> None:
     agreed, refused = walk(FAMILIES[name])
     assert len(agreed) > len(refused)
     check_refusals(name, refused)
+
+
+AT = {
+    "resnet": "layer2.0.conv1", "mnasnet": "layers.8", "densenet": "features.denseblock2",
+    "timm resnet": "layer2.0.bn2", "vit": "encoder.layers.encoder_layer_1.mlp", "swin v2": "features.1",
+    "timm vit, registers": "blocks.0.attn", "timm mixer": "blocks.1",
+    "transformers convnext": "convnext.encoder.stages.1",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AT)
+def test_a_tail_that_changes_nothing_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip(needed(name))
+    network, inputs = FAMILIES[name].network(), FAMILIES[name].images()
+    tail = Tail(network, AT[name], inputs)
+    check_removal(network, tail, inputs)
+    check_gradient(network, tail, inputs)
+
+    def unchanged(layout: Layout, maps: Tensor, whole: Tensor) -> Tensor:
+        return real(layout, layout.maps(whole).expand_as(maps) + 0 * maps, whole)
+
+    with monkeypatch.context() as fault:
+        fault.setattr(Tail, "without", lambda tail, index, level: tail(tail.maps.repeat(len(index), 1, 1, 1)))
+        with pytest.raises(AssertionError, match="as sparse changes"):
+            check_removal(network, tail, inputs)
+    real = Layout.activation
+    monkeypatch.setattr(Layout, "activation", unchanged)
+    with pytest.raises(AssertionError, match="a removal must be that of a hook"):
+        check_removal(network, tail, inputs)
+    with pytest.raises(AssertionError, match="a gradient must be that of a hook"):
+        check_gradient(network, tail, inputs)
 
 
 def test_parallel_branches_are_computed_once() -> None:
@@ -78,7 +110,7 @@ def test_an_image_model_reads_them(name: str) -> None:
     inputs = model.inputs(photo)
     tail = Tail(model.shell, model.layer, inputs)
     check_removal(network, tail, inputs)
-    check_gradient(network, tail, inputs)
+    assert check_gradient(network, tail, inputs) > LOUD
     assert model.scores(tail.result).shape == (1, 7)
     listed = [layer for layer in model.layers() if layer.cost > 0]
     assert len(listed) > 5
@@ -93,15 +125,17 @@ def test_other_precisions(name: str, dtype: torch.dtype) -> None:
     pytest.importorskip(needed(name))
     network, inputs = FAMILIES[name].network().to(dtype), FAMILIES[name].images(dtype=dtype)
     layers = [layer for layer, _ in network.named_modules() if layer]
-    for layer in layers[1 :: len(layers) // 4]:
+    effects = []
+    for layer in layers[2 : -8 : len(layers) // 5]:
         try:
             tail = Tail(network, layer, inputs)
         except ValueError:
             continue
         assert tail.maps.dtype == dtype
-        check_removal(network, tail, inputs)
+        effects.append(check_removal(network, tail, inputs))
         if dtype == torch.float64:
-            check_gradient(network, tail, inputs)
+            effects.append(check_gradient(network, tail, inputs))
+    assert mostly_loud(effects, LOUD if dtype == torch.float64 else 1)
 
 
 @pytest.mark.parametrize("name", ["resnet", "shufflenet", "efficientnet", "convnext"])
@@ -111,8 +145,8 @@ def test_channels_last_in_memory(name: str) -> None:
     layers = [layer for layer, _ in network.named_modules() if layer]
     for layer in layers[1 : -4 : len(layers) // 4]:
         tail = Tail(network, layer, inputs)
-        check_removal(network, tail, inputs)
-        check_gradient(network, tail, inputs)
+        assert check_removal(network, tail, inputs) > LOUD
+        assert check_gradient(network, tail, inputs) > LOUD
         again = tail(tail.maps.contiguous())  # of another order in memory than the network's own
         assert torch.allclose(again, tail.result, atol=1e-5)
 
@@ -124,5 +158,5 @@ def test_timm_can_run_again_what_it_does_not_keep() -> None:
     network.set_grad_checkpointing(True)  # type: ignore[operator]
     for layer in ("blocks.0.attn.proj", "blocks.1", "blocks.1.mlp.act"):
         tail = Tail(network, layer, inputs)
-        check_removal(network, tail, inputs)
-        check_gradient(keeping, tail, inputs)
+        assert check_removal(network, tail, inputs) > LOUD
+        assert check_gradient(keeping, tail, inputs) > LOUD

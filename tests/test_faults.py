@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from untouched import REGISTER, Fault, Faults, Interrupt, faults, untouched
 
 from xai_widgets import ImageModel, Session
-from xai_widgets.kernels import ablation, measures
+from xai_widgets.kernels import ablation, cam, gradients, measures, mismatch, receipts, screening
 from xai_widgets.kernels.cam import class_contrast, grad_cam
 from xai_widgets.kernels.tail import Shell, Tail
 
@@ -101,7 +101,7 @@ def test_a_fault_at_each_module_in_turn(kind: str, job: str, where: str, error: 
         assert counted.calls == 0
         return
     assert counted.calls > 3
-    raised, step = 0, max(1, counted.calls // (8 if error is Interrupt or kind == "vit" else 40))
+    raised, step = 0, max(1, counted.calls // (3 if error is Interrupt or kind == "vit" else 12))
     for at in range(0, counted.calls, step):
         shell = Shell(network)
         try:
@@ -114,6 +114,89 @@ def test_a_fault_at_each_module_in_turn(kind: str, job: str, where: str, error: 
         assert torch.allclose(replayed(shell, kind), replayed(Shell(network), kind), atol=1e-6)
         same()
     assert raised >= 0.5 * len(range(0, counted.calls, step))
+    same()
+
+
+def seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def of_network(tail: Tail) -> gradients.Forward:
+    return lambda inputs: scores_of(tail.shell.network(inputs))
+
+
+def groups(tail: Tail) -> Tensor:
+    return torch.rand(6, tail.maps.shape[1], generator=seeded()) > 0.5
+
+
+def patches(result: Any) -> Tensor:
+    return scores_of(result)[:, :4].unflatten(1, (2, 2))
+
+
+def little_less(tail: Tail) -> float:
+    return float(scores_of(tail.result)[0, 1]) - 0.02
+
+
+KERNELS: dict[str, Callable[[Tail], Tensor]] = {
+    "group_scores": lambda tail: ablation.group_scores(tail, scores_of, groups(tail), batch=4),
+    "smallest_change": lambda tail: cam.smallest_change(tail, scores_of, little_less(tail), target=1).saliency,
+    "place_receipt": lambda tail: (
+        receipts.place_receipt(tail, scores_of, tail.maps[0].abs().sum(0), generator=seeded(), batch=8).random
+    ),
+    "map_receipt": lambda tail: (
+        receipts.map_receipt(tail, scores_of, torch.tensor([0, 2]), generator=seeded(), batch=8).random
+    ),
+    "screened_delta_y": lambda tail: screening.screened_delta_y(tail, scores_of, 1, top=2).delta_y,
+}
+SLOPES: dict[str, Callable[[Tail], Tensor]] = {
+    "first_order": lambda tail: ablation.first_order(tail, scores_of, 1),
+    "all_contrasts": lambda tail: cam.all_contrasts(tail, scores_of),
+    "counterfactual": lambda tail: cam.counterfactual(tail, scores_of),
+    "score_contrast": lambda tail: cam.score_contrast(tail, lambda result: scores_of(result)[:, :1], 0.3),
+    "patch_contrast": lambda tail: cam.patch_contrast(tail, patches, 0.3),
+    "implicit_saliency": lambda tail: mismatch.implicit_saliency(tail, scores_of, batch=3),
+    "uniform_gradient": lambda tail: mismatch.uniform_gradient(tail, scores_of),
+    "gradient": lambda tail: gradients.gradient(of_network(tail), tail.inputs, gradients.of_output(1)),
+    "input_x_gradient": lambda tail: gradients.input_x_gradient(
+        of_network(tail), tail.inputs, gradients.of_class_contrast(2)
+    ),
+    "smooth_grad": lambda tail: gradients.smooth_grad(
+        of_network(tail), tail.inputs, gradients.of_output(1), generator=seeded(), n_samples=2
+    ),
+    "guided_backpropagation": lambda tail: gradients.guided_backpropagation(
+        of_network(tail), tail.inputs, gradients.of_output(1)
+    ),
+}
+
+
+EACH = [(kind, name) for kind in LAYER for name in KERNELS | SLOPES]
+EACH.remove(("vit", "guided_backpropagation"))  # has no ReLU
+
+
+@pytest.mark.parametrize(("kind", "name"), EACH)
+def test_a_fault_early_in_the_middle_and_late_in_any_kernel(kind: str, name: str) -> None:
+    network, kernel = network_of(kind), (KERNELS | SLOPES)[name]
+    same = untouched(network)
+    expected = kernel(Tail(network, LAYER[kind], images_of(kind)))
+    assert expected.isfinite().all()
+    assert expected.abs().max() > 0
+    for where in REGISTER if kind == "branches" else ("before a module", "backward"):
+        tail = Tail(network, LAYER[kind], images_of(kind))
+        assert torch.equal(kernel(tail), expected)  # the first use tries more
+        with faults(-1, where, not_of=network) as counted:
+            kernel(tail)
+        assert (counted.calls > 0) == (where != "backward" or name in SLOPES)
+        raised, chosen = 0, sorted({0, counted.calls // 2, counted.calls - 1}) if counted.calls else []
+        for at, error in zip(chosen, (Fault, Interrupt, Fault), strict=False):
+            tail = tail if at else Tail(network, LAYER[kind], images_of(kind))
+            try:
+                with faults(at, where, error, not_of=network):
+                    assert torch.equal(kernel(tail), expected)  # what comes again is found by trying again
+            except error:
+                raised += 1
+            same()
+            assert torch.allclose(kernel(tail), expected, atol=1e-6), f"after a fault {where} at call {at}"
+        assert raised >= len(chosen) - 1
     same()
 
 

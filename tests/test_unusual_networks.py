@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from families import FAMILIES, check_gradient, check_removal, scores_of
+from families import FAMILIES, LOUD, check_gradient, check_removal, scores_of
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 from torch.utils.checkpoint import checkpoint
@@ -36,8 +36,8 @@ def images(height: int = 32, width: int = 32) -> Tensor:
 def check(network: nn.Module, layer: str, inputs: Tensor | None = None) -> Tail:
     inputs = images() if inputs is None else inputs
     tail = Tail(network, layer, inputs)
-    check_removal(network, tail, inputs)
-    check_gradient(network, tail, inputs)
+    assert check_removal(network, tail, inputs) > LOUD
+    assert check_gradient(network, tail, inputs) > LOUD
     return tail
 
 
@@ -244,7 +244,7 @@ def test_inside_a_fused_encoder() -> None:
         tail = Tail(network, name, images())
         leaf = tail.maps.clone().requires_grad_()
         assert torch.autograd.grad(scores_of(tail(leaf)).sum(), leaf)[0].abs().max() > 0
-        check_gradient(network, tail, images())
+        assert check_gradient(network, tail, images()) > LOUD
 
 
 class _Turned(nn.Module):
@@ -307,7 +307,7 @@ def test_a_network_that_guards_its_own_forward(guard: Any) -> None:
                 return self.net(x)
 
     tail = Tail(Guarded().eval(), "net.0", images())
-    check_removal(tail.shell.original, tail, images())
+    assert check_removal(tail.shell.original, tail, images()) > LOUD
     with pytest.raises(RuntimeError, match="records no gradient"):
         tail(tail.maps.clone().requires_grad_())
 
@@ -318,8 +318,8 @@ def test_callers_and_weights_in_inference_mode() -> None:
         tail = Tail(network, "0", images())
         strange, frozen = images(), plain()
         assert torch.equal(tail(tail.maps), tail.result)
-    check_removal(network, tail, images())
-    check_gradient(network, tail, images())  # what was remembered can be part of a gradient
+    assert check_removal(network, tail, images()) > LOUD
+    assert check_gradient(network, tail, images()) > LOUD  # what was remembered can be part of a gradient
     check_gradient(network, Tail(network, "2", strange), images())
     leaf = Tail(frozen, "0", images()).maps.clone().requires_grad_()
     check_gradient(network, Tail(frozen, "0", images()), images())
