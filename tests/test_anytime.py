@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from families import FAMILIES, scores_of
@@ -36,7 +38,7 @@ def test_exact_values_stream_in_the_order_of_the_estimate(tail: Tail, baseline: 
     estimate, exact = answers[0], delta_y(tail, scores_of, 2, baseline=level, batch=4)
     assert len(answers) > 4
     assert [answer.done for answer in answers] == [False] * (len(answers) - 1) + [True]
-    for before, after in zip(answers, answers[1:], strict=False):
+    for before, after in pairwise(answers):
         fresh = after.exact & ~before.exact
         assert fresh.any()
         assert (before.exact <= after.exact).all()

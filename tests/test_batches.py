@@ -150,7 +150,7 @@ def test_every_kernel_says_that_not_even_one_copy_fits(tail: Tail, job: str) -> 
             raise torch.OutOfMemoryError("no more")
         return scores_of(result)
 
-    with pytest.raises(torch.OutOfMemoryError, match="one copy of the maps of layer 'features.11' does not fit"):
+    with pytest.raises(torch.OutOfMemoryError, match=r"one copy of the maps of layer 'features\.11' does not fit"):
         JOBS[job](tail, no_memory)
 
 

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from xai_widgets.kernels.ablation import with_gains
-from xai_widgets.kernels.cam import grad_cam
 from xai_widgets.kernels.tail import Tail
 
 if TYPE_CHECKING:
@@ -125,15 +124,6 @@ class Subject:
         for index, gain in gains:
             values[0, index] = gain
         return with_gains(maps, values)
-
-    def explain(self, images: Tensor) -> Tensor:
-        """Non-negative Grad-CAMs (n h w) of the same output for images (n 3 h w) in [0, 1]."""
-        return explained(self.model, self.layer, images, self.target).relu()
-
-
-def explained(model: ImageModel, layer: str, images: Tensor, target: int) -> Tensor:
-    tail = Tail(model.shell, layer, model.normalise(images))
-    return grad_cam(tail, model.scores, target)
 
 
 def array(tensor: Tensor) -> np.ndarray:
