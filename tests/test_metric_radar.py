@@ -140,7 +140,7 @@ def test_the_details_are_the_measured_ones(scored: Any) -> None:
     radar, measures = MetricRadar(scored), scored.measures
     radar.comm.click(kind="axis", name="noise")
     (ladder,) = radar.detail["tables"]
-    assert ladder["head"] == ["share of pixels", "SSIM with the clean map", "gaussian noise", "blur"]
+    assert ladder["head"] == ["level", "salt and pepper", "gaussian noise", "blur"]
     *rows, far_end = ladder["rows"]
     assert far_end[0] == "noise alone"
     found = [[cell if cell == "n/a" else float(cell.replace("−", "-")) for cell in row] for row in rows]

@@ -253,7 +253,10 @@ def test_the_axes_of_the_radar_open_by_click_and_by_button(opened: Open, scored:
     noise.click()
     page.deliver(scored)
     expect(page.find(".xw-detail")).to_contain_text("salt and pepper")
-    assert page.find(".xw-detail tr").count() == 8
+    assert page.find(".xw-detail tr").count() == 9, "a head, seven levels, and noise alone"
+    assert [cell.strip() for cell in page.find(".xw-detail th").all_inner_texts()] == [
+        "level", "salt and pepper", "gaussian noise", "blur",
+    ]  # fmt: skip
     noise.click()
     page.deliver(scored)
     expect(page.find(".xw-detail")).to_be_hidden()

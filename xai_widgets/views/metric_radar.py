@@ -31,8 +31,8 @@ COLOURS = ("#3a87c8", "#d5622b", "#1a9a74", "#c467a0", "#c08a00", "#8a8a8a")  # 
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "cross")
 MOST_OTHERS = len(COLOURS) - 1
 WORDS = {
-    "levels": "share of pixels",
-    "ssim": "SSIM with the clean map",
+    "levels": "level",
+    "ssim": "salt and pepper",
     "entropy": "entropy",
     "salient_removed": "SSIM, salient regions blurred",
     "other_removed": "SSIM, other regions blurred",

@@ -148,7 +148,7 @@ def explained_copies(
     *,
     batch: int | None = None,
     step: Step = None,
-) -> Iterator[tuple[slice, Float[Tensor, "g s H W"], Float[Tensor, "g s k"] | None]]:
+) -> Iterator[tuple[slice, Float[Tensor, "_ s H W"], Float[Tensor, "g s k"] | None]]:
     """The maps and scores of changed copies, some images at a time and filling batches across them.
 
     Args:
@@ -170,7 +170,7 @@ def explained_copies(
         yield some, maps.unflatten(0, sizes), None if scores is None else scores.unflatten(0, sizes)
 
 
-def compared(clean: Float[Tensor, "n H W"], parts: list[Float[Tensor, "g s H W"]]) -> Compared:
+def compared(clean: Float[Tensor, "n H W"], parts: list[Float[Tensor, "_ s H W"]]) -> Compared:
     """SSIM of each clean map with those of the changed copies of its image, at the maps' own size."""
     values, lost, start = [], [], 0
     for maps in parts:
