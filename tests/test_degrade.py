@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from unchecked import refused
 
 from xai_widgets.kernels import degrade
 
@@ -221,3 +222,17 @@ def test_images_that_are_none_are_refused() -> None:
 def test_an_exponent_outside_its_range_is_refused(images: Tensor, exponent: float) -> None:
     with pytest.raises(ValueError, match="exponent must be more than 0"):
         degrade.graded_blur(images, torch.zeros(2, 20, 30, dtype=torch.float64), exponent)
+
+
+def test_a_blur_wider_than_any_image_is_its_mean(images: Tensor) -> None:
+    blurred = degrade.blur(images, 1e9)
+    torch.testing.assert_close(blurred, images.mean((2, 3), keepdim=True).expand_as(images), atol=1e-4, rtol=0)
+
+
+def test_whole_numbers_and_other_axes_are_refused(images: Tensor) -> None:
+    with refused(TypeError, r"floating-point numbers, got torch\.uint8"):
+        degrade.blur((images * 255).byte(), 2.0)
+    with refused(ValueError, "shifted maps must have the axes images, rows, columns"):
+        degrade.overlap(images[:, 0], images, 1, 1)
+    with refused(ValueError, "as many rows, got 5 and 6"):
+        degrade.overlap(torch.zeros(1, 5, 5), torch.zeros(1, 6, 5), 1, 1)

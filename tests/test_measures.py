@@ -405,3 +405,10 @@ def test_the_image_stays_as_it_was(image: Tensor, generator: torch.Generator) ->
     measures.resilience(coarse, image)
     measures.focus(coarse, image)
     assert torch.equal(image, kept)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_entropy_of_many_places_in_half_precision(dtype: torch.dtype) -> None:
+    uniform, noise = torch.ones(1, 256, 256), torch.rand(1, 256, 256, generator=torch.Generator().manual_seed(0))
+    assert measures.entropy(uniform.to(dtype)).item() == 1
+    torch.testing.assert_close(measures.entropy(noise.to(dtype)).float(), measures.entropy(noise), atol=5e-3, rtol=0)

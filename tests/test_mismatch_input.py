@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from unchecked import refused, unchecked
 
-from xai_widgets.kernels import mismatch
+from xai_widgets.kernels import measures, mismatch
 
 SCORES = torch.tensor([[0.5, 2.0, 1.0]])
 
@@ -122,3 +122,28 @@ def test_labels_may_be_a_list() -> None:
 def test_options_of_another_type_are_refused(message: str, options: dict[str, Any]) -> None:
     with refused(TypeError, message):
         mismatch.implicit_saliency(Scripted(), score, **options)
+
+
+def test_a_method_that_writes_into_its_images_harms_nobody(generator: torch.Generator) -> None:
+    image = torch.rand(3, 12, 12, generator=generator)
+    before = image.clone()
+
+    def writes(images: Tensor) -> Tensor:
+        return images.sub_(0.5).abs().mean(1)
+
+    def reads(images: Tensor) -> Tensor:
+        return images.mean(1)
+
+    def score(maps: Tensor) -> Tensor:
+        return maps.mean((1, 2))
+
+    both, alone = (
+        mismatch.robustness(methods, score, image, generator=torch.Generator().manual_seed(0))
+        for methods in ({"writes": writes, "reads": reads}, {"reads": reads})
+    )
+    assert torch.equal(both["reads"].agreement, alone["reads"].agreement)
+    assert both["reads"].clean == alone["reads"].clean
+    measures.focus(writes, image)
+    measures.resilience(writes, image)
+    measures.noise_robustness(writes, image, generator=generator)
+    assert torch.equal(image, before)

@@ -7,6 +7,7 @@ import threading
 import warnings
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torchvision
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils._pytree import tree_leaves
 from torch.utils.checkpoint import checkpoint
+from unchecked import refused
 from untouched import untouched
 
 from xai_widgets.kernels.tail import Shell, Tail
@@ -399,3 +401,50 @@ def test_the_same_on_an_accelerator() -> None:
     maps = here.maps.clone()
     maps[:, :100] = 0
     assert torch.allclose(there(maps.to(accelerator)).cpu(), here(maps), atol=1e-3)
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("inputs", "layer", "call", "error", "message"),
+    [
+        (torch.zeros(1, 3, 8, 8).byte(), "0", -1, TypeError, r"of floating-point numbers, got torch\.uint8"),
+        (np.zeros((1, 3, 8, 8)), "0", -1, TypeError, "inputs must be a tensor, got ndarray"),
+        (torch.zeros(3, 8, 8), "0", -1, ValueError, r"an axis for images first, got shape \(3, 8, 8\)"),
+        (torch.zeros(0, 3, 8, 8), "0", -1, ValueError, "at least 1 image, got shape"),
+        (torch.full((2, 3, 8, 8), float("nan")), "0", -1, ValueError, "inputs must be finite, got nan at index 0"),
+        (torch.zeros(1, 3, 8, 8).double(), "0", -1, TypeError, r"must be torch\.float32, as the .* got torch\.float64"),
+        (torch.zeros(1, 3, 8, 8), 0, -1, TypeError, "layer must be the dotted name of a module, got int"),
+        (torch.zeros(1, 3, 8, 8), "0", 1, ValueError, "call must be -1 to 0, got 1"),
+        (torch.zeros(1, 3, 8, 8), "0", "0", TypeError, "call must be a whole number, got '0'"),
+        (torch.zeros(1, 3, 8, 8), "00", -1, ValueError, "layer '00' is not called"),
+    ],
+)
+def test_bad_input_is_refused_in_words(
+    inputs: Any, layer: Any, call: Any, error: type[Exception], message: str
+) -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2)).eval()
+    with refused(error, message):
+        Tail(network, layer, inputs, call=call)
+
+
+@pytest.mark.parametrize("network", [None, nn.Linear, {}, len])
+def test_what_is_no_network_is_refused_in_words(network: Any) -> None:
+    with refused(TypeError, "the network must be an nn.Module, got"):
+        Tail(network, "0", torch.zeros(1, 3, 8, 8))
+
+
+def test_inputs_may_be_used_again_and_maps_that_were_written_are_noticed() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2)).eval()
+    inputs = torch.randn(1, 3, 8, 8)
+    tail = Tail(network, "0", inputs)
+    expected = tail(tail.maps)
+    inputs.mul_(3)
+    assert torch.equal(tail(tail.maps), expected)
+    with refused(TypeError, r"maps of layer '0' must be torch\.float32, got torch\.float64"):
+        tail(tail.maps.double())
+    tail.maps.mul_(2)
+    with pytest.raises(RuntimeError, match="were written in place; change a copy"):
+        tail(tail.maps)

@@ -9,11 +9,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from xai_widgets.kernels.checks import check_finite, check_generator, check_tensor, positive_number, real_number
+from xai_widgets.kernels.checks import (
+    check_finite,
+    check_generator,
+    check_same,
+    check_tensor,
+    positive_number,
+    real_number,
+)
 
 NOISES = ("salt_and_pepper", "gaussian_noise", "blur")
 LEVELS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 GRADES = 11  # evenly spaced sigmas of the graded blur, 0 among them
+WIDEST = 50  # sides: a wider blur is the mean, as this one is
 PEAK_SIGMA = 10 / 224  # of the shorter side
 BEYOND = 0.1  # what sharpening by resampling may add on either side of [0, 1]
 
@@ -108,7 +116,9 @@ def blur(images: Float[Tensor, "n c h w"], sigma: float) -> Float[Tensor, "n c h
     """Gaussian blur of sigma pixels, cut off at 4 sigma, with reflecting borders (d c b a | a b c d)."""
     if not 0 <= real_number("sigma", sigma) < math.inf:
         raise ValueError(f"sigma must be 0 or more and finite, got {sigma}.")
+    check_tensor("images", images, ("images", "channels", "rows", "columns"))
     height, width = images.shape[-2:]
+    sigma = min(float(sigma), float(WIDEST * max(height, width)))
     rows = _blur_matrix(height, sigma, images)
     columns = rows if height == width else _blur_matrix(width, sigma, images)
     return rows @ images @ columns.mT
@@ -159,6 +169,7 @@ def overlap(
     dx: int,
 ) -> tuple[Float[Tensor, "n H W"], Float[Tensor, "n H W"]]:
     """Undo a shift: the maps of the image and of the shifted image, both cut to the places that both saw."""
+    check_same(("maps", maps), ("shifted maps", shifted), ("images", "rows", "columns"))
     height, width = maps.shape[-2:]
     rows, columns = max(0, height - abs(dy)), max(0, width - abs(dx))
     up, down, left, right = max(0, -dy), max(0, dy), max(0, -dx), max(0, dx)

@@ -193,7 +193,7 @@ def robustness(
         if step is not None:
             step()
         for name, maps_of in explain.items():
-            values[name].append(agreement(maps_of(changed).detach())[0])
+            values[name].append(agreement(maps_of(changed.clone()).detach())[0])
     found = {name: torch.stack(some) for name, some in values.items()}
     return {name: Robustness(float(some[0]), some[1:]) for name, some in found.items()}
 

@@ -120,7 +120,8 @@ def explained(
     scores: dict[int, Tensor | None] = {}
 
     def run(start: int, end: int) -> Tensor:
-        found = explainer(images[start:end], None if targets is None else targets[start:end])
+        mine = images[start:end].clone()  # a method may write into what it gets
+        found = explainer(mine, None if targets is None else targets[start:end])
         scores[start] = None if found.scores is None else found.scores.detach()
         return _checked(found.maps.detach(), end - start)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from xai_widgets.kernels.measures.explaining import Clean
 from xai_widgets.kernels.measures.rows import Row
-from xai_widgets.kernels.measures.similarity import says_nothing
+from xai_widgets.kernels.measures.similarity import says_nothing, widest
 
 
 def entropy(saliency: Float[Tensor, "n h w"]) -> Float[Tensor, " n"]:
@@ -19,12 +19,13 @@ def entropy(saliency: Float[Tensor, "n h w"]) -> Float[Tensor, " n"]:
     Undefined: an all-zero map, a negative or not finite value, a map of one place only.
     """
     height, width = saliency.shape[-2:]
-    peak = saliency.amax((-2, -1), keepdim=True)
-    share = saliency / peak  # first by the maximum: a sum of huge values is infinite
+    wide = saliency.to(widest(saliency.device))  # in half precision a sum over many places is infinite
+    peak = wide.amax((-2, -1), keepdim=True)
+    share = wide / peak  # first by the maximum: a sum of huge values is infinite
     share = share / share.sum((-2, -1), keepdim=True)
     bits = -torch.special.xlogy(share, share).sum((-2, -1))
     defined = (saliency >= 0).all(-1).all(-1) & saliency.isfinite().all(-1).all(-1) & (peak[:, 0, 0] > 0)
-    return torch.where(defined, bits, math.nan) / (math.log(height * width) or math.nan)
+    return (torch.where(defined, bits, math.nan) / (math.log(height * width) or math.nan)).to(saliency.dtype)
 
 
 def entropy_rows(clean: Clean, values: Float[Tensor, " n"], *, first: int = 0) -> list[Row]:

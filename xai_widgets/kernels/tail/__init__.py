@@ -16,7 +16,7 @@ from xai_widgets.kernels.tail.results import ROUNDING, copied, rows_are, same, s
 from xai_widgets.kernels.tail.rules import RULES as RULES
 from xai_widgets.kernels.tail.shell import Shell as Shell
 from xai_widgets.kernels.tail.shell import hooks_matter as hooks_matter
-from xai_widgets.kernels.tail.structure import Key, Sparse, ending_before, structure_of, such_as
+from xai_widgets.kernels.tail.structure import Key, Sparse, Structure, ending_before, structure_of, such_as
 
 
 class Tail:
@@ -52,12 +52,27 @@ class Tail:
                 shell = Shell(shell, hooks=hooks_matter(shell, self.inputs[:1]))
             self.shell = shell
             with self.shell.lock:
-                self.structure = structure_of(self.shell, layer, self.inputs, call)
+                self.structure = self._structure(call)
                 if len(inputs) > 1 and not self.structure.checked:
                     Tail(shell, layer, self.inputs[:1], call=call)
                 self._record()
                 if not self.structure.checked:
                     self._prepare()
+
+    def _structure(self, call: int) -> Structure:
+        try:
+            return structure_of(self.shell, self.layer, self.inputs, call)
+        except RuntimeError as error:
+            if self.inputs.dim() == 3:
+                shape = tuple(self.inputs.shape)
+                raise ValueError(
+                    f"inputs must be a batch, with an axis for images first, got shape {shape}: {error}"
+                ) from error
+            dtypes = {weight.dtype for weight in self.shell.network.parameters() if weight.is_floating_point()}
+            if dtypes and self.inputs.dtype not in dtypes:
+                wanted, given = " or ".join(map(str, dtypes)), self.inputs.dtype
+                raise TypeError(f"inputs must be {wanted}, as the network's weights, got {given}.") from error
+            raise
 
     @property
     def maps(self) -> Float[Tensor, "n c h w"]:
@@ -82,6 +97,8 @@ class Tail:
         """
         c, h, w = self.maps.shape[1:]
         check_tensor("maps", maps)
+        if maps.dtype != self.activation.dtype:
+            raise TypeError(f"maps of layer {self.layer!r} must be {self.activation.dtype}, got {maps.dtype}.")
         if maps.dim() != 4 or tuple(maps.shape[1:]) != (c, h, w):
             raise ValueError(f"maps of layer {self.layer!r} must be (m, {c}, {h}, {w}), got {tuple(maps.shape)}.")
         if len(maps) != len(self.inputs) and len(self.inputs) != 1:
