@@ -1,0 +1,93 @@
+"""Tails that are nearly affine, and maps in lower precision than the scores: closed forms against copies and CAMs."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from xai_widgets.kernels import ablation
+from xai_widgets.kernels.affine import is_affine
+from xai_widgets.kernels.cam import class_cams, grad_cam
+from xai_widgets.kernels.tail import Tail
+
+
+class Two(nn.Module):
+    """A large linear output beside a small one that bends, or one on a large bias."""
+
+    def __init__(self, large: float, bend: float, bias: float = 0.0) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 12, 3, 2, 1), nn.ReLU())
+        self.head = nn.Linear(12, 2)
+        self.large, self.bend, self.bias = large, bend, bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, second = self.head(self.features(x).mean((2, 3))).unbind(1)
+        return torch.stack((self.large * first, torch.sigmoid(self.bend * second) + self.bias), 1)
+
+
+@pytest.mark.parametrize(
+    ("large", "bend", "bias"), [(7101.0, 8.0, 0.0), (1.0, 0.5, 0.0), (1e5, 32.0, 0.0), (1.0, 8.0, 1e5)]
+)
+def test_an_output_that_bends_is_seen_beside_a_large_one(large: float, bend: float, bias: float) -> None:
+    torch.manual_seed(0)
+    network = Two(large, bend, bias).eval()
+    inputs = torch.rand(1, 3, 16, 16)
+    tail = Tail(network, "features", inputs)
+    assert not is_affine(tail, lambda result: result, 1)
+    found = ablation.delta_y(tail, lambda result: result, 1)
+    precise = Tail(Two(large, bend, bias).eval().double(), "features", inputs.double())
+    precise.shell.original.load_state_dict({k: v.double() for k, v in network.state_dict().items()})
+    precise = Tail(precise.shell.original, "features", inputs.double())
+    expected = ablation.delta_y(precise, lambda result: result, 1, batch=4)
+    torch.testing.assert_close(found.double(), expected, atol=1e-5 if not bias else 2e-2, rtol=0)
+    cams = class_cams(tail, lambda result: result)[0, 1].double()
+    torch.testing.assert_close(cams, grad_cam(precise, lambda result: result, 1)[0], atol=1e-5, rtol=1e-4)
+
+
+def test_an_output_that_is_constant_is_affine_and_every_class_of_many_is(generator: torch.Generator) -> None:
+    torch.manual_seed(0)
+    for classes in (2, 1000):
+        network = nn.Sequential(
+            nn.Conv2d(3, 64, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, classes)
+        ).eval()
+        with torch.no_grad():
+            network[4].weight[1] = 0  # type: ignore[union-attr, operator, index]
+        tail = Tail(network, "1", torch.rand(1, 3, 16, 16, generator=generator))
+        assert is_affine(tail, lambda result: result)
+        assert is_affine(tail, lambda result: 50 + result[:, 1:2], 0)
+
+
+class Lower(nn.Module):
+    """Computes its maps in bfloat16, and its scores in float32."""
+
+    def __init__(self, bend: bool) -> None:
+        super().__init__()
+        self.features, self.head = nn.Sequential(nn.Conv2d(3, 12, 3, 2, 1), nn.ReLU()), nn.Linear(12, 3)
+        self.bend = bend
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            maps = self.features(x)
+        pooled = maps.float().mean((2, 3))
+        scores: Tensor = self.head(pooled.tanh() if self.bend else pooled)
+        return scores
+
+
+@pytest.mark.parametrize("bend", [True, False])
+def test_maps_in_lower_precision_than_the_scores(bend: bool) -> None:
+    torch.manual_seed(0)
+    tail = Tail(Lower(bend).eval(), "features", torch.rand(1, 3, 16, 16))
+    assert tail.maps.dtype == torch.bfloat16
+    expected = []
+    for index in range(12):
+        maps = tail.maps.clone()
+        maps[:, index] = 0
+        expected.append((tail(maps) - tail.result)[0, 1])
+    found = ablation.delta_y(tail, lambda result: result, 1)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, torch.stack(expected), atol=1e-6, rtol=0)
+    assert ablation.first_order(tail, lambda result: result, 1).dtype == torch.float32
+    cam = grad_cam(tail, lambda result: result, 1)
+    torch.testing.assert_close(class_cams(tail, lambda result: result)[:, 1], cam, atol=1e-3, rtol=0)
+    assert cam.dtype == torch.float32
