@@ -15,7 +15,9 @@ from unchecked import refused
 
 from xai_widgets.kernels import ablation, batches, receipts
 from xai_widgets.kernels.batches import in_batches
-from xai_widgets.kernels.cam import class_cams, smallest_change
+from xai_widgets.kernels.cam import class_cams, smallest_change, tile_contrast
+from xai_widgets.kernels.gradients import gradient, guided_backpropagation, of_output
+from xai_widgets.kernels.mismatch import implicit_saliency
 from xai_widgets.kernels.tail import Tail
 
 ITEMS = torch.arange(20.0)
@@ -118,7 +120,18 @@ def _change(tail: Tail, score: Callable[[Any], Tensor]) -> Tensor:
     return torch.tensor(smallest_change(tail, score, 1e3, batch=16).scores[:3])
 
 
-JOBS = {"effects": _effects, "groups": _groups, "class cams": _cams, "receipt": _receipt, "smallest change": _change}
+def _implicit(tail: Tail, score: Callable[[Any], Tensor]) -> Tensor:
+    return implicit_saliency(tail, score, batch=6)
+
+
+JOBS = {
+    "effects": _effects,
+    "groups": _groups,
+    "class cams": _cams,
+    "receipt": _receipt,
+    "smallest change": _change,
+    "implicit saliency": _implicit,
+}
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +165,37 @@ def test_every_kernel_says_that_not_even_one_copy_fits(tail: Tail, job: str) -> 
 
     with pytest.raises(torch.OutOfMemoryError, match=r"one copy of the maps of layer 'features\.11' does not fit"):
         JOBS[job](tail, no_memory)
+
+
+def test_gradients_and_tiles_go_on_with_fewer_images() -> None:
+    network, images = FAMILIES["resnet"].network().double(), FAMILIES["resnet"].images(5).double()
+    sizes: list[int] = []
+
+    def small_machine(inputs: Tensor) -> Tensor:
+        sizes.append(len(inputs))
+        if len(inputs) > 2:
+            raise torch.OutOfMemoryError("no more")
+        return scores_of(network(inputs))
+
+    def forward(inputs: Tensor) -> Tensor:
+        return scores_of(network(inputs))
+
+    for method in (gradient, guided_backpropagation):
+        sizes.clear()
+        expected = method(forward, images, of_output(1))
+        torch.testing.assert_close(method(small_machine, images, of_output(1)), expected, atol=1e-10, rtol=0)
+        assert (sizes[0], max(sizes[1:])) == (5, 2)
+
+    def explain(tiles: Tensor) -> tuple[Tensor, Tensor]:
+        sizes.append(len(tiles))
+        if len(tiles) > 3:
+            raise torch.OutOfMemoryError("no more")
+        return tiles.mean((1, 2, 3)), tiles.mean(1)
+
+    sizes.clear()
+    found = tile_contrast(explain, images[0], 0.5, window=16, stride=8)
+    assert (sizes[0], max(sizes[3:])) == (16, 2)
+    assert torch.equal(found, tile_contrast(explain, images[0], 0.5, window=16, stride=8, batch=1))
 
 
 LIMITED = """

@@ -114,7 +114,7 @@ def test_labels_may_be_a_list() -> None:
     ("message", "options"),
     [
         (r"batch must be a whole number, got 2\.0", {"batch": 2.0}),
-        ("batch must be a whole number, got None", {"batch": None}),
+        ("batch must be a whole number, got 1.5", {"batch": 1.5}),
         ("smoothing must be a number, got '1'", {"smoothing": "1"}),
         ("smoothing must be a number, got None", {"smoothing": None}),
     ],

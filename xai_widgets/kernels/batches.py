@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from time import perf_counter
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -118,6 +120,16 @@ def on_tail(
         return lambda start, end: run(other, start, end).to(home)
 
     yield from in_batches(count, size, here, step=step, seconds=seconds, retreat=retreat)
+
+
+def on_any_tail(
+    tail: Any, count: int, size: int, run: Callable[[Any, int, int], Tensor], *, step: Step = None
+) -> Iterator[Tensor]:
+    """What `run` gives, in batches: `on_tail` where the tail can be made anew on the CPU, else halved only."""
+    if isinstance(tail, Tail) and len(tail.inputs) == 1:
+        yield from (found for _, _, found in on_tail(tail, count, size, run, step=step))
+    else:
+        yield from (found for _, _, found in in_batches(count, size, partial(run, tail), step=step))
 
 
 def on_cpu(tail: Tail, error: BaseException) -> Tail:

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from xai_widgets.kernels.batches import Step
+from xai_widgets.kernels.batches import Step, in_batches
 from xai_widgets.kernels.cam import contrast_weights, slope_of
 from xai_widgets.kernels.checks import (
     check_classes,
@@ -84,12 +84,20 @@ def of_score_contrast(q: float) -> Cotangent:
 
 
 def gradient(forward: Forward, inputs: Float[Tensor, "n ..."], cotangent: Cotangent) -> Float[Tensor, "n ..."]:
-    """The gradient of the weighted scores at the inputs.
+    """The gradient of the weighted scores at the inputs; half of the images at a time when memory runs out.
 
     Raises:
         ValueError: inputs, scores or weights that are not finite, scores of another shape than (n k).
     """
     _check(inputs)
+
+    def run(start: int, end: int) -> Tensor:
+        return _gradient(forward, inputs[start:end], cotangent)
+
+    return torch.cat([found for _, _, found in in_batches(len(inputs), len(inputs), run)])
+
+
+def _gradient(forward: Forward, inputs: Float[Tensor, "n ..."], cotangent: Cotangent) -> Float[Tensor, "n ..."]:
     with torch.inference_mode(False), torch.enable_grad():
         leaf = inputs.detach().clone().requires_grad_()
         scores = scores_from(lambda result: result, forward(leaf.clone()), len(leaf))

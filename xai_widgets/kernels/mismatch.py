@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from xai_widgets.kernels import degrade
+from xai_widgets.kernels.batches import at_once, check_batch, on_any_tail
 from xai_widgets.kernels.cam import Replayable, contrast_weights, slope_of
 from xai_widgets.kernels.cam.base import Score, Step, recording, replayed
 from xai_widgets.kernels.checks import (
@@ -30,6 +31,7 @@ from xai_widgets.kernels.checks import (
     whole_number,
 )
 from xai_widgets.kernels.measures import LEVELS
+from xai_widgets.kernels.tail import Tail
 
 NAME = "implicit saliency (reconstruction)"
 KINDS = ("mismatch", "feature", "product", "norms")
@@ -66,7 +68,7 @@ def implicit_saliency(
     kind: str = "mismatch",
     combine: str = "mean",
     smoothing: float = 0.0,
-    batch: int = 16,
+    batch: int | None = None,
     step: Step = None,
 ) -> Float[Tensor, "h w"]:
     """One map of one image, from the gradients g of the cross entropy with each label at the layer's maps A.
@@ -81,7 +83,7 @@ def implicit_saliency(
             "norms": |g_u| |a_u| at each place u, the size of a 1 x 1 convolution's weight gradient there.
         combine: "mean" or "variance" (population) over labels.
         smoothing: standard deviation of a Gaussian, in places of the map; 0 for none.
-        batch: labels at a time.
+        batch: labels at a time; found from the memory of the layer if left out.
         step: called before each batch; may raise to cancel.
     """
     if kind not in KINDS:
@@ -91,7 +93,7 @@ def implicit_saliency(
     smoothing = real_number("smoothing", smoothing)
     if not 0 <= smoothing < math.inf:
         raise ValueError(f"smoothing must be 0 or more and finite, got {smoothing}.")
-    batch = whole_number("batch", batch, 1)
+    check_batch(batch)
     maps = tail.maps.detach()
     chosen = label_set(_logits(tail, score), labels)
     if combine == "variance" and (kind == "feature" or len(chosen) < 2):
@@ -104,10 +106,13 @@ def implicit_saliency(
     mean = torch.zeros_like(maps[0, 0])
     square = torch.zeros_like(mean)  # of the distance from the mean: no difference of large sums
     seen = 0
-    for some in chosen.split(batch):
-        if step is not None:
-            step()
-        for one in _pseudo_maps(maps, label_gradients(tail, score, some), kind):
+
+    def run(tail: Replayable, start: int, end: int) -> Tensor:
+        return _pseudo_maps(tail.maps.detach(), label_gradients(tail, score, chosen[start:end]), kind)
+
+    size = batch or at_once(4 * maps.nbytes, maps.device)
+    for some in on_any_tail(tail, len(chosen), size, run, step=step):
+        for one in some:
             seen += 1
             difference = one - mean
             mean = mean + difference / seen
@@ -216,7 +221,7 @@ def _changed(
 def _logits(tail: Replayable, score: Score) -> Float[Tensor, "1 k"]:
     _check_one_image(tail)
     with torch.no_grad():
-        scores = scores_from(score, tail(tail.maps.detach()), 1)
+        scores = scores_from(score, tail.result if isinstance(tail, Tail) else tail(tail.maps.detach()), 1)
     _check_logits(scores)
     return scores
 

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from xai_widgets.kernels.affine import AFFINE, is_affine, unit_of
-from xai_widgets.kernels.batches import Step, at_once, check_batch, in_batches, on_tail
+from xai_widgets.kernels.batches import Step, at_once, check_batch, in_batches, on_any_tail
 from xai_widgets.kernels.cam.base import Replayable, Score, cam_of, one_hot, recording, replayed
 from xai_widgets.kernels.checks import check_same, check_target, scores_from
 from xai_widgets.kernels.saliency import signed_scale
@@ -153,18 +153,9 @@ def _affine_weights(tail: Replayable, score: Score, batch: int | None, step: Ste
         return rows[None] if len(maps) == 1 else rows[:, None]
 
     size = (batch or at_once(maps.nbytes, maps.device)) if len(maps) == 1 else 1
-    parts = _in_batches(tail, count, size, run, step)
+    parts = list(on_any_tail(tail, count, size, run, step=step))
     weights = torch.cat(parts, 1).mT / (height * width)
     return weights if _agrees(tail, score, weights) else None
-
-
-def _in_batches(
-    tail: Replayable, count: int, size: int, run: Callable[[Any, int, int], Tensor], step: Step
-) -> list[Tensor]:
-    """On the CPU at last only with the tail of one image, which can be made anew there."""
-    if isinstance(tail, Tail) and len(tail.inputs) == 1:
-        return [part for _, _, part in on_tail(tail, count, size, run, step=step)]
-    return [part for _, _, part in in_batches(count, size, lambda start, end: run(tail, start, end), step=step)]
 
 
 def _agrees(tail: Replayable, score: Score, weights: Float[Tensor, "n k c"]) -> bool:
@@ -195,7 +186,7 @@ def _slopes(tail: Replayable, score: Score, batch: int | None, step: Step) -> Fl
             return slope.to(torch.promote_types(leaf.dtype, y.dtype)).mean((2, 3))[None]
 
     size = batch or at_once(4 * maps.nbytes, maps.device)
-    return torch.cat(_in_batches(tail, classes, size, run, step), 1)
+    return torch.cat(list(on_any_tail(tail, classes, size, run, step=step)), 1)
 
 
 def _slopes_of_batch(tail: Replayable, score: Score, step: Step) -> Float[Tensor, "n k c"]:

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from xai_widgets.kernels.batches import check_batch
+from xai_widgets.kernels.batches import check_batch, in_batches
 from xai_widgets.kernels.cam.base import Replayable, Step, cam_at, recording, replayed
 from xai_widgets.kernels.checks import check_images, whole_number
 from xai_widgets.kernels.saliency import resize
@@ -79,7 +79,7 @@ def tile_contrast(
         q: The other score.
         window: Side of a tile, a quarter of the shorter side by default.
         stride: From tile to tile, half a window by default; the last tile is moved to the border.
-        batch: Tiles that are explained at a time.
+        batch: Tiles that are explained at a time; halved when memory runs out.
         step: Called before each batch; may raise to cancel.
     """
     check_images("the image", image, ("channels", "rows", "columns"))
@@ -94,18 +94,19 @@ def tile_contrast(
         raise ValueError(f"stride must be 1 to {window} pixels so that no pixel is left out, got {stride}.")
     corners = [(top, left) for top in _starts(height, window, stride) for left in _starts(width, window, stride)]
     total, count = image.new_zeros(height, width), image.new_zeros(height, width)
-    for start in range(0, len(corners), batch):
-        if step is not None:
-            step()
-        some = corners[start : start + batch]
-        scores, cams = explain(torch.stack([image[:, y : y + window, x : x + window] for y, x in some]))
-        if scores.dim() != 1 or cams.dim() != 3 or not len(scores) == len(cams) == len(some):
+
+    def run(start: int, end: int) -> Tensor:
+        tiles = torch.stack([image[:, y : y + window, x : x + window] for y, x in corners[start:end]])
+        scores, cams = explain(tiles)
+        if scores.dim() != 1 or cams.dim() != 3 or not len(scores) == len(cams) == len(tiles):
             raise ValueError(
                 "explain must give scores (tiles) and maps (tiles, rows, columns), one a tile, got "
-                f"{tuple(scores.shape)} and {tuple(cams.shape)} for {len(some)} tiles."
+                f"{tuple(scores.shape)} and {tuple(cams.shape)} for {len(tiles)} tiles."
             )
-        parts = resize((2 * (scores - q)[:, None, None] * cams).relu().detach(), (window, window))
-        for (y, x), part in zip(some, parts, strict=True):
+        return resize((2 * (scores - q)[:, None, None] * cams).relu().detach(), (window, window))
+
+    for start, end, parts in in_batches(len(corners), batch, run, step=step):
+        for (y, x), part in zip(corners[start:end], parts, strict=True):
             total[y : y + window, x : x + window] += part
             count[y : y + window, x : x + window] += 1
     return total / count
