@@ -45,6 +45,18 @@ def test_an_output_that_bends_is_seen_beside_a_large_one(large: float, bend: flo
     torch.testing.assert_close(cams, grad_cam(precise, lambda result: result, 1)[0], atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("maps", "classes", "size"), [(2048, 1000, 0.25), (512, 1, 0.1), (96, 10, 100.0)])
+@pytest.mark.parametrize("bias", [0.0, 50.0])
+def test_an_ordinary_head_is_affine_whatever_its_bias(maps: int, classes: int, size: float, bias: float) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(3, maps, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(maps, classes)
+    ).eval()
+    tail = Tail(network, "1", torch.full((1, 3, 4, 4), size))
+    assert is_affine(tail, lambda result: result + bias)
+    assert not is_affine(tail, lambda result: result + bias + 1e-2 * result.relu())
+
+
 def test_an_output_that_is_constant_is_affine_and_every_class_of_many_is(generator: torch.Generator) -> None:
     torch.manual_seed(0)
     for classes in (2, 1000):

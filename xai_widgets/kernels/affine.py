@@ -79,15 +79,14 @@ def _is_affine(
     moved = near - origin
     scale = moved.square().mean(0).sqrt()
     rounding = 8 * torch.finfo(scale.dtype).eps * torch.stack((near, both, back)).abs().amax((0, 1))
-    if bool(((scale > 0) & (rounding > 1e-4 * scale)).any()):
+    if bool(((scale > 0) & (rounding > 1e-2 * scale)).any()):
         return False
-    bends = (
-        own + near - both - origin,
-        near + back - 2 * origin,
-        (far - origin) / FAR - moved,
-        (far + beyond - 2 * origin) / FAR,
-    )
-    if not bool((torch.stack(bends).abs() <= AFFINE[maps.dtype] * scale + rounding).all()):
+    tolerance = AFFINE[maps.dtype] * scale
+    bends = torch.stack((own + near - both - origin, near + back - 2 * origin, (far - origin) / FAR - moved))
+    if not bool((bends.abs() <= tolerance + rounding).all()):
+        return False
+    further = 8 * torch.finfo(scale.dtype).eps * far.abs().maximum(beyond.abs()).amax(0) / FAR  # hides less
+    if not bool((((far + beyond - 2 * origin) / FAR).abs() <= tolerance + further).all()):
         return False
     return _has_that_slope(tail, score, ((noises[0], moved[0]), (maps, own - origin)), scale + rounding, target)
 
