@@ -45,6 +45,22 @@ def test_an_output_that_bends_is_seen_beside_a_large_one(large: float, bend: flo
     torch.testing.assert_close(cams, grad_cam(precise, lambda result: result, 1)[0], atol=1e-5, rtol=1e-4)
 
 
+def test_a_bend_beyond_the_probes_or_below_them_is_met_by_real_removals() -> None:
+    torch.manual_seed(0)
+    pooled = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), *pooled).eval().double()
+    tail = Tail(network, "1", torch.rand(1, 3, 9, 9).double())
+
+    def cut(result: Tensor) -> Tensor:
+        return result.clamp(-1e4, 1e4)
+
+    level = torch.full((8,), 1e6).double()
+    exact = ablation.delta_y(tail, cut, baseline=level, batch=4)
+    torch.testing.assert_close(ablation.delta_y(tail, cut, baseline=level), exact, atol=1e-6, rtol=0)
+    assert ablation.closed_form(tail, cut, baseline=level) is None
+    assert ablation.closed_form(tail, cut) is not None
+
+
 @pytest.mark.parametrize(("maps", "classes", "size"), [(2048, 1000, 0.25), (512, 1, 0.1), (96, 10, 100.0)])
 @pytest.mark.parametrize("bias", [0.0, 50.0])
 def test_an_ordinary_head_is_affine_whatever_its_bias(maps: int, classes: int, size: float, bias: float) -> None:

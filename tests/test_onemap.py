@@ -260,6 +260,35 @@ def test_removals_equal_ordinary_copies_in_any_order(name: str, baseline: str, g
             assert close(together[row : row + 1], expected, 1e-10)
 
 
+class Dominated(nn.Module):
+    """Where maps mix, one is far larger than all others, or not finite; at the layer it is the weakest."""
+
+    def __init__(self, bias: float) -> None:
+        super().__init__()
+        self.layer, self.fc = nn.Conv2d(3, 4, 3, padding=1), nn.Linear(4, 5)
+        self.mix = nn.Conv2d(4, 4, 3, padding="valid")
+        with torch.no_grad():
+            self.get_parameter("layer.bias")[2] = bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.mix((-self.layer(x)).exp())
+        scores: Tensor = self.fc(F.layer_norm(x, x.shape[1:]).mean((2, 3)))
+        return scores
+
+
+@pytest.mark.parametrize("bias", [-25.0, -200.0])
+def test_a_map_that_dominates_is_taken_away_not_subtracted(bias: float) -> None:
+    torch.manual_seed(0)
+    tail = Tail(Dominated(bias).eval(), "layer", torch.rand(1, 3, 9, 9))
+    maps = tail.maps.clone()
+    maps[:, 2] = 0
+    expected = tail(maps)[0]
+    assert expected.isfinite().all()
+    for batch in (1, 2, 4):
+        found = torch.cat([scores for _, scores in removal_scores(tail, scores_of, batch=batch)])[2]
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
 def test_lower_precision_inside_keeps_its_precision() -> None:
     network, inputs = FAMILIES["vgg"].network(), FAMILIES["vgg"].images()
     tail = Tail(network, "features.14", inputs)

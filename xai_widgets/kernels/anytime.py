@@ -9,8 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from xai_widgets.kernels.ablation import Baseline, Score, dead, first_order, own_scores, removal_scores
-from xai_widgets.kernels.affine import is_affine
+from xai_widgets.kernels.ablation import Baseline, Score, closed_form, dead, first_order, own_scores, removal_scores
 from xai_widgets.kernels.batches import Step
 from xai_widgets.kernels.tail import Tail
 
@@ -64,8 +63,9 @@ def anytime_delta_y(
         step: called before each micro-batch; may raise to cancel.
     """
     known = estimated_delta_y(tail, score, target, baseline=baseline)
-    if is_affine(tail, score, target, step=step):
-        known = Effects(known.delta_y, torch.ones_like(known.exact))
+    closed = closed_form(tail, score, target, baseline=baseline, step=step)
+    if closed is not None:
+        known = Effects(closed, torch.ones_like(known.exact))
     yield known
     if known.done:
         return

@@ -124,7 +124,8 @@ class Tail:
         self, index: Int[Tensor, " b"], own: Float[Tensor, "b 1 h w"], base: Float[Tensor, "1 c h w"] | None = None
     ) -> Any:
         """The same where each copy has a map of its own, among those of the image or of `base`."""
-        return self._with_own(index, own, self.maps if base is None else base, sparse=self.sparse.right)
+        sparse = self.sparse.right and len(index) > 1  # beside one copy alone its own tensors look shared by all
+        return self._with_own(index, own, self.maps if base is None else base, sparse=sparse)
 
     @property
     def sparse(self) -> Sparse:

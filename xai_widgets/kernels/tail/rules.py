@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_leaves
 from xai_widgets.kernels.tail.onemap import PAIRWISE, RULES, OneMap
 
 aten = torch.ops.aten
+DOMINANT = 1e3  # a map so much larger than all others is not corrected for: little would be left of the digits
 GATHERED = 32 * 2**20  # bytes of a linear layer's weights that are gathered at once
 
 # Each place of each map alone; further arguments are numbers.
@@ -189,6 +190,9 @@ def _convolved(func: Any, args: Any, kwargs: Any) -> Any:
         return one.like(func(one.base, *args[1:]), own)
     if groups != 1:
         return NotImplemented
+    if not _can_be_corrected(one):
+        return NotImplemented
+    stride, padding, dilation = (tuple(some) * (2 // len(some)) for some in (stride, padding, dilation))
     base = func(one.base, *args[1:])
     change = one.own - one.before
     kernels = weight.index_select(1, one.which).transpose(0, 1).flatten(2)
@@ -200,9 +204,20 @@ def _convolved(func: Any, args: Any, kwargs: Any) -> Any:
     return whole.unflatten(2, base.shape[2:])
 
 
+def _can_be_corrected(one: OneMap) -> bool:
+    """No map that is not finite, and none to be changed beside which all others vanish."""
+    size = one.base.abs().flatten(2).amax(2)[0] if one.base.dim() > 2 else one.base.abs()[0]
+    first, *second = size.topk(min(2, len(size)))[0].tolist()
+    mine = size[one.which]
+    others = torch.where(mine == first, second[0] if second else 0.0, first)
+    return bool(torch.isfinite(size).all()) and bool(((mine <= DOMINANT * others) | (mine == 0)).all())
+
+
 def _linear(one: Any, weight: Float[Tensor, "out i"], bias: Tensor | None) -> Any:
     """The same for a linear layer on maps and places on one axis."""
     if not isinstance(one, OneMap) or one.dim() != 2 or isinstance(weight, OneMap) or isinstance(bias, OneMap):
+        return NotImplemented
+    if not _can_be_corrected(one):
         return NotImplemented
     maps = one.base.shape[1]
     whole = F.linear(one.base.flatten(1), weight, bias).repeat(len(one.which), 1)
