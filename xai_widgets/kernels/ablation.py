@@ -149,16 +149,28 @@ def delta_y(
 
 
 def closed_form(
-    tail: Tail, score: Score, target: int = 0, *, baseline: Baseline = None, step: Step = None
+    tail: Tail,
+    score: Score,
+    target: int = 0,
+    *,
+    baseline: Baseline = None,
+    estimate: Float[Tensor, " c"] | None = None,
+    step: Step = None,
 ) -> Float[Tensor, " c"] | None:
     """delta y from one backward pass where the tail is affine; None where it is not.
 
     The strongest effects are computed by removal too: with this baseline, and as large as the effects at stake, a tail
     may bend where probes did not show it.
+
+    Args:
+        estimate: what `first_order` gave, 0 for dead maps, where it is known.
+        step: called before each batch; may raise to cancel.
     """
     if not is_affine(tail, score, target, step=step):
         return None
-    change = torch.where(dead(tail.maps, baseline)[0], 0, first_order(tail, score, target, baseline=baseline))
+    change = estimate
+    if change is None:
+        change = torch.where(dead(tail.maps, baseline)[0], 0, first_order(tail, score, target, baseline=baseline))
     y = own_scores(tail, score)[0, target]
     strongest = change.abs().argsort(descending=True, stable=True)[:3]
     removed = torch.cat([s for _, s in removal_scores(tail, score, strongest, baseline=baseline, step=step)])[:, target]

@@ -63,7 +63,7 @@ def anytime_delta_y(
         step: called before each micro-batch; may raise to cancel.
     """
     known = estimated_delta_y(tail, score, target, baseline=baseline)
-    closed = closed_form(tail, score, target, baseline=baseline, step=step)
+    closed = closed_form(tail, score, target, baseline=baseline, estimate=known.delta_y, step=step)
     if closed is not None:
         known = Effects(closed, torch.ones_like(known.exact))
     yield known
