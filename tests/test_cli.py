@@ -73,9 +73,7 @@ def test_a_folder_that_is_a_file_is_refused_in_a_sentence(shipped: Path, tmp_pat
 
 
 @pytest.mark.parametrize(("name", "screen"), [("DISPLAY", True), ("WAYLAND_DISPLAY", True), ("NOTHING", False)])
-def test_a_browser_opens_only_where_there_is_a_screen(
-    monkeypatch: pytest.MonkeyPatch, name: str, screen: bool
-) -> None:
+def test_a_browser_opens_only_where_there_is_a_screen(monkeypatch: pytest.MonkeyPatch, name: str, screen: bool) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
     for other in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(other, raising=False)
@@ -160,11 +158,22 @@ def test_doctor_finds_this_environment_in_order() -> None:
         rf"ok  torch +{re.escape(metadata.version('torch'))}",
         r"ok  dependencies +all \d+ are here",
         r"ok  device +(cpu|cuda|mps)",
+        r"ok  precision, cpu +IEEE as torch starts; exact work runs in IEEE",
         r"ok  widgets are shown by +the JupyterLab of ",
         r"ok  clicks during a cell +are answered at once",
         r"ok  messages leave at once +yes",
     ):
         assert re.search(line, done.output), done.output
+
+
+def test_doctor_says_the_precision_of_each_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    found = {finding.what: finding.answer for finding in examination.precision()}
+    assert next(iter(found)) == "precision, cuda"
+    assert found["precision, cuda"] == (
+        "TF32 in convolutions and recurrent layers as torch starts; exact work runs in IEEE"
+    )
+    assert found["precision, cpu"] == "IEEE as torch starts; exact work runs in IEEE"
 
 
 def test_doctor_names_what_is_missing_and_fails(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,9 +205,7 @@ def test_doctor_knows_when_clicks_are_answered(
     assert finding.wrong is (not words.startswith("are"))
 
 
-def test_doctor_sees_that_a_jupyterlab_lacks_the_front_ends(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_doctor_sees_that_a_jupyterlab_lacks_the_front_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("jupyter_core.paths.jupyter_path", lambda *parts: [str(tmp_path)])
     finding = next(iter(examination.shown()))
     assert (finding.wrong, finding.essential) == (True, True)

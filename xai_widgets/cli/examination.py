@@ -35,7 +35,9 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything; nothing is changed."""
-    return [finding for check in (versions, missing, device, shown, clicks, prompt) for finding in _run(check)]
+    return [
+        finding for check in (versions, missing, device, precision, shown, clicks, prompt) for finding in _run(check)
+    ]
 
 
 def _run(check: Callable[[], Iterator[Finding]]) -> list[Finding]:
@@ -106,6 +108,23 @@ def device() -> Iterator[Finding]:
         yield Finding("device", "mps")
     else:
         yield Finding("device", f"cpu, {torch.get_num_threads()} threads")
+
+
+def precision() -> Iterator[Finding]:
+    """In which arithmetic float32 is computed on each device, and what is called exact."""
+    try:
+        import torch
+    except Exception:  # said by `device`
+        return
+    from xai_widgets.kernels.precision import ieee, in_force
+
+    kinds = ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available() + ["cpu"]
+    for kind in kinds:
+        outside = in_force(kind)
+        with ieee():
+            within = in_force(kind)
+        answer = f"{outside} as torch starts; exact work runs in {within}"
+        yield Finding(f"precision, {kind}", answer, wrong=within != "IEEE")
 
 
 def shown() -> Iterator[Finding]:

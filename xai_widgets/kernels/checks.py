@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import operator
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from typing import Any, SupportsIndex
 
+import numpy as np
 import torch
-from torch import Tensor
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+Target = SupportsIndex | str | Sequence[SupportsIndex | str] | Tensor  # one output, or one an image
+
+
+RANDOM = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)  # in training mode
 
 
 def check_finite(name: str, values: Tensor) -> None:
@@ -65,6 +74,70 @@ def check_target(target: Any, outputs: int, name: str = "target") -> int:
     return index
 
 
+def target_of(target: Any, outputs: int, labels: Sequence[str] | None = None, name: str = "target") -> int:
+    """One output: a whole number, a tensor that holds one, or one of the labels by name.
+
+    Raises:
+        TypeError: something else.
+        ValueError: no such output or name; the nearest names are listed.
+    """
+    if isinstance(target, str):
+        return check_target(named(target, labels, name), outputs, name)
+    if isinstance(target, Tensor) and target.numel() == 1 and not target.is_floating_point():
+        target = target.item()
+    return check_target(target, outputs, name)
+
+
+def targets_of(
+    target: Any, scores: Float[Tensor, "n k"], labels: Sequence[str] | None = None, name: str = "target"
+) -> Int[Tensor, " n"]:
+    """One output an image: as `target_of` for all, or a tensor or list with one an image.
+
+    Raises:
+        TypeError: something else.
+        ValueError: no such output or name, or another number of them than of images.
+    """
+    images, outputs = scores.shape
+    if not one_an_image(target):
+        return torch.full((images,), target_of(target, outputs, labels, name), device=scores.device)
+    if len(target) != images:
+        raise ValueError(f"{name} must be one an image, got {len(target)} for {images}.")
+    if not isinstance(target, Tensor):
+        return torch.tensor([target_of(one, outputs, labels, name) for one in target], device=scores.device)
+    if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
+        raise TypeError(f"{name} must be whole numbers, got {target.dtype}.")
+    for end in target.aminmax() if images else ():
+        check_target(end, outputs, name)
+    return target.to(scores.device, torch.int64)
+
+
+def one_an_image(choice: Any) -> bool:
+    """Is it a list or a tensor of several choices, rather than one for all images?"""
+    if isinstance(choice, Tensor | np.ndarray):
+        return choice.ndim == 1
+    return isinstance(choice, list | tuple)
+
+
+def labels_of(score: Any) -> Sequence[str] | None:
+    """The names of the outputs, where the score brings them, or the model whose method it is."""
+    labels: Sequence[str] | None = getattr(score, "labels", None) or getattr(
+        getattr(score, "__self__", None), "labels", None
+    )
+    return labels
+
+
+def named(target: str, labels: Sequence[str] | None, name: str = "target") -> int:
+    """The place of a label; raise ValueError that lists the nearest."""
+    if not labels:
+        raise ValueError(f"{name} must be a number where the outputs have no names, got {target!r}.")
+    if (count := list(labels).count(target)) > 1:  # as "crane" in ImageNet, a bird and a machine
+        raise ValueError(f"{name} must be a number where {count} outputs have its name, got {target!r}.")
+    if count:
+        return list(labels).index(target)
+    near = get_close_matches(target, labels, 3, 0.4) or list(labels[:6])
+    raise ValueError(f"{name} must be one of {', '.join(map(repr, near))}, ...; got {target!r}.")
+
+
 def whole_number(name: str, value: Any, least: int | None = None) -> int:
     """Raise TypeError for what is no whole number (True is none either), ValueError where it is too small."""
     try:
@@ -95,24 +168,19 @@ def positive_number(name: str, value: Any) -> float:
     return number
 
 
-def check_generator(generator: Any, like: Tensor | None, what: str) -> None:
-    """Raise TypeError for what is no generator, ValueError where it does not draw on the tensor's device."""
-    if not isinstance(generator, torch.Generator):
-        raise TypeError(f"generator must be a torch.Generator, got {generator!r}; make one by its manual_seed.")
-    if like is None:
-        return
-    device, wanted = generator.device, like.device
-    if device.type != wanted.type or (wanted.index or 0) != (device.index or 0):
-        raise ValueError(f"generator must be on {wanted}, the device of {what}; it is on {device}.")
-
-
 def scores_from(score: Callable[[Any], Tensor], result: Any, rows: int) -> Tensor:
     """What `score` makes of a network's return value: (rows k).
 
     Raises:
         TypeError: no tensor of floating-point numbers.
-        ValueError: another shape, or not one row a copy, as where the images of a batch are mixed.
+        ValueError: another shape, or not one row a copy, as where the images of a batch are mixed; a score that is a
+            network in training mode, whose values would be random or depend on the batch.
     """
+    if isinstance(score, nn.Module) and any(part.training and isinstance(part, RANDOM) for part in score.modules()):
+        raise ValueError(
+            f"the score must give the same each time; {type(score).__name__} has dropout or batch norm in training "
+            "mode: call its eval() first."
+        )
     scores = score(result)
     if not isinstance(scores, Tensor) or not scores.is_floating_point():
         given = scores.dtype if isinstance(scores, Tensor) else type(scores).__name__
@@ -125,7 +193,45 @@ def scores_from(score: Callable[[Any], Tensor], result: Any, rows: int) -> Tenso
     return scores
 
 
+def check_rows_apart(score: Callable[[Any], Tensor], result: Any, scores: Tensor) -> None:
+    """Raise ValueError where the score of a copy depends on the copies beside it; tried for tensors."""
+    if not isinstance(result, Tensor) or not result.dim() or len(result) != len(scores) or len(scores) < 2:
+        return
+    alone, beside = score(result[:1])[0].double().cpu(), scores[0].double().cpu()
+    size = max(1.0, float(beside.abs().nan_to_num(posinf=0).amax()))
+    if not torch.allclose(alone, beside, rtol=0, atol=1e-2 * size, equal_nan=True):
+        raise ValueError(
+            "the score must treat each row for itself: the score of a copy changes with the copies beside it; do not "
+            "scale or normalise over the rows."
+        )
+
+
 def check_classes(what: str, scores: Tensor) -> None:
-    """Raise ValueError where there is one score alone, and so no other class."""
+    """Raise TypeError or ValueError for what are no scores of classes, or where there is one alone: no other class."""
+    check_tensor("the logits", scores, ("images", "classes"))
     if scores.shape[1] < 2:
         raise ValueError(f"{what} needs at least 2 classes; this network gives one score.")
+
+
+def finite_number(name: str, value: Any) -> float:
+    """Raise TypeError for what is no number, ValueError for what is not finite."""
+    number = real_number(name, value)
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be finite, got {number}.")
+    return number
+
+
+def numbers_of(name: str, value: Any, scores: Float[Tensor, "n k"]) -> Float[Tensor, " n"]:
+    """One finite number an image: one for all, or a tensor or list with one an image.
+
+    Raises:
+        TypeError, ValueError: something else, or another number of them than of images.
+    """
+    if not one_an_image(value):
+        return torch.full((len(scores),), finite_number(name, value), dtype=scores.dtype, device=scores.device)
+    if len(value) != len(scores):
+        raise ValueError(f"{name} must be one an image, got {len(value)} for {len(scores)}.")
+    if not isinstance(value, Tensor):
+        value = torch.tensor([finite_number(name, one) for one in value], dtype=scores.dtype, device=scores.device)
+    check_finite(name, value)
+    return value.to(scores)
