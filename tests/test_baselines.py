@@ -18,7 +18,8 @@ WRONG = [
     (ValueError, "must have at least 1 of images, got shape", [GOOD[:0]]),
     (ValueError, "must have at least 1 of columns, got shape", [GOOD[..., :0]]),
     (ValueError, "must have at least 1 of maps, got shape", [GOOD[:, :0]]),
-    (ValueError, "must have the axes images, maps, rows, columns, got shape", GOOD),
+    (ValueError, "must have the axes images, maps, rows, columns, got shape", GOOD[0]),
+    (ValueError, "must have the axes images, maps, rows, columns, got shape", [GOOD[0]]),
     (ValueError, r"entry 1 of the set\) must be finite, got inf at index 1 \(there at 2, 0, 0\)",
      [GOOD, torch.where(torch.arange(120).reshape(2, 3, 4, 5) == 100, torch.inf, GOOD)]),
     (ValueError, "as many maps, got 3 and 2 at index 1", [GOOD, GOOD[:, :2]]),
@@ -47,3 +48,14 @@ def test_a_mean_in_half_precision_is_rounded_once(dtype: torch.dtype) -> None:
     found = baselines.mean_baseline([maps])
     assert found.dtype == dtype
     assert torch.equal(found, maps.double().mean((0, 2, 3)).to(dtype))
+
+
+def test_one_tensor_of_maps_is_a_set_of_images() -> None:
+    assert torch.equal(baselines.mean_baseline(GOOD), baselines.mean_baseline([GOOD[:1], GOOD[1:]]))
+    torch.testing.assert_close(baselines.mean_baseline(GOOD), GOOD.mean((0, 2, 3)))
+    found, expected = (
+        baselines.resampled_baseline(some, generator=torch.Generator().manual_seed(2))
+        for some in (GOOD, list(GOOD[:, None]))
+    )
+    assert torch.equal(found, expected)
+    assert all(bool((found[c] == GOOD[:, c]).flatten(1).all(1).any()) for c in range(3))

@@ -16,6 +16,7 @@ from xai_widgets.kernels.tail import Layout, Shell, Tail
 
 REFUSALS = re.compile(
     r"layer '.+' (returns .+ for one image, which cannot be read as feature maps .+; choose a layer with spatial maps"
+    r"|returns .+, and neither the operations around it nor probes show .+ layout=, or choose another layer"
     r"|is not called when the network runs; choose one that is), such as '.+'\."
     r"|nothing reads the maps that layer '.+' returns, so that changing them changes nothing; choose .+, such as '.+'\."
 )
@@ -114,9 +115,17 @@ def test_an_image_model_reads_them(name: str) -> None:
     assert model.scores(tail.result).shape == (1, 7)
     listed = [layer for layer in model.layers() if layer.cost > 0]
     assert len(listed) > 5
+    read = 0
     for layer in listed[: -1 : len(listed) // 3]:
-        maps = Tail(model.shell, layer.name, inputs).maps
+        try:
+            maps = Tail(model.shell, layer.name, inputs).maps
+        except ValueError as error:  # the list is made by shapes; what cannot be proved is refused when it is chosen
+            if "neither the operations around it nor probes show" not in str(error):
+                raise
+            continue
         assert tuple(maps.shape) == (1, layer.maps, layer.height, layer.width)
+        read += 1
+    assert read > 1
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])

@@ -19,7 +19,6 @@ from unchecked import refused
 from untouched import untouched
 
 from xai_widgets.kernels.tail import Shell, Tail
-from xai_widgets.kernels.tail.layouts import layout_of
 from xai_widgets.kernels.tail.results import with_leaf
 
 
@@ -363,31 +362,6 @@ def test_a_network_that_cannot_be_copied_is_worked_on_all_the_same() -> None:
     same()
     network.eval()
     check(network, tail, inputs)
-
-
-def test_layouts() -> None:
-    maps = layout_of((1, 8, 7, 7), (2, 8, 7, 7), (224, 224))
-    assert maps is not None
-    assert (maps.kind, maps.channels, maps.height) == ("maps", 8, 7)
-    last = layout_of((1, 7, 7, 96), (2, 7, 7, 96), (224, 224))
-    assert last is not None
-    assert (last.kind, last.channels) == ("channels_last", 96)
-    tokens = layout_of((1, 197, 32), (2, 197, 32), (224, 224))
-    assert tokens is not None
-    assert (tokens.kind, tokens.prefix, tokens.height) == ("tokens", 1, 14)
-    wide = layout_of((1, 1 + 7 * 14, 32), (2, 1 + 7 * 14, 32), (112, 224))
-    assert wide is not None
-    assert (wide.height, wide.width) == (7, 14)
-    first = layout_of((50, 1, 32), (50, 2, 32), (224, 224))
-    assert first is not None
-    assert (first.kind, first.batch_axis) == ("tokens", 1)
-    whole = torch.randn(1, 197, 32)
-    assert torch.equal(tokens.activation(tokens.maps(whole), whole), whole)
-    assert torch.equal(
-        first.activation(first.maps(torch.ones(50, 1, 32)), torch.ones(50, 1, 32)), torch.ones(50, 1, 32)
-    )
-    for one, two in (((1, 1000), (2, 1000)), ((64, 49, 96), (128, 49, 96)), ((1, 13, 8), (2, 13, 8))):
-        assert layout_of(one, two, (224, 224)) is None
 
 
 @pytest.mark.gpu

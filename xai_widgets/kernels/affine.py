@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from xai_widgets.kernels import draws
 from xai_widgets.kernels.batches import at_once, in_batches, ran_out_of_memory
 from xai_widgets.kernels.checks import scores_from
+from xai_widgets.kernels.precision import ieee
+from xai_widgets.kernels.tail import Tail
 from xai_widgets.kernels.tail.results import unit_of as unit_of
 
 AFFINE = {torch.float32: 1e-5, torch.float64: 1e-12}  # distance from an affine tail, of an output's own range
@@ -26,6 +30,11 @@ class Replayable(Protocol):
     def maps(self) -> Tensor: ...
 
     def __call__(self, maps: Tensor) -> Any: ...
+
+
+def arithmetic_of(tail: Replayable) -> AbstractContextManager[None]:
+    """In which a score of a tail is read; nothing is set for what is no Tail."""
+    return tail.arithmetic() if isinstance(tail, Tail) else nullcontext()
 
 
 def is_affine(
@@ -93,12 +102,12 @@ def _is_affine(
 
 def _noises(maps: Float[Tensor, "n c h w"]) -> list[Tensor]:
     """Of both signs, about as large as the maps; with a level a map, or pooling would leave little of them."""
-    generator = torch.Generator().manual_seed(0)
+    generator, unit = draws.seeded(0), unit_of(maps)
     noises = []
     for _ in range(PROBES):
-        places = torch.randn(1, *maps.shape[1:], generator=generator)
-        levels = 4 * torch.randn(1, maps.shape[1], 1, 1, generator=generator)
-        noises.append((unit_of(maps) * (places + levels)).to(maps).expand_as(maps))
+        places = draws.normal((1, *maps.shape[1:]), generator, maps)
+        levels = 4 * draws.normal((1, maps.shape[1], 1, 1), generator, maps)
+        noises.append((unit * (places + levels)).expand_as(maps))
     return noises
 
 
@@ -112,7 +121,7 @@ def _scores(tail: Replayable, score: Callable[[Any], Tensor], probes: list[Tenso
         return scores[:, None] if one else scores[None]
 
     size = at_once(4 * probes[0].nbytes, probes[0].device) if one else 1
-    with torch.inference_mode():
+    with torch.inference_mode(), arithmetic_of(tail):
         return torch.cat([scores for _, _, scores in in_batches(len(probes), size, run)])
 
 
@@ -124,16 +133,18 @@ def _has_that_slope(
     target: int | None,
 ) -> bool:
     """Does the gradient at the maps predict each move? It does not where the tail bends in a small place of its own."""
-    with torch.inference_mode(False), torch.enable_grad():
+    with ieee(), torch.inference_mode(False), torch.enable_grad():
         leaf = tail.maps.detach().clone().requires_grad_()
         scores = score(tail(leaf))
         if not scores.requires_grad:
             return False
-        weights = torch.randn(scores.shape[1], generator=torch.Generator().manual_seed(1)).to(scores)
+        weights = draws.normal((scores.shape[1],), draws.seeded(1), scores)
         if target is not None:
             weights = (torch.arange(len(weights), device=weights.device) == target).to(scores)
         weights = weights / torch.where(scale > 0, scale, 1)  # each output counts as much
-        (slope,) = torch.autograd.grad((scores * weights).sum(), leaf)
+        total = (scores * weights).sum()
+        with tail.autocast.set() if isinstance(tail, Tail) else nullcontext():
+            (slope,) = torch.autograd.grad(total, leaf)
     tolerance = 10 * AFFINE[leaf.dtype] * (weights * scale).norm(dim=1)
     return all(
         bool((((slope * move).flatten(1).sum(1) - (change * weights).sum(1)).abs() <= tolerance).all())

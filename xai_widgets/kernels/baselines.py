@@ -9,15 +9,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from xai_widgets.kernels import draws
 from xai_widgets.kernels.cam import Replayable
-from xai_widgets.kernels.checks import check_finite, check_generator, check_tensor
+from xai_widgets.kernels.checks import check_finite, check_tensor
 from xai_widgets.kernels.measures import widest
 
 Maps = Tensor | Replayable  # (n c h w), or a tail that holds them
 
 
-def mean_baseline(images: Iterable[Maps]) -> Float[Tensor, " c"]:
-    """One number a map: its mean over all images and places. Images may differ in size."""
+def mean_baseline(images: Iterable[Maps] | Maps) -> Float[Tensor, " c"]:
+    """One number a map: its mean over all images and places.
+
+    Args:
+        images: maps (n c h w), or tails that hold them, which may differ in size; or one of these.
+    """
     total, places, like = None, 0, None
     for maps in _checked(images):
         like = maps if like is None else like
@@ -29,14 +34,15 @@ def mean_baseline(images: Iterable[Maps]) -> Float[Tensor, " c"]:
     return (total / places).to(like.dtype)
 
 
-def resampled_baseline(others: Iterable[Maps], *, generator: torch.Generator) -> Float[Tensor, "c h w"]:
+def resampled_baseline(others: Iterable[Maps] | Maps, *, generator: torch.Generator) -> Float[Tensor, "c h w"]:
     """Each map as a whole from another image, drawn anew for every map.
 
     Args:
-        others: the images to draw from, without the one that is explained; all of one size.
-        generator: on any device: the same seed draws the same images wherever the maps are.
+        others: the images to draw from, without the one that is explained; all of one size. Maps (n c h w), tails that
+            hold them, or one of these.
+        generator: on the CPU: one seed draws the same images wherever the maps are.
     """
-    check_generator(generator, None, "the images")
+    draws.check_generator(generator)
     sizes: list[tuple[int, ...]] = []
     images: list[Tensor] = []
     for maps in _checked(others):
@@ -51,11 +57,13 @@ def resampled_baseline(others: Iterable[Maps], *, generator: torch.Generator) ->
         raise ValueError("resampling needs at least one other image, got none.")
     known = torch.cat(images)
     count = known.shape[1]
-    drawn = torch.randint(len(known), (count,), generator=generator, device=generator.device).to(known.device)
+    drawn = draws.whole(len(known), (count,), generator, known.device)
     return known[drawn, torch.arange(count, device=known.device)]
 
 
-def _checked(images: Iterable[Maps]) -> Iterator[Float[Tensor, "n c h w"]]:
+def _checked(images: Iterable[Maps] | Maps) -> Iterator[Float[Tensor, "n c h w"]]:
+    if isinstance(images, Replayable) or (isinstance(images, Tensor) and images.dim() == 4):
+        images = [images]
     if not isinstance(images, Iterable):
         raise TypeError(f"images must be a list of maps or of tails, got {type(images).__name__}.")
     count = None

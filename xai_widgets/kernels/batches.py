@@ -138,10 +138,12 @@ def on_cpu(tail: Tail, error: BaseException) -> Tail:
         raise torch.OutOfMemoryError(
             f"one copy of the maps of layer {tail.layer!r} does not fit into memory."
         ) from error
+    tail.check_weights()  # what was computed so far must be of the same network
     warnings.warn(
         f"the memory of {tail.maps.device} does not hold one copy of layer {tail.layer!r}; the CPU goes on.",
         RuntimeWarning,
         stacklevel=2,
     )
     network = copy.deepcopy(tail.shell.original).to("cpu")
-    return Tail(network, tail.layer, tail.inputs.cpu(), call=tail.structure.target[1])
+    with tail.autocast.on("cpu"):
+        return Tail(network, tail.layer, tail.inputs.cpu(), call=tail.structure.target[1], layout=tail.layout)

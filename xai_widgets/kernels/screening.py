@@ -5,7 +5,6 @@ Never used unless asked for: it reports how far the two agree, and says which va
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +12,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from xai_widgets.kernels.ablation import Baseline, Score, dead, own_scores, removal_scores
-from xai_widgets.kernels.checks import check_same, check_target, scores_from, whole_number
+from xai_widgets.kernels.checks import scores_from, whole_number
+from xai_widgets.kernels.ranks import rank_correlation as rank_correlation
+from xai_widgets.kernels.scores import output_of
 from xai_widgets.kernels.tail import Tail
 
 PRECISIONS = (torch.bfloat16, torch.float16)
@@ -27,17 +28,19 @@ class Screening:
         delta_y: of every map; exact where `exact`, else of the reduced precision.
         exact: the maps that were computed again.
         rank_agreement: Spearman's correlation of both passes over the maps of the second; NaN for fewer than two.
+        precision: of the first pass.
     """
 
     delta_y: Float[Tensor, " c"]
     exact: Bool[Tensor, " c"]
     rank_agreement: float
+    precision: torch.dtype
 
 
 def screened_delta_y(
     tail: Tail,
     score: Score,
-    target: int = 0,
+    target: int | str = 0,
     *,
     top: int = 32,
     precision: torch.dtype = torch.bfloat16,
@@ -58,36 +61,19 @@ def screened_delta_y(
     if not 1 <= top <= maps.shape[1]:
         raise ValueError(f"top must be 1 to {maps.shape[1]}, the number of maps; got {top}.")
     exactly = own_scores(tail, score)
-    target = check_target(target, exactly.shape[1])
+    target = output_of(score, target, exactly)
     alive = (~dead(maps, baseline)[0]).nonzero().flatten()
     rough = exactly.new_zeros(maps.shape[1])
-    with torch.inference_mode(), torch.autocast(maps.device.type, precision):
-        # In the same precision, or else its rounding would be taken for an effect of every map.
-        y = scores_from(score, tail(maps), 1)[0, target].to(exactly.dtype)
-        for index, scores in removal_scores(tail, score, alive, baseline=baseline):
-            rough[index] = scores[:, target].to(exactly.dtype) - y
+    lower = tail.lowered(precision)
+    # In the same precision, or else its rounding would be taken for an effect of every map.
+    with lower.arithmetic():
+        y = scores_from(score, lower(maps), 1)[0, target].to(exactly.dtype)
+    for index, scores in removal_scores(lower, score, alive, baseline=baseline):
+        rough[index] = scores[:, target].to(exactly.dtype) - y
     order = alive[rough[alive].abs().argsort(descending=True, stable=True)][:top]
     found = rough.clone()
     for index, scores in removal_scores(tail, score, order, baseline=baseline):
         found[index] = scores[:, target] - exactly[0, target]
     exact = dead(maps, baseline)[0]
     exact[order] = True
-    return Screening(found, exact, rank_correlation(rough[order], found[order]))
-
-
-def rank_correlation(a: Float[Tensor, " c"], b: Float[Tensor, " c"]) -> float:
-    """Spearman's correlation, ties at their mean rank; NaN where either is constant or holds a NaN."""
-    check_same(("the first", a), ("the second", b), ("values",))
-    if bool(a.isnan().any()) or bool(b.isnan().any()):
-        return math.nan
-    x, y = (_ranks(values.cpu().double()) for values in (a, b))
-    x, y = x - x.mean(), y - y.mean()
-    size = float((x.square().sum() * y.square().sum()).sqrt())
-    return float((x * y).sum()) / size if size > 0 else math.nan
-
-
-def _ranks(values: Float[Tensor, " c"]) -> Float[Tensor, " c"]:
-    ordered = values.sort().values
-    first = torch.searchsorted(ordered, values)
-    last = torch.searchsorted(ordered, values, right=True)
-    return (first + last).to(values.dtype) / 2
+    return Screening(found, exact, rank_correlation(rough[order], found[order]), precision)

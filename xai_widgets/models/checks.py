@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any
@@ -10,12 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from xai_widgets.kernels.precision import ieee
 from xai_widgets.kernels.tail import Shell
+from xai_widgets.kernels.tail.results import ROUNDING
 from xai_widgets.models.layers import Watch
-
-# Of the largest score; batching alone moves a float32 score by up to 1.5e-5.
-TOLERANCE = {torch.float64: 1e-4, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
-ACCELERATOR_TOLERANCE = 5e-3  # convolutions may use TF32 there, and other algorithms for other batch sizes
 
 
 def device_of(network: nn.Module) -> torch.device:
@@ -58,7 +56,13 @@ def own_randomness(device: torch.device) -> Iterator[None]:
 
 
 def check_scores(
-    name: str, shell: Shell, inputs: Tensor, one: Tensor, two: Tensor, scores: Callable[[Any], Tensor]
+    name: str,
+    shell: Shell,
+    inputs: Tensor,
+    one: Tensor,
+    two: Tensor,
+    scores: Callable[[Any], Tensor],
+    dtypes: Iterable[torch.dtype] = (),
 ) -> None:
     """Finite, repeatable, and of each image alone.
 
@@ -66,17 +70,16 @@ def check_scores(
         inputs: two images.
         one: scores (1 k) of the first image.
         two: scores (2 k) of both.
+        dtypes: in which the network computes; the coarsest says what rounding may change.
 
     Raises:
         ValueError: they are not.
     """
     if not torch.isfinite(one).all() or not torch.isfinite(two).all():
         raise ValueError(f"{name} returns scores that are not finite (NaN or infinite) for a test image.")
-    tolerance = TOLERANCE.get(inputs.dtype, 1e-4)
-    if inputs.device.type != "cpu":
-        tolerance = max(tolerance, ACCELERATOR_TOLERANCE)
+    tolerance = max(ROUNDING.get(dtype, 0.0) for dtype in (inputs.dtype, one.dtype, *dtypes)) or 1e-4
     size = float(torch.cat((one, two)).abs().max())
-    with torch.no_grad():
+    with ieee(), torch.no_grad():
         again = scores(shell.network(inputs[:1].clone()))
     if float((again - one).abs().max()) > 0.2 * tolerance * size:
         place = _first_difference(shell, inputs[:1], inputs[:1], 0.2 * tolerance)

@@ -1,4 +1,4 @@
-"""Which weights these are: a digest, taken once, and a cheap sign that they changed."""
+"""Which weights these are: a digest of all of them. `kernels.tail.Weights` is the cheap sign that they changed."""
 
 from __future__ import annotations
 
@@ -8,17 +8,6 @@ from itertools import chain
 
 import torch
 from torch import Tensor, nn
-
-State = tuple[tuple[str, int, int], ...]
-
-
-def state_of(network: nn.Module) -> State:
-    """What changes when a weight is written, moved or replaced."""
-
-    def version(tensor: Tensor) -> int:  # tensors that were made in inference mode count none
-        return -1 if tensor.is_inference() else tensor._version
-
-    return tuple((name, tensor.data_ptr(), version(tensor)) for name, tensor in _tensors(network))
 
 
 def digest_of(network: nn.Module) -> str:

@@ -14,7 +14,9 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from xai_widgets.kernels.tail import Shell
-from xai_widgets.kernels.tail.layouts import Layout, layout_of
+from xai_widgets.kernels.tail.layouts import Layout, is_common
+from xai_widgets.kernels.tail.orders import Orders
+from xai_widgets.kernels.tail.readings import reading
 
 # Operations of ATen, without the underscore of those that work in place.
 NORMS = frozenset(
@@ -53,6 +55,9 @@ class Survey:
     layers: list[LayerInfo]
     outputs: dict[str, str]  # of every module that is called: the shape of what it returns, in words
     default: str | None  # the layer to explain where none is named
+    earlier: list[str]  # what may stand in for it, the last first
+    placed: set[str]  # layers whose places operations show to be in the order of the image
+    dtypes: set[torch.dtype]  # of floating-point numbers that modules return
     one: Any  # what the network returned for one image
     two: Any  # and for two
 
@@ -136,28 +141,36 @@ def survey(shell: Shell, inputs: Tensor, scores: Callable[[Any, Any], Tensor]) -
     pair = Watch()
     with torch.no_grad(), shell.running(pair) as network:
         result_of_two = network(inputs.clone())
-    one, meter, result_of_one = _metered(shell, inputs[:1])
+    one, meter, orders, result_of_one = _metered(shell, inputs[:1])
     size = (inputs.shape[-2], inputs.shape[-1])
     found: dict[str, tuple[Tensor, Layout]] = {}
+    placed = set[str]()
     for name, call in one.calls.items():
-        place = _maps_of(call, pair.calls.get(name), size) if name else None
-        if place is not None:
-            found[name] = place
+        known = _maps_of(call, pair.calls.get(name), size, orders) if name else None
+        if known is not None:
+            found[name] = known[:2]
+            placed |= {name} if known[2] else set()
     layers = [_info(shell.network, one.calls[name], place, meter) for name, place in found.items()]
     alone = {name for name, call in one.calls.items() if sum(isinstance(leaf, Tensor) for leaf in call.leaves) == 1}
-    default = _default(shell.network, layers, found, alone, scores(result_of_one, result_of_two))
+    default, names = _default(shell.network, layers, found, alone, scores(result_of_one, result_of_two))
+    earlier = names[names.index(default) + 1 :] if default is not None else []
+    leaves = [leaf for call in one.calls.values() for leaf in call.leaves if isinstance(leaf, Tensor)]
+    dtypes = {leaf.dtype for leaf in leaves if leaf.is_floating_point()}
     outputs = {name: ", ".join(_words(leaf) for leaf in call.leaves) for name, call in one.calls.items()}
-    return Survey(layers, outputs, default, result_of_one, result_of_two)
+    return Survey(layers, outputs, default, earlier, placed, dtypes, result_of_one, result_of_two)
 
 
-def _metered(shell: Shell, image: Tensor) -> tuple[Watch, Meter, Any]:
+def _metered(shell: Shell, image: Tensor) -> tuple[Watch, Meter, Orders, Any]:
     for recorded in (True, False):
         meter = Meter()
         watch = Watch(meter)
         try:
-            with torch.set_grad_enabled(recorded), shell.running(watch) as network, meter:
+            with torch.set_grad_enabled(recorded), shell.running(watch) as network:
                 # A clone: networks may write into their input, which a leaf of the gradient forbids.
-                return watch, meter, network(image.detach().requires_grad_(recorded).clone())
+                fed = image.detach().requires_grad_(recorded).clone()
+                orders = Orders(fed)
+                with meter, orders:
+                    return watch, meter, orders, network(fed)
         except RuntimeError:  # written so that it cannot be differentiated
             if not recorded:
                 raise
@@ -170,8 +183,8 @@ def _default(
     found: dict[str, tuple[Tensor, Layout]],
     alone: set[str],
     scores: Tensor,
-) -> str | None:
-    """The last layer with weights and spatial maps that the scores depend on, with weights still to come.
+) -> tuple[str | None, list[str]]:
+    """The last layer with weights and spatial maps that the scores depend on, with weights still to come; and all such.
 
     For a network that ends in a convolution this is not its class maps but what they are made of; for a vision
     transformer with a class token it is the last norm before an attention, since later patches are never read.
@@ -189,18 +202,20 @@ def _default(
     names = [layer.name for layer in reversed(candidates)]
     for start in range(0, len(names), 16):  # a gradient for the last few layers costs little
         for name in _used(names[start : start + 16], found, scores):
-            return name
-    return names[0] if names else None
+            return name, names
+    return (names[0] if names else None), names
 
 
-def _maps_of(one: Call, two: Call | None, size: tuple[int, int]) -> tuple[Tensor, Layout] | None:
+def _maps_of(one: Call, two: Call | None, size: tuple[int, int], orders: Orders) -> tuple[Tensor, Layout, bool] | None:
+    """An output that can be read as maps, how, and whether operations show that its places are in order."""
     if two is None or len(one.leaves) != len(two.leaves):
         return None
-    for a, b in zip(one.leaves, two.leaves, strict=True):
+    for leaf, (a, b) in enumerate(zip(one.leaves, two.leaves, strict=True)):
         if isinstance(a, Tensor) and isinstance(b, Tensor) and a.is_floating_point():
-            layout = layout_of(tuple(a.shape), tuple(b.shape), size)
-            if layout is not None:
-                return (a, layout) if layout.height * layout.width > 1 else None
+            known = reading(leaf, tuple(a.shape), tuple(b.shape), orders.of(a), size)
+            layout = next((layout for layout in known.layouts if is_common(layout)), None) if known else None
+            if known is not None and layout is not None:
+                return (a, layout, known.placed) if layout.height * layout.width > 1 else None
     return None
 
 

@@ -8,23 +8,32 @@ from dataclasses import replace
 from difflib import get_close_matches
 from math import isfinite
 from threading import RLock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from xai_widgets.kernels.tail import Shell, hooks_matter
+from xai_widgets.kernels.tail import Layout, Shell, hooks_matter
 from xai_widgets.kernels.tail.shell import unwrapped
+from xai_widgets.kernels.tail.structure import read_layer
 from xai_widgets.models.checks import check_scores, device_of, own_randomness, usable
 from xai_widgets.models.geometry import Prepared, as_image, within
-from xai_widgets.models.identity import State, digest_of, state_of
+from xai_widgets.models.identity import digest_of
 from xai_widgets.models.layers import LayerInfo, Survey, survey
 from xai_widgets.models.preprocessing import photographs, preprocessing_of
 from xai_widgets.models.results import Path, at, described, matrix, path_to_scores
 
+TRIED = 12  # layers that are tried with probes before only those are taken that need none
 SIDES = (128, 224, 256, 64, 32, 28, 96, 299, 384, 512)  # tried where no transform says which size a network takes
+
+
+class ModelNow(NamedTuple):
+    """A model as it is at one moment: what answers depend on, and the copy of the network to work in."""
+
+    key: Hashable
+    shell: Shell
 
 
 class ImageModel:
@@ -42,6 +51,7 @@ class ImageModel:
         labels: a name for each class.
         range: lowest and highest possible score of a regression, such as (0, 100).
         runs: other training runs of the same architecture, as networks or models, for stability.
+        layout: how the output of `layer` is to be read ("maps", "channels_last", "tokens") where that cannot be found.
         patch_scores: from what the network returns to scores of patches (n h w), for networks that have them.
         device: where to work; by default where the network is.
 
@@ -62,6 +72,7 @@ class ImageModel:
         runs: Sequence[nn.Module | ImageModel] = (),
         patch_scores: Callable[[Any], Tensor] | None = None,
         device: torch.device | str | None = None,
+        layout: Layout | str | None = None,
     ) -> None:
         if not isinstance(network, nn.Module):
             raise TypeError(f"network must be a torch.nn.Module, got {type(network).__name__}.")
@@ -78,40 +89,55 @@ class ImageModel:
         self._output = output
         self._path: Path = ()
         self._lock = RLock()
-        self._digest: tuple[State, str] | None = None
+        self._digest: str | None = None
         self._hooks = True
         self._token = object()
+        self._layouts: dict[str, Layout | str] = {}
+        self._placed: dict[str, bool] = {}
         self._renew()
         self._survey = self._first_run()
         self.task = "classification" if self.outputs > 1 else "regression"
         self.labels = _checked_labels(labels, self.outputs)
         self.range = _checked_range(range, self.outputs)
+        if layout is not None:
+            self._tell(layout, self._survey.default or "" if layer is None else self._known(layer))
         self.layer = self._default() if layer is None else self.layer_named(layer)
         self.runs: tuple[ImageModel, ...] = (self, *self._other_runs(runs))
 
     def __repr__(self) -> str:
         return f"<ImageModel {self.name!r}: {self.task}, layer {self.layer!r}, on {self.device}>"
 
+    def now(self) -> ModelNow:
+        """What answers depend on and the copy to work in, with one look at the weights for both.
+
+        A new copy when the user's weights have changed. The look costs about 0.1 ms: take it once for an answer, and
+        hand its record on.
+        """
+        with self._lock:
+            if not self._shell.fresh():
+                self._renew()
+            if self._digest is None:
+                self._digest = digest_of(self._plain)
+            return ModelNow((self._digest, self._token), self._shell)
+
     @property
     def shell(self) -> Shell:
         """The copy to work in; a new one when the user's weights have changed."""
         with self._lock:
-            if self._state != state_of(self._plain):
+            if not self._shell.fresh():
                 self._renew()
             return self._shell
 
     def digest(self) -> str:
         """Of all weights; computed again only when one of them was written, moved or replaced."""
         with self._lock:
-            state = state_of(self._plain)
-            if self._digest is None or self._digest[0] != state:
-                self._digest = state, digest_of(self._plain)
-            return self._digest[1]
+            self.now()
+            return str(self._digest)
 
     @property
     def key(self) -> Hashable:
         """What its answers depend on: the weights, and this object, since the same weights may be fed otherwise."""
-        return self.digest(), self._token
+        return self.now().key
 
     def prepare(self, photo: np.ndarray | Image.Image) -> Prepared:
         """The pixels that the network sees, and the part of the photo that they cover.
@@ -163,23 +189,58 @@ class ImageModel:
             return list(self._survey.layers)
         inputs = self.inputs(photo)
         with self._lock, own_randomness(self.device):
-            return survey(Shell(self._shell.original), torch.cat((inputs, inputs)), self._found_scores).layers
+            layers = survey(Shell(self._shell.original), torch.cat((inputs, inputs)), self._found_scores).layers
+            return self._as_told(layers, inputs)
 
     def layer_named(self, name: str | nn.Module) -> str:
         """The name of a layer that is given by its name or as a module of the network.
 
         Raises:
-            ValueError: there is no such layer, it does not run, or it has no spatial maps.
+            ValueError: there is no such layer, it does not run, it has no spatial maps, or its places are not proved to
+                lie where they are in the image (tried once, and remembered).
         """
         with_maps = [layer.name for layer in self._survey.layers]
         name = self._known(name)
-        if name in with_maps:
+        if name in with_maps and self._is_placed(name):
             return name
-        near = list(dict.fromkeys(get_close_matches(name, with_maps, 2, 0.4) + with_maps[-2:]))
+        if name in with_maps:
+            placed = [other for other in with_maps if other in self._survey.placed or self._placed.get(other)]
+            raise ValueError(
+                f"layer {name!r} of {self.name} does not hold its places in the order of the image, or nothing shows "
+                f"that it does; choose one that does, such as {_listed(_nearest(name, placed))}, or say how it is to "
+                "be read with layout=."
+            )
+        near = _nearest(name, with_maps)
         why = "does not run when the network is called"
         if name in self._survey.outputs:
             why = f"has no spatial maps: for one image it returns {self._survey.outputs[name]}"
         raise ValueError(f"layer {name!r} of {self.name} {why}; choose one with maps, such as {_listed(near)}.")
+
+    def _is_placed(self, name: str) -> bool:
+        if name in self._layouts or name in self._survey.placed:
+            return True
+        if name not in self._placed:
+            with self._lock, own_randomness(self.device):
+                try:
+                    self._placed[name] = read_layer(self.shell, name, self._tried.to(self.device))[1].placed
+                except ValueError:
+                    self._placed[name] = False
+        return self._placed[name]
+
+    def _tell(self, layout: Layout | str, layer: str) -> None:
+        """Read a layer by the caller's word."""
+        self._layouts[layer] = self._shell.layouts[layer] = layout
+        with self._lock, own_randomness(self.device):
+            self._survey.layers = self._as_told(self._survey.layers, self._tried)
+
+    def _as_told(self, layers: list[LayerInfo], inputs: Tensor) -> list[LayerInfo]:
+        for name, layout in self._layouts.items():
+            told = read_layer(self._shell, name, inputs, layout=layout)[1].layout
+            known = next((layer for layer in layers if layer.name == name), LayerInfo(name, "", 0, 0, 0, 0.0))
+            info = replace(known, kind=told.kind, maps=told.channels, height=told.height, width=told.width)
+            layers = [info if layer.name == name else layer for layer in layers]
+            layers = layers if info in layers else [*layers, info]
+        return layers
 
     def _known(self, layer: str | nn.Module) -> str:
         """The name of a module; the first of them where it has several."""
@@ -197,11 +258,12 @@ class ImageModel:
         raise ValueError(f"{self.name} has no layer {layer!r}; the nearest are {_listed(near)}.")
 
     def _renew(self) -> None:
-        self._state = state_of(self._plain)
+        self._digest = None
         home = device_of(self._plain)
         self.device = self._asked_device or home  # the user may have moved the network
         network = self._plain if self.device == home else copy.deepcopy(self._plain).to(self.device)
-        self._shell = Shell(network, hooks=self._hooks)
+        self._shell = Shell(network, hooks=self._hooks, source=self._plain)
+        self._shell.layouts |= self._layouts
 
     def _fed(self, values: Tensor) -> Tensor:
         weight = next((tensor for tensor in self._plain.parameters() if tensor.is_floating_point()), None)
@@ -219,7 +281,8 @@ class ImageModel:
                     f"output must return one row of scores an image, got {tuple(one.shape)} for one image and "
                     f"{tuple(two.shape)} for two."
                 )
-            check_scores(self.name, shell, inputs, one, two, self.scores)
+            check_scores(self.name, shell, inputs, one, two, self.scores, found.dtypes)
+            self._tried = inputs
             self._hooks = hooks_matter(self._shell.original, inputs[:1])
         self._renew()
         self.outputs = one.shape[1]
@@ -257,9 +320,26 @@ class ImageModel:
             raise ScoresNotFound(str(error)) from error
 
     def _default(self) -> str:
-        if self._survey.default is None:
+        wanted = self._survey.default
+        if wanted is None:
             raise ValueError(f"{self.name} has no layer with spatial maps (n c h w), (n h w c) or a grid of tokens.")
-        return self._survey.default
+        if self._is_placed(wanted):
+            return wanted
+        others = [
+            name for index, name in enumerate(self._survey.earlier) if index < TRIED or name in self._survey.placed
+        ]
+        found = next((name for name in others if self._is_placed(name)), None)
+        if found is None:
+            raise ValueError(
+                f"{self.name} has no layer whose places are shown to lie in the order of the image; name one with "
+                "layer= and say how it is to be read with layout=."
+            )
+        self.notices = (
+            *self.notices,
+            f"layer {found!r} is explained: the places of later ones, such as {wanted!r}, are not in the order of the "
+            "image",
+        )
+        return found
 
     def _other_runs(self, runs: Sequence[nn.Module | ImageModel]) -> list[ImageModel]:
         others: list[ImageModel] = []
@@ -272,6 +352,7 @@ class ImageModel:
                 run = ImageModel(
                     run, self._preprocessing, self.layer, output=self._output, labels=self.labels, range=self.range,
                     name=f"{self.name}, run {len(others) + 2}", patch_scores=self.patch_scores, device=self.device,
+                    layout=self._layouts.get(self.layer),
                 )  # fmt: skip
             run._check_same_shape(self)
             others.append(run)
@@ -341,6 +422,10 @@ def _without_wrappers(name: str, modules: dict[str, nn.Module]) -> str:
     while name not in modules and name.startswith(("module.", "_orig_mod.")):
         name = name.split(".", 1)[1]
     return name
+
+
+def _nearest(name: str, names: list[str]) -> list[str]:
+    return list(dict.fromkeys(get_close_matches(name, names, 2, 0.4) + names[-2:]))
 
 
 def _listed(names: Any) -> str:

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from xai_widgets.kernels import draws
 from xai_widgets.kernels.checks import check_finite, check_tensor
+from xai_widgets.kernels.precision import ieee, tolerance_of
+from xai_widgets.kernels.tail.autocast import Autocast
 from xai_widgets.kernels.tail.layouts import Layout as Layout
 from xai_widgets.kernels.tail.onemap import Largest, OneMap
 from xai_widgets.kernels.tail.passes import INPUT, Full, Record, Replay, Use
-from xai_widgets.kernels.tail.results import ROUNDING, copied, rows_are, same, stand_in, tensors_of, unit_of
+from xai_widgets.kernels.tail.results import (
+    ROUNDING,
+    copied,
+    of_image,
+    ordinary,
+    rows_are,
+    same,
+    stand_in,
+    tensors_of,
+    unit_of,
+    with_leaf,
+)
 from xai_widgets.kernels.tail.rules import RULES as RULES
 from xai_widgets.kernels.tail.shell import Shell as Shell
 from xai_widgets.kernels.tail.shell import hooks_matter as hooks_matter
@@ -27,18 +44,35 @@ class Tail:
     back bit by bit at the same batch size. Checked when a layer is used for the first time: an unchanged and a
     removed map, alone and beside each other, against a pass that leaves nothing out.
 
+    Which axes of the layer's output are maps, rows and columns is proved, never taken from the proportions alone: by
+    the operations that make and read it, and where these are silent by probes, see `placed`.
+
+    A tail keeps the precision in which it was made: inside `torch.autocast` or outside of it, it goes on as it began.
+    Once the weights of the network changed it refuses to run; `maps` and `result` stay what they were. (Writes through
+    `parameter.data` are not seen: torch counts none.)
+
     Args:
         shell: the network, or a shell of it to be shared by several tails.
         layer: dotted name of a module; the empty name is the network itself.
         inputs: what the network eats, (n ...).
         call: which call of a layer that is called more than once; the last by default.
+        layout: how the layer's output is to be read, "maps", "channels_last", "tokens" or a `Layout`; found if left
+            out.
 
     Raises:
         ValueError: the layer is not called, has no spatial maps, or the network's rows depend on each other; an input
-            that is not finite.
+            that is not finite; a layout that does not fit.
     """
 
-    def __init__(self, shell: Shell | nn.Module, layer: str, inputs: Tensor, *, call: int = -1) -> None:
+    def __init__(
+        self,
+        shell: Shell | nn.Module,
+        layer: str,
+        inputs: Tensor,
+        *,
+        call: int = -1,
+        layout: Layout | str | None = None,
+    ) -> None:
         if not isinstance(layer, str):
             raise TypeError(f"layer must be the dotted name of a module, got {type(layer).__name__}.")
         check_tensor("inputs", inputs)
@@ -51,17 +85,20 @@ class Tail:
             if not isinstance(shell, Shell):
                 shell = Shell(shell, hooks=hooks_matter(shell, self.inputs[:1]))
             self.shell = shell
+            self.autocast = Autocast.now(self.inputs.device)
             with self.shell.lock:
-                self.structure = self._structure(call)
+                shell.renew()
+                self._weights = shell.weights
+                self.structure = self._structure(call, layout)
                 if len(inputs) > 1 and not self.structure.checked:
-                    Tail(shell, layer, self.inputs[:1], call=call)
+                    Tail(shell, layer, self.inputs[:1], call=call, layout=layout)
                 self._record()
                 if not self.structure.checked:
                     self._prepare()
 
-    def _structure(self, call: int) -> Structure:
+    def _structure(self, call: int, layout: Layout | str | None) -> Structure:
         try:
-            return structure_of(self.shell, self.layer, self.inputs, call)
+            return structure_of(self.shell, self.layer, self.inputs, call, layout)
         except RuntimeError as error:
             if self.inputs.dim() == 3:
                 shape = tuple(self.inputs.shape)
@@ -84,6 +121,51 @@ class Tail:
         return self.structure.layout
 
     @property
+    def placed(self) -> bool:
+        """Are the places of the layer proved to lie where they are in the image?
+
+        By operations that keep rows and columns in order from the input on, or by probes: noise in one patch of the
+        image at a time must change the maps there. False where tokens are in another order, or where nothing that was
+        tried changes the maps: removals are right there too, a map over the image is not. One place alone is placed.
+        """
+        return self.structure.placed
+
+    @property
+    def precision(self) -> torch.dtype:
+        """The coarsest in which the maps are handed on, from the layer to the scores."""
+        dtypes = [self.structure.precision, self.maps.dtype, *(t.dtype for t in tensors_of(self.result))]
+        dtypes = [dtype for dtype in dtypes if dtype.is_floating_point]
+        return max([*dtypes, self.autocast.dtype or dtypes[0]], key=tolerance_of)
+
+    def lowered(self, dtype: torch.dtype) -> Tail:
+        """The same tail that runs under `torch.autocast` with this precision. Its maps and result stay as they are."""
+        other = copy.copy(self)
+        other.autocast = Autocast(self.inputs.device.type, dtype)
+        return other
+
+    def images(self) -> list[Tail]:
+        """A tail of each image alone, without running what comes before the layer again."""
+        count = len(self.inputs)
+        if count == 1:
+            return [self]
+        axis = self.layout.batch_axis
+        made = []
+        for index in range(count):
+            one = copy.copy(self)
+            one.inputs = self.inputs[index : index + 1]
+            one.activation = self.activation.narrow(axis, index, 1)
+            one.output_of_layer = of_image(self.output_of_layer, [axis] * self.activation.dim(), index, count)
+            one.output_of_layer = with_leaf(one.output_of_layer, self.structure.leaf, one.activation)
+            one._store = {
+                key: (of_image(leaves, self.structure.left_out[key], index, count), spec)
+                for key, (leaves, spec) in self._store.items()
+            }
+            with torch.inference_mode(False), torch.no_grad():
+                one.result = copied(one._replay(one.maps.clone()))
+            made.append(one)
+        return made
+
+    @property
     def nbytes(self) -> int:
         """What is kept of this image's trunk."""
         kept = [leaf for leaves, _ in self._store.values() for leaf in leaves if isinstance(leaf, Tensor)]
@@ -93,7 +175,11 @@ class Tail:
     def __call__(self, maps: Float[Tensor, "m c h w"]) -> Any:
         """The network's return value for changed maps: one copy for each input, or any number for one input.
 
-        Records a gradient where grad mode is on and `maps` requires it; else runs in inference mode.
+        Records a gradient where grad mode is on and `maps` requires it.
+
+        Raises:
+            TypeError, ValueError: maps of another precision or shape.
+            RuntimeError: the weights of the network, or the maps of this tail, changed since it was made.
         """
         c, h, w = self.maps.shape[1:]
         check_tensor("maps", maps)
@@ -108,8 +194,14 @@ class Tail:
             )
         if torch.is_grad_enabled() and maps.requires_grad:
             return self._replay(maps, recorded=True)
-        with torch.inference_mode():
+        with torch.no_grad():
             return self._replay(maps)
+
+    @contextmanager
+    def arithmetic(self) -> Iterator[None]:
+        """In which a score of this tail is read: its own precision, exact, whatever the caller has set."""
+        with self.autocast.set(), ieee():
+            yield
 
     def without(self, index: Int[Tensor, " b"], level: Float[Tensor, "#c #h #w"]) -> Any:
         """The return value for copies of one image in which one map each, `index`, is set to its level.
@@ -131,16 +223,16 @@ class Tail:
     def sparse(self) -> Sparse:
         """Found when it is asked for the first time."""
         found = self.structure.sparse
-        lower = torch.is_autocast_enabled(self.maps.device.type)
-        if lower not in found:
+        if self.autocast not in found:
             with self.shell.lock:
-                found[lower] = self._try_sparse()
-        return found[lower]
+                found[self.autocast] = self._try_sparse()
+        return found[self.autocast]
 
     def _with_own(self, index: Tensor, own: Tensor, maps: Tensor, *, sparse: bool) -> Any:
         if sparse:
             with torch.inference_mode():
-                return self._replay(OneMap(maps, own, index))
+                result = self._replay(OneMap(maps, own, index))
+            return result if torch.is_inference_mode_enabled() else ordinary(result)
         changed = maps.repeat(len(index), 1, 1, 1)
         changed[torch.arange(len(index), device=maps.device), index] = own[:, 0]
         return self(changed)
@@ -152,11 +244,9 @@ class Tail:
             return Sparse(False, 4 * maps.nbytes)
         strength = torch.nan_to_num(maps.abs().sum((0, 2, 3)))
         index = strength.argsort(descending=True, stable=True)[:2]
-        noise = torch.randn(len(index), 1, *maps.shape[2:], generator=torch.Generator().manual_seed(0))
-        own = noise.to(maps) * unit_of(maps)
+        own = draws.normal((len(index), 1, *maps.shape[2:]), draws.seeded(0), maps) * unit_of(maps)
         expected = self._with_own(index, own, maps, sparse=False)
-        lower = torch.is_autocast_enabled(maps.device.type)
-        tolerance = max(self.structure.tolerance, ROUNDING[torch.bfloat16] if lower else 0.0)
+        tolerance = max(self.structure.tolerance, ROUNDING[self.precision])
         for _ in range(2):
             try:
                 with Largest() as largest:
@@ -174,12 +264,18 @@ class Tail:
                 f"the maps of layer {self.layer!r} were written in place; change a copy, such as tail.maps.clone(), "
                 "and make the tail anew."
             )
+        self.check_weights()
         replay = Replay(self, len(maps), maps, recorded=recorded)
-        with self.shell.running(replay) as network:
+        with self.autocast.set(), self.shell.running(replay) as network:
             result = network(replay.input())
         if recorded:
             self.shell.recall(replay, list(tensors_of(result)))
         return result
+
+    def check_weights(self) -> None:
+        """Raise RuntimeError where the weights of the network changed since this tail was made."""
+        if self._weights is not self.shell.weights or not self._weights.unchanged():
+            raise RuntimeError("the weights of the network changed since this tail was made; make it anew.")
 
     def _record(self) -> None:
         record = Record(self.structure)

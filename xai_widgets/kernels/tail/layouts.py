@@ -8,7 +8,9 @@ from math import isqrt
 import torch
 from torch import Tensor
 
-PREFIXES = (0, 1, 2, 5)  # class token, distillation token, registers
+KINDS = ("maps", "channels_last", "tokens")
+PREFIXES = (0, 1, 2, 5)  # class token, distillation token, registers; other numbers have to be proved
+MOST_PREFIX = 12
 
 
 @dataclass(frozen=True)
@@ -43,26 +45,42 @@ class Layout:
             tokens = torch.cat((first.expand(len(maps), -1, -1), tokens), 1)
         return tokens.movedim(0, self.batch_axis)
 
+    def shape(self) -> tuple[int, ...]:
+        """Of the layer's output for one image."""
+        if self.kind == "maps":
+            return 1, self.channels, self.height, self.width
+        if self.kind == "channels_last":
+            return 1, self.height, self.width, self.channels
+        tokens = self.prefix + self.height * self.width
+        return (1, tokens, self.channels) if self.batch_axis == 0 else (tokens, 1, self.channels)
 
-def layout_of(one: tuple[int, ...], two: tuple[int, ...], image: tuple[int, int]) -> Layout | None:
-    """The layout of a layer's output, from its shapes for one and for two images of `image` (height, width).
 
-    None where the output cannot be read as maps.
+def layouts_of(one: tuple[int, ...], two: tuple[int, ...], image: tuple[int, int]) -> list[Layout]:
+    """All layouts that fit a layer's output, from its shapes for one and for two images of `image` (height, width).
+
+    The likeliest first: in the proportions of the image, and with a number of other tokens that is common. Which of
+    them is right, the shapes alone do not tell.
     """
     axis = batch_axis(one, two)
     if axis is None or one[axis] != 1:
-        return None
+        return []
     if len(one) == 4 and axis == 0:
         _, a, b, c = one
-        last = _fit(a, b, image) > _fit(b, c, image)
-        return Layout("channels_last", c, a, b) if last else Layout("maps", a, b, c)
+        maps, last = Layout("maps", a, b, c), Layout("channels_last", c, a, b)
+        return [last, maps] if _fit(a, b, image) > _fit(b, c, image) and a * b > 1 else [maps, last]
     if len(one) == 3 and axis in (0, 1):
         tokens, channels = one[1 - axis], one[2]
-        for fit in (2, 1):
-            for prefix in PREFIXES:
-                if grid := _grid(tokens - prefix, image, fit):
-                    return Layout("tokens", channels, *grid, prefix, axis)
-    return None
+        others = [prefix for prefix in range(MOST_PREFIX + 1) if prefix not in PREFIXES]
+        tried = [(prefix, fit) for some in (PREFIXES, others) for fit in (2, 1) for prefix in some]
+        grids = [(prefix, _grid(tokens - prefix, image, fit)) for prefix, fit in tried]
+        fitting = [Layout("tokens", channels, *grid, prefix, axis) for prefix, grid in grids if grid]
+        return list(dict.fromkeys(fitting))
+    return []
+
+
+def is_common(layout: Layout) -> bool:
+    """Has it no tokens without a place, or a number of them that is common?"""
+    return layout.prefix in PREFIXES
 
 
 def _fit(rows: int, columns: int, image: tuple[int, int]) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
+from math import frexp
 from typing import Any
 
 import torch
@@ -25,7 +27,9 @@ def tensors_of(value: Any, depth: int = 3) -> Iterator[Tensor]:
 
 def unit_of(maps: Tensor) -> float:
     """A power of two about as large as the largest value, so that probes of that size round nothing."""
-    return float(2.0 ** int(torch.frexp(maps.abs().amax().clamp(1e-3, 1e6)).exponent))
+    most = min(1e6, torch.finfo(maps.dtype).max / 64)  # some times as large is still a number of this precision
+    largest = float(torch.nan_to_num(maps.abs().amax(), nan=1.0, posinf=most))
+    return float(2.0 ** frexp(min(max(largest, 1e-3), most))[1])
 
 
 def is_opaque(leaf: Any) -> bool:
@@ -35,6 +39,35 @@ def is_opaque(leaf: Any) -> bool:
 
 def copied(value: Any) -> Any:
     return tree_map(lambda leaf: leaf.detach().clone() if isinstance(leaf, Tensor) else leaf, value)
+
+
+def ordinary(value: Any, depth: int = 3) -> Any:
+    """The same with tensors that may be part of a gradient, where these were made in inference mode."""
+
+    def leaf_of(leaf: Any) -> Any:
+        if isinstance(leaf, Tensor):
+            return leaf.clone() if leaf.is_inference() else leaf
+        if not depth or isinstance(leaf, SIMPLE) or callable(leaf) or not hasattr(leaf, "__dict__"):
+            return leaf
+        other = copy(leaf)
+        vars(other).update({name: ordinary(part, depth - 1) for name, part in vars(leaf).items()})
+        return other
+
+    return tree_map(leaf_of, value)
+
+
+def of_image(value: Any, axes: list[int | None], index: int, count: int) -> Any:
+    """Of what was computed for `count` images the part of one, along the batch axis of each leaf."""
+    left = iter(axes)
+
+    def part(leaf: Any) -> Any:
+        axis = next(left, axes[0] if axes else None)
+        if not isinstance(leaf, Tensor) or axis is None or axis >= leaf.dim() or leaf.shape[axis] % count:
+            return leaf
+        rows = leaf.shape[axis] // count  # windows: several rows an image
+        return leaf.narrow(axis, index * rows, rows)
+
+    return tree_map(part, value)
 
 
 def with_leaf(output: Any, leaf: int, tensor: Tensor) -> Any:

@@ -16,7 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from xai_widgets.kernels.precision import ieee, without_cudnn
 from xai_widgets.kernels.tail.copies import HOOKS, copy_of
+from xai_widgets.kernels.tail.weights import Weights
 
 
 @runtime_checkable
@@ -51,35 +53,51 @@ class Shell:
         network: the user's own.
         hooks: keep the user's hooks in the copy. A hook that only looks (see `hooks_matter`) should not: it would
             store what is computed here among what the user computes.
+        source: the network whose weights are looked at, where `network` is a copy of it on another device.
     """
 
-    def __init__(self, network: nn.Module, *, hooks: bool = True) -> None:
+    def __init__(self, network: nn.Module, *, hooks: bool = True, source: nn.Module | None = None) -> None:
         self.original = unwrapped(network)
         self.lock = threading.RLock()
-        self._state = _state_of(self.original)
+        self._source = self.original if source is None else source
+        self.layouts: dict[str, Any] = {}  # how layers are to be read by the caller's word
+        self._hooks = hooks
+        self._run: Run | None = None
+        self._owner = 0
+        self._backward = threading.local()
+        self._copy()
+
+    def fresh(self) -> bool:
+        """False when a weight of the user's network was moved, replaced or written since this copy was made.
+
+        A look of about 0.1 ms; see `Weights` for what it does not see.
+        """
+        return self.weights.unchanged()
+
+    def renew(self) -> None:
+        """Copy the user's network again where it changed since."""
+        with self.lock:
+            if self._source is self.original and not self.fresh():
+                self._copy()
+
+    def _copy(self) -> None:
+        self.weights = Weights(self._source)
         with torch.inference_mode(False):
             self.network = copy_of(self.original).eval()
-        if not hooks:
+        if not self._hooks:
             for module in self.network.modules():
                 for kept in HOOKS:
                     setattr(module, kept, OrderedDict())
         self.names = {module: name for name, module in self.network.named_modules()}
         self.structures: dict[Any, Any] = {}  # what is known of the order of calls, by input size and layer
-        self._run: Run | None = None
-        self._owner = 0
-        self._backward = threading.local()
         for module, name in self.names.items():
             _make_eager(module)
             module.forward = self._watch(name, module.forward)
 
-    def fresh(self) -> bool:
-        """False when a weight of the user's network was moved, replaced or written since this copy was made."""
-        return self._state == _state_of(self.original)
-
     @contextmanager
     def running(self, run: Run) -> Iterator[nn.Module]:
-        """Let `run` decide on each call of a module within this block."""
-        with self.lock:
+        """Let `run` decide on each call of a module within this block, in exact arithmetic."""
+        with self.lock, ieee():
             before = self._run, self._owner
             self._run, self._owner = run, threading.get_ident()
             try:
@@ -115,6 +133,8 @@ def _make_eager(module: nn.Module) -> None:
         module.__class__ = _Uncompiled
     if isinstance(module, nn.TransformerEncoderLayer):
         module.register_forward_pre_hook(_as_it_is)  # with a hook torch runs its parts one by one
+    if isinstance(module, nn.RNNBase) and any(weight.is_cuda for weight in module.parameters()):
+        module.forward = without_cudnn(module.forward)
 
 
 class _Uncompiled(nn.Module):
@@ -156,11 +176,3 @@ def _spoil_computed(network: nn.Module, shell: Shell) -> None:
             for name, value in list(vars(twin).items()):
                 if isinstance(value, Tensor) and value.is_floating_point():
                     vars(twin)[name] = torch.full_like(value, torch.nan)
-
-
-def _state_of(network: nn.Module) -> tuple[tuple[int, int, int], ...]:
-    def version(tensor: Tensor) -> int:
-        return 0 if tensor.is_inference() else tensor._version
-
-    tensors = [*network.parameters(), *network.buffers()]
-    return tuple((id(tensor), tensor.data_ptr(), version(tensor)) for tensor in tensors)

@@ -1,0 +1,277 @@
+"""In which order the places of a tensor lie, as far as the operations of a pass show it.
+
+The network's input lies row by row. Convolution, pooling, normalisation and what works place by place keep that order,
+and each of them shows which axis holds the maps. What may move places (a gather, a shift, windows cut out) hands
+nothing on: there a new order begins, which has to be tried with probes, see `probes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+Node = tuple[int, int, tuple[int, ...], tuple[int, ...], str]  # a tensor in memory, read in one way
+
+# How a tensor may be read: rows and columns as its last two axes; channels last; places as one last axis.
+MAPS, LAST, FLAT = "maps", "last", "flat"
+PLANAR = (
+    "convolution",
+    "conv2d",
+    "pool2d",
+    "2d_aa",
+    "nearest2d",
+    "exact2d",
+    "bilinear2d",
+    "bicubic2d",
+    "_pad2d",
+    "pixel_shuffle",
+)
+NORMS = ("batch_norm", "group_norm")
+SAME = frozenset(
+    "clone _to_copy contiguous detach alias native_dropout dropout hardswish _softmax softmax expand lift_fresh".split()
+)
+VIEWS = frozenset("view _unsafe_view _reshape_alias reshape unsqueeze squeeze flatten unflatten".split())
+TURNED = frozenset("flip fliplr flipud rot90".split())
+PARTS = frozenset("slice split split_with_sizes unsafe_split unsafe_split_with_sizes chunk narrow".split())
+
+
+@dataclass(eq=False)
+class Order:
+    """One order of places, shared by all tensors that hand it on to each other, or that are added place by place."""
+
+    proved: bool = False  # it is that of the network's input
+    shown: bool = False  # an operation works along its axis of maps
+    turned: bool = False  # it began where rows or columns were mirrored or exchanged
+    outputs: dict[str, list[Any]] = field(default_factory=dict)  # by reading: of modules, the first and the last
+    merged: Order | None = None
+
+    def found(self) -> Order:
+        order = self
+        while order.merged is not None:
+            order = order.merged
+        return order
+
+
+@dataclass(frozen=True)
+class Mark:
+    """The order of a tensor, and how many rows and columns its places are, where that is known."""
+
+    order: Order
+    grid: tuple[int, int] | None
+
+
+class Orders(TorchDispatchMode):
+    """Follows the order of places from the input on through all operations of a pass on one image."""
+
+    def __init__(self, image: Tensor) -> None:
+        super().__init__()
+        self._marks: dict[Node, Mark] = {}
+        self._paused = False
+        self._live: set[int] = set()  # memory that depends on the image
+        self._kept: list[Tensor] = []  # else an address could be used again
+        self._note(image)
+        if image.dim() == 4:
+            self._marks[_node(image, MAPS)] = Mark(Order(proved=True, shown=True), _grid(image, MAPS))
+
+    def of(self, tensor: Tensor) -> dict[str, Mark]:
+        """What is known of a tensor, by the way in which it is read."""
+        if tensor.layout is not torch.strided:
+            return {}
+        marks = {kind: self._marks.get(_node(tensor, kind)) for kind in (MAPS, LAST, FLAT)}
+        return {kind: mark for kind, mark in marks.items() if mark is not None}
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What is computed here is none of the network's."""
+        self._paused = True
+        try:
+            yield
+        finally:
+            self._paused = False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        output = func(*args, **(kwargs or {}))
+        if self._paused:
+            return output
+        inputs = [leaf for leaf in tree_leaves((args, kwargs)) if _is_plain(leaf) and self._lives(leaf)]
+        outputs = [leaf for leaf in tree_leaves(output) if _is_plain(leaf)]
+        if inputs and outputs:
+            for tensor in outputs:
+                self._note(tensor)
+            with suppress(IndexError, TypeError, AttributeError):  # called in a way not known here: nothing is said
+                self._follow(func, args, inputs, outputs)
+        return output
+
+    def _note(self, tensor: Tensor) -> None:
+        self._kept.append(tensor)
+        self._live.add(tensor.untyped_storage().data_ptr())
+
+    def _lives(self, tensor: Tensor) -> bool:
+        return tensor.untyped_storage().data_ptr() in self._live
+
+    def _follow(self, func: Any, args: Any, inputs: list[Tensor], outputs: list[Tensor]) -> None:
+        name = func.overloadpacket.__name__.rstrip("_") or func.overloadpacket.__name__
+        first, out = inputs[0], outputs[0]
+        if torch.Tag.pointwise in func.tags or name in SAME:
+            alike = [tensor for tensor in inputs if tensor.shape == out.shape]
+            if self._mixed(alike):
+                self._begin(out, alike)
+            else:
+                for tensor in alike:
+                    self._join(tensor, out)
+        elif name in TURNED:
+            self._begin(out, [first], turned=True)
+        elif first.dim() == 4 and (any(part in name for part in PLANAR) or any(part in name for part in NORMS)):
+            if out.dim() == 4 and args and first is args[0]:
+                self._hand_on(first, out, MAPS, MAPS, shown=True)
+        elif "layer_norm" in name or "rms_norm" in name:
+            if len(args[1]) == 1:
+                self._hand_on(first, out, LAST, LAST, shown=True)
+        elif name in ("addmm", "mm", "linear"):
+            rows, weight = (args[1], args[2]) if name == "addmm" else (args[0], args[1])
+            if self._lives(rows) and not self._lives(weight):
+                self._hand_on(rows, out, LAST, LAST, shown=True)
+        elif name in VIEWS:
+            self._view(first, out)
+        elif name in ("permute", "transpose", "t"):
+            self._permute(first, out, _permutation(name, first.dim(), args))
+        elif name in PARTS or name == "cat":
+            self._cut(name, args, inputs, outputs)
+        elif name == "constant_pad_nd" and first.dim() == 4:
+            for kind in (MAPS, LAST):
+                self._hand_on(first, out, kind, kind)
+        elif name in ("mean", "sum", "amax") and first.dim() == 4 and len(args) > 1:
+            self._pooled(first, args[1])
+        elif func._schema.is_mutable:
+            self._forget(args[0] if args and isinstance(args[0], Tensor) else first)
+
+    def _begin(self, tensor: Tensor, sources: list[Tensor], *, turned: bool = False) -> None:
+        """A new order, of which only the axis of maps is known, where that of its sources is."""
+        for kind in (MAPS, LAST, FLAT):
+            marks = [self._marks.get(_node(source, kind)) for source in sources]
+            shown = any(mark.order.found().shown for mark in marks if mark is not None)
+            self._marks[_node(tensor, kind)] = Mark(Order(turned=turned, shown=shown), _grid(tensor, kind))
+
+    def _mixed(self, tensors: list[Tensor]) -> bool:
+        """Are tensors put together of which one was turned, so that the order of neither holds for the whole?"""
+        for kind in (MAPS, LAST, FLAT):
+            marks = [self._marks.get(_node(tensor, kind)) for tensor in tensors]
+            orders = {id(mark.order.found()): mark.order.found() for mark in marks if mark is not None}
+            if len(orders) > 1 and any(order.turned for order in orders.values()):
+                return True
+        return False
+
+    def _hand_on(self, source: Tensor, target: Tensor, read: str, into: str, *, shown: bool = False) -> None:
+        """The places of `target` are in the order of those of `source`."""
+        known = self._marks.get(_node(source, read))
+        if known is None:
+            known = self._marks[_node(source, read)] = Mark(Order(), _grid(source, read))
+        order = known.order.found()
+        order.shown |= shown
+        grid = _grid(target, into) or known.grid
+        other = self._marks.get(_node(target, into))
+        if other is not None and other.order.found() is not order:
+            self._merge(other.order.found(), order)
+        self._marks[_node(target, into)] = Mark(order.found(), grid)
+
+    @staticmethod
+    def _merge(a: Order, b: Order) -> None:
+        b.proved, b.shown, b.turned = a.proved or b.proved, a.shown or b.shown, a.turned or b.turned
+        a.merged = b
+
+    def _join(self, source: Tensor, target: Tensor) -> None:
+        for kind in (MAPS, LAST, FLAT):
+            self._hand_on(source, target, kind, kind)
+
+    def _view(self, source: Tensor, target: Tensor) -> None:
+        a, b = source.shape, target.shape
+        if not a or not b:
+            return
+        if a[-1] == b[-1]:
+            mark = self._marks.get(_node(source, LAST))
+            grid = _grid(source, LAST) if mark is None else mark.grid
+            if target.dim() != 4 or grid == tuple(b[1:3]):  # rows and columns again only as they were
+                self._hand_on(source, target, LAST, LAST)
+        if a[-2:] == b[-2:] and len(a) > 1:
+            self._hand_on(source, target, MAPS, MAPS)
+        if len(a) > 2 and len(b) == 3 and b[-1] == prod(a[-2:]) and b[0] == a[0]:
+            self._hand_on(source, target, MAPS, FLAT)
+        flat = self._marks.get(_node(source, FLAT))
+        if flat is not None and len(a) == 3 and len(b) == 4 and flat.grid == tuple(b[-2:]) and a[1] == b[1]:
+            self._hand_on(source, target, FLAT, MAPS)
+
+    def _permute(self, source: Tensor, target: Tensor, dims: tuple[int, ...]) -> None:
+        size = source.dim()
+        if size == 4 and dims == (0, 1, 3, 2):
+            self._begin(target, [source], turned=True)
+        elif dims == (0, 2, 3, 1):
+            self._hand_on(source, target, MAPS, LAST)
+        elif dims == (0, 3, 1, 2):
+            self._hand_on(source, target, LAST, MAPS)
+        elif dims == (0, 2, 1):
+            self._hand_on(source, target, FLAT, LAST)
+            self._hand_on(source, target, LAST, FLAT)
+        if size > 2 and dims[-2:] == (size - 2, size - 1):
+            self._hand_on(source, target, MAPS, MAPS)
+        longer = [axis for axis in dims[:-1] if source.shape[axis] > 1]
+        if size > 1 and dims[-1] == size - 1 and longer == sorted(longer):
+            self._hand_on(source, target, LAST, LAST)
+
+    def _cut(self, name: str, args: Any, inputs: list[Tensor], outputs: list[Tensor]) -> None:
+        """Parts along the axis of maps; of rows and columns where both have an axis of their own."""
+        size = inputs[0].dim()
+        if name == "cat" and self._mixed(inputs):
+            self._begin(outputs[0], inputs)
+            return
+        places = {"slice": 1, "narrow": 1, "cat": 1}.get(name, 2)
+        axis = (args[places] if len(args) > places else 0) % max(size, 1)
+        whole = {MAPS: axis < size - 2 or (size == 4 and name != "cat"), LAST: axis == size - 1, FLAT: axis == 1}
+        whole[LAST] |= size == 4 and name != "cat"
+        for kind, keeps in whole.items():
+            for source in inputs:
+                for target in outputs if keeps or source.shape == outputs[0].shape else ():
+                    self._hand_on(source, target, kind, kind)
+
+    def _pooled(self, maps: Tensor, dims: Any) -> None:
+        axes = {axis % 4 for axis in dims} if isinstance(dims, Sequence) else set()
+        for kind, wanted in ((MAPS, {2, 3}), (LAST, {1, 2})):
+            if axes == wanted:
+                self._hand_on(maps, maps, kind, kind, shown=True)
+
+    def _forget(self, written: Tensor) -> None:
+        place = written.untyped_storage().data_ptr()
+        self._marks = {node: mark for node, mark in self._marks.items() if node[0] != place}
+
+
+def _node(tensor: Tensor, kind: str) -> Node:
+    place = tensor.untyped_storage().data_ptr()
+    return place, int(tensor.storage_offset()), tuple(tensor.shape), tensor.stride(), kind
+
+
+def _grid(tensor: Tensor, kind: str) -> tuple[int, int] | None:
+    if tensor.dim() != 4 or kind == FLAT:
+        return None
+    shape = tensor.shape
+    return (shape[2], shape[3]) if kind == MAPS else (shape[1], shape[2])
+
+
+def _is_plain(leaf: Any) -> bool:
+    return isinstance(leaf, Tensor) and leaf.layout is torch.strided
+
+
+def _permutation(name: str, size: int, args: Any) -> tuple[int, ...]:
+    if name == "permute":
+        return tuple(axis % size for axis in args[1])
+    dims = list(range(size))
+    if size > 1:
+        a, b = (0, 1) if name == "t" else (args[1] % size, args[2] % size)
+        dims[a], dims[b] = dims[b], dims[a]
+    return tuple(dims)
