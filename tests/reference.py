@@ -67,24 +67,25 @@ def graded_blur(image: np.ndarray, weight: np.ndarray, exponent: float) -> np.nd
     return result
 
 
-def patch_contrast(maps: Tensor, patches: Callable[[Tensor], Tensor], q: float) -> Tensor:
-    """One gradient for each patch; maps and patches of the same size, one image."""
+def patch_contrast(maps: Tensor, patches: Callable[[Tensor], Tensor], q: float) -> tuple[Tensor, Tensor]:
+    """One gradient for each patch; maps and patches of the same size, one image. Patches above q, and below it."""
     leaf = maps.clone().requires_grad_()
     scores = patches(leaf)[0]
-    result = torch.zeros_like(scores)
+    layers = torch.zeros_like(scores), torch.zeros_like(scores)
     for y in range(scores.shape[0]):
         for x in range(scores.shape[1]):
             (gradient,) = torch.autograd.grad(scores[y, x], leaf, retain_graph=True)
             slope = (gradient[0, :, y, x] * maps[0, :, y, x]).sum()
-            result[y, x] = max(0.0, 2 * (scores[y, x].item() - q) * slope.item())
-    return result
+            layers[scores[y, x].item() < q][y, x] = max(0.0, 2 * (scores[y, x].item() - q) * slope.item())
+    return layers
 
 
 def tile_contrast(
     explain: Callable[[Tensor], tuple[Tensor, Tensor]], image: Tensor, q: float, window: int, stride: int
-) -> Tensor:
+) -> list[Tensor]:
+    """The mean over the tiles above q that cover a pixel, and over those below it."""
     height, width = image.shape[-2:]
-    values: dict[tuple[int, int], list[float]] = {}
+    values: dict[tuple[bool, int, int], list[float]] = {}
     tops = sorted({*range(0, height - window + 1, stride), height - window})
     lefts = sorted({*range(0, width - window + 1, stride), width - window})
     for top in tops:
@@ -92,10 +93,18 @@ def tile_contrast(
             score, cam = explain(image[None, :, top : top + window, left : left + window])
             part = torch.relu(2 * (score[0] - q) * cam[0])
             part = F.interpolate(part[None, None], size=(window, window), mode="bilinear", align_corners=False)[0, 0]
+            if score[0] == q:
+                continue
             for y in range(window):
                 for x in range(window):
-                    values.setdefault((top + y, left + x), []).append(part[y, x].item())
-    return torch.tensor([[np.mean(values[y, x]) for x in range(width)] for y in range(height)], dtype=image.dtype)
+                    values.setdefault((bool(score[0] > q), top + y, left + x), []).append(part[y, x].item())
+    return [
+        torch.tensor(
+            [[np.mean(values.get((above, y, x), [0.0])) for x in range(width)] for y in range(height)],
+            dtype=image.dtype,
+        )
+        for above in (True, False)
+    ]
 
 
 def auc(positives: list[float], negatives: list[float]) -> float:
@@ -113,21 +122,28 @@ def similarity(saliency: np.ndarray, density: np.ndarray) -> float:
     return sum(min(a, b) for a, b in zip((p / p.sum()).flat, (d / d.sum()).flat, strict=True))
 
 
-def top_share(saliency: np.ndarray, share: float) -> np.ndarray:
-    """The places in falling order of their value, the first of equal ones first."""
-    places = sorted(range(saliency.size), key=lambda place: (-saliency.flat[place], place))
-    mask = np.zeros(saliency.size, dtype=bool)
-    mask[places[: round(share * saliency.size)]] = True
-    return mask.reshape(saliency.shape)
+def top_share(saliency: np.ndarray, share: float, absolute: bool = False) -> np.ndarray:
+    """Groups of equal values in falling order, as long as a whole group fits and its value is above 0."""
+    values = np.abs(saliency) if absolute else saliency
+    mask, room = np.zeros(values.shape, dtype=bool), round(share * values.size)
+    groups = sorted(set(values.flat), reverse=True)
+    for value in groups if len(groups) > 1 else []:
+        group = values == value
+        if value <= 0 or group.sum() > room:
+            break
+        mask, room = mask | group, room - group.sum()
+    return mask
 
 
-def relative_risk(saliency: np.ndarray, reference: np.ndarray, share: float) -> float:
-    found, wanted = top_share(saliency, share), top_share(reference, share)
-    hits = sum(1 for f, w in zip(found.flat, wanted.flat, strict=True) if f and w) / wanted.sum()
-    misses = sum(1 for f, w in zip(found.flat, wanted.flat, strict=True) if f and not w) / (~wanted).sum()
-    if misses == 0:
-        return math.inf if hits else math.nan
-    return float(hits / misses)
+def relative_risk(found: np.ndarray, given: np.ndarray, share: float) -> float:
+    """Pixel by pixel: how often inside of the second mask, and how often outside of it."""
+    inside: list[bool] = []
+    outside: list[bool] = []
+    for one, condition in zip(top_share(found, share).flat, top_share(given, share).flat, strict=True):
+        (inside if condition else outside).append(one)
+    if not inside or not outside or not any(inside + outside):
+        return math.nan
+    return float(np.mean(inside) / np.mean(outside)) if any(outside) else math.inf
 
 
 def guided_backpropagation(modules: list[nn.Module], image: Tensor, target: int) -> Tensor:
@@ -151,9 +167,9 @@ def smooth_grad(
 ) -> Tensor:
     total = torch.zeros_like(inputs)
     for _ in range(samples):
-        noise = torch.randn(inputs.shape, generator=generator, dtype=inputs.dtype)
+        noise = torch.randn(inputs[0].shape, generator=generator, dtype=torch.float64).to(inputs.dtype)
         for index, image in enumerate(inputs):
-            leaf = (image + level * (image.max() - image.min()) * noise[index])[None].requires_grad_()
+            leaf = (image + level * (image.max() - image.min()) * noise)[None].requires_grad_()
             (slope,) = torch.autograd.grad(network(leaf)[0, target], leaf)
             total[index] += slope[0] / samples
     return total

@@ -402,7 +402,7 @@ def refusal_of(call: Any) -> Exception | None:
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda t: ablation.delta_y(t, score, "1"), TypeError, "target must be a whole number, got '1'"),  # type: ignore[arg-type]
+        (lambda t: ablation.delta_y(t, score, "1"), ValueError, "a number where the outputs have no names, got '1'"),
         (lambda t: ablation.delta_y(t, score, True), TypeError, "target must be a whole number, got True"),
         (lambda t: ablation.delta_y(t, score, -1), ValueError, "target must be 0 to 0, got -1"),
         (lambda t: ablation.delta_y(t, score, baseline=0.5), TypeError, "a baseline must be a tensor of numbers"),  # type: ignore[arg-type]

@@ -22,6 +22,8 @@ def test_the_table() -> None:
     assert displays.human_behaviour(ERROR)[0].tolist() == [0.3, 0.1, -0.1, -0.2, 0]
     assert displays.primary(DELTA_Y, ERROR)[0].tolist() == [0.3, -0.2, 0, 0, 0]
     assert displays.secondary(ERROR)[0].tolist() == [0, 0, 0.1, 0.2, 0]
+    assert displays.by_push(DELTA_Y, ERROR)[0].tolist() == [0.3, 0.2, -0.1, -0.4, 0]
+    assert displays.harmful_only(DELTA_Y, ERROR)[0].tolist() == [0, 0, 0.1, -0.4, 0]
     importance = torch.tensor([2.0, -1, 0, 1, 5]).double()
     assert displays.unlabelled(DELTA_Y, importance)[0].tolist() == [2, 0, 0, -1, 0]
 
@@ -64,6 +66,10 @@ def test_neutral_maps_are_left_out_where_they_are_named() -> None:
     assert neutral.tolist() == [[True, True, False, False]]
     assert displays.primary(change, error)[0].tolist() == [0, -change[0, 1].item(), -0.3, 0]
     assert displays.primary(change, error, neutral=neutral)[0].tolist() == [0, 0, -0.3, 0]
+    assert displays.by_push(change, error)[0, 1:].tolist() == [-change[0, 1].item(), 0.3, -0.2]
+    assert displays.by_push(change, error, neutral=neutral)[0].tolist() == [0, 0, 0.3, -0.2]
+    assert displays.harmful_only(change, error)[0].tolist() == [-change[0, 0].item(), 0, 0, 0.2]
+    assert displays.harmful_only(change, error, neutral=neutral)[0].tolist() == [0, 0, 0, 0.2]
     assert (displays.secondary(error) > 0).tolist() == [[True, False, False, True]]
     assert (displays.secondary(error, neutral=neutral) > 0).tolist() == [[False, False, False, True]]
     maps = torch.ones(1, 4, 2, 2).double()
@@ -84,14 +90,13 @@ def test_pictures_that_are_compared_share_one_scale(generator: torch.Generator) 
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
-def test_the_outline_of_ties_is_no_more_than_its_share(dtype: torch.dtype) -> None:
+def test_the_outline_of_ties_does_not_depend_on_where_they_lie(dtype: torch.dtype) -> None:
     assert not displays.outline(torch.full((1, 5, 5), 0.1, dtype=dtype)).any()
     layer = torch.zeros(1, 10, 10, dtype=dtype)
-    layer[0, :6] = 1
-    assert displays.outline(layer)[0].nonzero()[:, 0].tolist() == [0] * 10
-    layer[0, 1:] = 0
-    layer[0, 0, 4:] = 0
-    assert int(displays.outline(layer).sum()) == 4  # the rest is not above 0
+    layer[0, 4:] = 1
+    assert not displays.outline(layer).any()  # 60 equal values do not fit into 10
+    layer[0, 7, 2:6] = 2
+    assert displays.outline(layer)[0].nonzero().tolist() == [[7, 2], [7, 3], [7, 4], [7, 5]]
 
 
 def spoilt(values: Tensor) -> Tensor:
@@ -107,6 +112,8 @@ def spoilt(values: Tensor) -> Tensor:
         (ValueError, "delta error must be finite, got nan at index 0", "human_behaviour", (spoilt(ERROR),)),
         (ValueError, "delta error must be finite, got nan at index 0", "primary", (DELTA_Y, spoilt(ERROR))),
         (ValueError, "delta error must be finite, got nan at index 0", "secondary", (spoilt(ERROR),)),
+        (ValueError, "delta y must be finite, got nan at index 0", "by_push", (spoilt(DELTA_Y), ERROR)),
+        (ValueError, "as many maps, got 5 and 1", "harmful_only", (DELTA_Y, ERROR[:, :1])),
         (ValueError, "importance must be finite, got nan at index 3", "unlabelled", (DELTA_Y, spoilt(ERROR)[0])),
         (ValueError, "importance must have as many maps, got 5 and 1", "unlabelled", (DELTA_Y, ERROR[0, :1])),
         (ValueError, "importance must have the axes maps, got shape", "unlabelled", (DELTA_Y, ERROR)),

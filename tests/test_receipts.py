@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+import reference
 import torch
 from captum.attr import LayerFeatureAblation
 from hypothesis import given, settings
@@ -90,6 +91,42 @@ def test_the_named_maps_are_taken_away_together(tail: Tail) -> None:
     for value in found.random.tolist():  # each random choice is two different maps
         assert min(abs(value - pair) for pair in pairs) < 1e-12
     assert len(set(found.random.tolist())) > 5
+
+
+def test_ties_at_the_bottom_are_not_tested(tail: Tail) -> None:
+    """A share of 0.5 of a map with 4 places above 0 would be filled up with the first of those that are 0."""
+    values = torch.zeros(SIDE).double()
+    values[3, 1:3], values[4, 5], values[0, 0] = 1, 0.5, -2
+    found = receipts.place_receipt(tail, score, values, generator=seeded(), target=2, share=0.5)
+    maps = tail.maps.clone()
+    maps[..., 3, 1:3] = 0
+    maps[..., 4, 5] = 0
+    assert found.change == pytest.approx(float((score(tail(maps)) - score(tail.result))[0, 2]), abs=1e-12)
+    tested = found.tested
+    assert (tested.taken, tested.asked, tested.of, tested.absolute) == (3, 15, 30, False)
+    assert found.text.startswith(
+        "Setting the 3 of 30 places with the largest values (15 asked for, without values that are equal and do not "
+        "fit, or not above 0) at layer 'layer' to zero changes output 2 by "
+    )
+    both = receipts.place_receipt(tail, score, values, generator=seeded(), target=2, share=0.5, absolute=True)
+    maps[..., 0, 0] = 0
+    assert both.change == pytest.approx(float((score(tail(maps)) - score(tail.result))[0, 2]), abs=1e-12)
+    assert "the 4 of 30 places with the largest absolute values (15 asked for" in both.text
+    mask = receipts.place_receipt(tail, score, values > 0.9, generator=seeded(), share=0.1)
+    assert (mask.tested.taken, mask.tested.asked) == (2, 3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_random_choices_depend_on_the_seed_alone(dtype: torch.dtype) -> None:
+    single = Tail(Network().to(dtype).eval(), "layer", torch.rand(1, 3, 10, 12, dtype=dtype))
+    chosen = torch.zeros(1, 30, dtype=torch.bool)
+    chosen[0, :4] = True
+    generator = seeded()
+    drawn = torch.rand(25, 30, generator=seeded(), dtype=torch.float64).argsort(dim=1)[:, :4].sort().values
+    masks = receipts._random(chosen, 25, generator)
+    assert torch.equal(masks.nonzero()[:, 1].reshape(25, 4), drawn)
+    first, again = (receipts.place_receipt(single, score, saliency(), generator=seeded()).random for _ in range(2))
+    assert torch.equal(first, again)
 
 
 def test_random_places_are_as_many(tail: Tail) -> None:
@@ -229,11 +266,21 @@ def test_a_map_that_points_nowhere_gets_no_receipt(values: object) -> None:
     if not bool(given_map.isfinite().all()):
         with pytest.raises(ValueError, match="the map must be finite, got"):
             receipts.place_receipt(tail, score, given_map, generator=seeded())
-    elif given_map.max() == given_map.min():
-        with pytest.raises(ValueError, match="the map is constant"):
-            receipts.place_receipt(tail, score, given_map, generator=seeded())
+        return
+    chosen = reference.top_share(given_map.numpy(), 0.1)
+    if given_map.max() == given_map.min():
+        message = "the map is constant"
+    elif given_map.max() <= 0:
+        message = "the map has no value above 0; for both sides of a signed map pass absolute=True"
+    elif not chosen.any():
+        message = r"the largest value of the map is that of \d+ of 30 places, more than the 3 of a share of 0\.1"
     else:
-        assert math.isfinite(receipts.place_receipt(tail, score, given_map, generator=seeded()).change)
+        found = receipts.place_receipt(tail, score, given_map, generator=seeded())
+        assert math.isfinite(found.change)
+        assert (found.tested.taken, found.tested.asked) == (int(chosen.sum()), 3)
+        return
+    with pytest.raises(ValueError, match=message):
+        receipts.place_receipt(tail, score, given_map, generator=seeded())
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_a_weight_of_zero_leaves_its_map_out_and_another_names_it(normal: str, b
 def test_shares_of_large_maps_in_half_precision_do_not_overflow() -> None:
     maps = torch.ones(1, 1, 300, 300, dtype=torch.float16)
     found = weighted_sum(maps, torch.full((1, 1), 9e4).half().clamp(max=6e4), normal="mass")
-    assert found.dtype == torch.float16
+    assert found.dtype == torch.float32  # summed there, and kept
     torch.testing.assert_close(found.float(), torch.full((1, 300, 300), 6e4 / 9e4), atol=1e-3, rtol=0)
 
 
@@ -131,6 +131,27 @@ def test_a_value_that_is_not_finite_is_degenerate(value: float, place: int) -> N
     assert not degenerate(saliency).item()
     saliency.view(-1)[place] = value
     assert degenerate(saliency).item()
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int64])
+def test_masks_and_bytes_are_computed_in_float32(dtype: torch.dtype) -> None:
+    mask = torch.zeros(2, 4, 6)
+    mask[0, 1:3, 2:5] = 1
+    given = mask.to(dtype) if dtype == torch.bool else mask.mul(200).to(dtype)
+    assert degenerate(given).tolist() == [False, True]
+    assert torch.equal(signed_scale(given), mask)
+    assert signed_scale(given, 2.0).dtype == torch.float32
+    size = 1 if dtype == torch.bool else 200
+    for shape in ((4, 6), (8, 12), (2, 3)):
+        found = resize(given, shape)
+        torch.testing.assert_close(found, resize(mask, shape) * size, atol=1e-4, rtol=0)
+        assert float(resize(mask, (8, 12)).max()) > 0
+
+
+def test_sums_in_half_precision_do_not_overflow_on_the_way() -> None:
+    maps = torch.full((1, 8, 2, 2), 3e4, dtype=torch.float16)
+    weights = torch.tensor([[1.0, 1, 1, 1, -1, -1, -1, -0.5]]).half()  # 120,000 before it comes back to 15,000
+    assert weighted_sum(maps, weights)[0].float().flatten().tolist() == [15000.0] * 4
 
 
 def test_resize_is_bilinear_with_corners_not_aligned() -> None:

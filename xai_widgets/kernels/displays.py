@@ -1,8 +1,9 @@
-"""From what removals change to a picture: the weights of the feature maps in each display of section 1.
+"""From what removals change to a picture: the weights of the feature maps in each display.
 
 Weights go into `saliency.weighted_sum`. Red means two things in two displays, so every picture carries its own legend.
-Helpful and harmful are the two sides of 0, strictly, so that rounding alone makes a map either: where that shall not
-count, `neutral` names the maps to leave out, such as `ablation.roles(...) == 0`.
+For a classifier with a known label the error is the cross entropy to that label, and delta y that of the logit of P.
+Helpful and harmful are the two sides of 0, strictly: a value of the size of rounding counts as one of them. `neutral`
+leaves such maps out, for instance those with `ablation.roles(...) == 0`.
 
 Reference: Truong, Pesenti and Hasson, 2024, arXiv 2409.16292.
 """
@@ -12,27 +13,59 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
-from xai_widgets.kernels.agreement import top_share
 from xai_widgets.kernels.checks import check_finite, check_same, check_tensor, positive_number, real_number
-from xai_widgets.kernels.saliency import degenerate, weighted_sum
+from xai_widgets.kernels.regions import top_share
+from xai_widgets.kernels.saliency import weighted_sum
 
 AXES = ("images", "maps")
 TOP_SHARE = 0.1  # of the secondary layer, which is outlined
 
 
 def behaviour(delta_y: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
-    """Model behaviour, for which no rating is needed: positive raises the score."""
+    """Model behaviour, for which no rating is needed: positive raises the score.
+
+    Raises:
+        TypeError: no tensor of floating-point numbers.
+        ValueError: other axes, or a value that is not finite.
+    """
     _check("delta y", delta_y)
     return -delta_y
 
 
-def human_behaviour(delta_error: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
-    """Positive is helpful, negative harmful."""
+def human_behaviour(
+    delta_error: Float[Tensor, "n c"], *, neutral: Bool[Tensor, "n c"] | None = None
+) -> Float[Tensor, "n c"]:
+    """Positive is helpful, negative harmful, by how much the error grows.
+
+    Args:
+        delta_error: of each map.
+        neutral: maps that are left out.
+
+    Raises:
+        TypeError: no tensor of floating-point numbers, or a mask that is none.
+        ValueError: other axes, or a value that is not finite.
+    """
     _check("delta error", delta_error)
-    return delta_error
+    return _without(delta_error, neutral)
+
+
+def by_push(
+    delta_y: Float[Tensor, "n c"],
+    delta_error: Float[Tensor, "n c"],
+    *,
+    neutral: Bool[Tensor, "n c"] | None = None,
+) -> Float[Tensor, "n c"]:
+    """Positive is helpful, negative harmful, by how far the map pushes the score: sign(delta error) abs(delta y).
+
+    Raises:
+        TypeError: no tensors of floating-point numbers, or a mask that is none.
+        ValueError: axes or sizes that differ, or a value that is not finite.
+    """
+    _check_pair(delta_y, delta_error)
+    return _without(delta_error, neutral).sign() * delta_y.abs()
 
 
 def primary(
@@ -41,20 +74,51 @@ def primary(
     *,
     neutral: Bool[Tensor, "n c"] | None = None,
 ) -> Float[Tensor, "n c"]:
-    """Helpful maps only, by what they do to the score: positive raises it."""
+    """Helpful maps only, by what they do to the score: positive raises it.
+
+    Raises:
+        TypeError: no tensors of floating-point numbers, or a mask that is none.
+        ValueError: axes or sizes that differ, or a value that is not finite.
+    """
     _check_pair(delta_y, delta_error)
     return torch.where(_without(delta_error, neutral) > 0, -delta_y, 0)
 
 
+def harmful_only(
+    delta_y: Float[Tensor, "n c"],
+    delta_error: Float[Tensor, "n c"],
+    *,
+    neutral: Bool[Tensor, "n c"] | None = None,
+) -> Float[Tensor, "n c"]:
+    """Harmful maps only, by what they do to the score: positive raises it.
+
+    Raises:
+        TypeError: no tensors of floating-point numbers, or a mask that is none.
+        ValueError: axes or sizes that differ, or a value that is not finite.
+    """
+    _check_pair(delta_y, delta_error)
+    return torch.where(_without(delta_error, neutral) < 0, -delta_y, 0)
+
+
 def secondary(delta_error: Float[Tensor, "n c"], *, neutral: Bool[Tensor, "n c"] | None = None) -> Float[Tensor, "n c"]:
-    """Harmful maps only, by how much they harm; shown grey over the primary layer."""
+    """Harmful maps only, by how much they harm; shown grey over any other display, or as an outline.
+
+    Raises:
+        TypeError: no tensor of floating-point numbers, or a mask that is none.
+        ValueError: axes or sizes that differ, or a value that is not finite.
+    """
     _check("delta error", delta_error)
     error = _without(delta_error, neutral)
     return torch.where(error < 0, -error, 0)
 
 
 def unlabelled(delta_y: Float[Tensor, "n c"], importance: Float[Tensor, " c"]) -> Float[Tensor, "n c"]:
-    """For an image without a rating: maps that are important over a data set, by their direction on this image."""
+    """For an image without a rating: maps that are important over a data set, by their direction on this image.
+
+    Raises:
+        TypeError: no tensors of floating-point numbers.
+        ValueError: axes or sizes that differ, or a value that is not finite.
+    """
     _check("delta y", delta_y)
     check_tensor("importance", importance, ("maps",))
     check_same(("delta y", delta_y[0]), ("importance", importance), ("maps",))
@@ -92,6 +156,10 @@ def combined(
         delta_error: of each.
         neutral: maps that are left out of the saturation; the hue is that of all maps.
         limit: the strength that is fully saturated, also what is above; each image's own largest if left out.
+
+    Raises:
+        TypeError: no tensors of floating-point numbers, or a mask that is none.
+        ValueError: axes or sizes that differ, a value that is not finite, or a limit that is not above 0.
     """
     _check_pair(delta_y, delta_error)
     direction = weighted_sum(maps, behaviour(delta_y)).sign()
@@ -102,16 +170,17 @@ def combined(
     return Combined(direction, strength / torch.where(peak > 0, peak, 1), strength)
 
 
-def outline(saliency: Float[Tensor, "n h w"], share: float = TOP_SHARE) -> Bool[Tensor, "n h w"]:
-    """The top share of places of a secondary layer, as far as they are above 0; none in a map that is constant.
+def outline(saliency: Shaped[Tensor, "n h w"], share: float = TOP_SHARE) -> Bool[Tensor, "n h w"]:
+    """The region of the largest values of a secondary layer, at most that share of it: see `regions.top_share`.
 
-    Ties go to the lowest index, so that it is never more than the share.
+    Raises:
+        TypeError: no tensor of numbers, or a share that is no number.
+        ValueError: other axes, a share that is not between 0 and 1, or a value that is not finite.
     """
     number = real_number("share", share)
     if not 0 < number < 1:
         raise ValueError(f"share must be between 0 and 1, got {number}.")
-    region = top_share(saliency, number) & (saliency > 0)
-    return region & ~degenerate(saliency)[:, None, None]
+    return top_share(saliency, number)
 
 
 def _without(delta_error: Tensor, neutral: Tensor | None) -> Tensor:

@@ -1,152 +1,75 @@
 """The receipt of a map: what happens to the score when what it points at is taken away, beside random choices.
 
-A picture says what was tested: the places of its largest values, or the feature maps that it names. Random choices are
-of equal size, so there must be others: neither none nor all of the places or maps.
+A picture says what was tested: the positions of its largest values, or the feature maps that it names. Random choices
+are of equal size, so there must be others: neither none nor all of the positions or maps.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
-from xai_widgets.kernels.ablation import TOLERANCE, Baseline, Score, Step, level_of, own_scores, place_scores
-from xai_widgets.kernels.agreement import top_share
-from xai_widgets.kernels.checks import (
-    check_finite,
-    check_generator,
-    check_target,
-    check_tensor,
-    real_number,
-    whole_number,
-)
+from xai_widgets.kernels.ablation import Baseline, Score, Step, Target, level_of, own_scores, place_scores
+from xai_widgets.kernels.checks import check_finite, labels_of, targets_of, whole_number
+from xai_widgets.kernels.draws import check_generator, seeded, uniform
 from xai_widgets.kernels.measures import bootstrap_interval, widest
-from xai_widgets.kernels.saliency import degenerate
+from xai_widgets.kernels.regions import share_of_pixels, top_share
+from xai_widgets.kernels.saliency import as_floating, degenerate
+from xai_widgets.kernels.scores import images_of, output_of, rounding_of
 from xai_widgets.kernels.tail import Tail
+from xai_widgets.kernels.tested import Receipt as Receipt
+from xai_widgets.kernels.tested import Tested as Tested
 
 FEWEST_DRAWS, MOST_DRAWS = 20, 10_000
 RANGE = (0.025, 0.975)  # quantiles between which 95 % of the random choices lie
 
 
-class Tested(NamedTuple):
-    """What was taken away.
-
-    Attributes:
-        kind: "places" (of all maps) or "maps" (everywhere).
-        taken: how many of them, as in each random choice.
-        of: how many there are.
-        share: that was asked for, of places; None for maps.
-        maps: that were named; none for places.
-        layer: by name.
-        baseline: what they became, in words.
-        target: the output that was read.
-        tolerance: by how much rounding moves the score.
-    """
-
-    kind: str
-    taken: int
-    of: int
-    share: float | None
-    maps: tuple[int, ...]
-    layer: str
-    baseline: str
-    target: int
-    tolerance: float
-
-
-class Receipt(NamedTuple):
-    """The change of the score, beside those of random choices of equal size.
-
-    Attributes:
-        change: where the picture points.
-        random: of each random choice.
-        mean: of the random choices.
-        low: 95 % of the random choices lie from here (their 2.5 % quantile) ...
-        high: ... to here. A change within is an ordinary one, however many draws there are.
-        mean_low: 95 % bootstrap interval of the mean alone, from here ...
-        mean_high: ... to here. It shrinks as draws grow, and says nothing of whether a change is ordinary.
-        tested: what was taken away.
-    """
-
-    change: float
-    random: Float[Tensor, " r"]
-    mean: float
-    low: float
-    high: float
-    mean_low: float
-    mean_high: float
-    tested: Tested
-
-    @property
-    def draws(self) -> int:
-        return len(self.random)
-
-    @property
-    def beats(self) -> float:
-        """The share of random choices that move the score less, by more than rounding; NaN if any has no value."""
-        if math.isnan(self.change) or bool(self.random.isnan().any()):
-            return math.nan
-        return float((self.random.abs() < abs(self.change) - self.tested.tolerance).double().mean())
-
-    @property
-    def text(self) -> str:
-        """One line for under a picture."""
-        tested = self.tested
-        if tested.share is not None:
-            what = f"the {tested.taken} of {tested.of} places with the largest values ({100 * tested.share:.3g} %)"
-        else:
-            what = f"map{'s' * (tested.taken > 1)} {', '.join(map(str, tested.maps))} of {tested.of}"
-        return (
-            f"Setting {what} at layer {tested.layer!r} to {tested.baseline} changes output {tested.target} by "
-            f"{self.change:.4g}; {self.draws} random choices of as many change it by {self.mean:.4g} on average, "
-            f"95 % of them by {self.low:.4g} to {self.high:.4g}, and {100 * self.beats:.3g} % of them move it less."
-        )
-
-
 def place_receipt(
     tail: Tail,
     score: Score,
-    saliency: Float[Tensor, "y x"],
+    saliency: Shaped[Tensor, "y x"],
     *,
     generator: torch.Generator,
-    target: int = 0,
+    target: Target = 0,
     share: float = 0.1,
+    absolute: bool = False,
     draws: int = FEWEST_DRAWS,
     baseline: Baseline = None,
     batch: int | None = None,
     step: Step = None,
 ) -> Receipt:
-    """All maps set to the baseline at the largest share of places of a map; random: as many places, of all.
+    """All maps set to the baseline at the largest values of a map; random: as many places, of all.
+
+    The places are those of `regions.top_share`: at most that share, all of them above 0, equal values together or not
+    at all. The receipt says how many that were.
 
     Args:
-        saliency: at the layer's own size.
-        generator: on any device: the same seed draws the same places wherever the maps are.
-        share: of the places, of which round(share * places) are taken: at least one, not all.
+        saliency: at the layer's own size; a mask or whole numbers will do.
+        generator: on the CPU: the same seed draws the same places wherever the maps are.
+        target: the output, by number or by name.
+        share: of the places, of which at most round(share * places) are taken: at least one, not all.
+        absolute: both sides of a signed map are meant, by their size.
         draws: random choices, 20 to 10 000.
         batch: copies at once; found from the memory of the layer if left out.
         step: called before each batch; may raise to cancel.
+
+    Raises:
+        TypeError: what is no tensor, number or generator.
+        ValueError: the tail of several images, a map that is constant, not finite or not of the layer's size, a share
+            that names no place or all, a generator that is not on the CPU, no such output, a baseline that does not
+            fit.
     """
     draws = _check(tail, draws, generator)
-    check_tensor("the map", saliency, ("rows", "columns"))
-    for name, size, wanted in zip(("rows", "columns"), saliency.shape, tail.maps.shape[-2:], strict=True):
-        if size != wanted:
-            raise ValueError(f"the map must have as many {name} as the layer, got {size} for {wanted}.")
-    check_finite("the map", saliency)
-    if bool(degenerate(saliency[None])):
-        raise ValueError("the map is constant, so that it has no largest places to take away.")
-    share = real_number("share", share)
-    chosen = top_share(saliency[None].to(tail.maps.device), share).flatten(1)
-    count, of = int(chosen.sum()), saliency.numel()
-    if not count:
-        raise ValueError(f"a share of {share} of {of} places is none; choose a larger share.")
-    if count == of:
-        raise ValueError(f"a share of {share} of {of} places is all, so that no other choice is as large; choose less.")
+    chosen, asked, share = _chosen(tail, saliency, share, absolute)
+    of = chosen.shape[1]
     masks = torch.cat((chosen, _random(chosen, draws, generator))).unflatten(1, (1, *saliency.shape))
-    return _receipt(tail, score, masks, ("places", count, of, share, ()), target, baseline, batch, step)
+    what = ("places", int(chosen.sum()), of, asked, share, absolute, ())
+    return _receipt(tail, score, masks, what, target, baseline, batch, step)
 
 
 def map_receipt(
@@ -155,7 +78,7 @@ def map_receipt(
     indices: Int[Tensor, " i"] | Sequence[int],
     *,
     generator: torch.Generator,
-    target: int = 0,
+    target: Target = 0,
     draws: int = FEWEST_DRAWS,
     baseline: Baseline = None,
     batch: int | None = None,
@@ -163,7 +86,18 @@ def map_receipt(
 ) -> Receipt:
     """The named feature maps set to the baseline everywhere, together; random: as many maps, of all.
 
-    Args: as of `place_receipt`; a map that is named twice counts once.
+    Args:
+        indices: the maps; one that is named twice counts once.
+        generator: on the CPU: the same seed draws the same maps wherever they are.
+        target: the output, by number or by name.
+        draws: random choices, 20 to 10 000.
+        batch: copies at once; found from the memory of the layer if left out.
+        step: called before each batch; may raise to cancel.
+
+    Raises:
+        TypeError: what is no whole number, tensor or generator.
+        ValueError: the tail of several images, no map, one that is not there or all of them, a generator that is not on
+            the CPU, no such output, a baseline that does not fit.
     """
     draws = _check(tail, draws, generator)
     of = tail.maps.shape[1]
@@ -173,7 +107,72 @@ def map_receipt(
     named = torch.zeros(1, of, dtype=torch.bool, device=tail.maps.device)
     named[0, list(maps)] = True
     masks = torch.cat((named, _random(named, draws, generator)))[:, :, None, None]
-    return _receipt(tail, score, masks, ("maps", len(maps), of, None, maps), target, baseline, batch, step)
+    what = ("maps", len(maps), of, len(maps), None, False, maps)
+    return _receipt(tail, score, masks, what, target, baseline, batch, step)
+
+
+def place_receipts(
+    tail: Tail,
+    score: Score,
+    saliency: Shaped[Tensor, "n y x"],
+    *,
+    generator: torch.Generator | Sequence[torch.Generator],
+    target: Target | Sequence[int | str] = 0,
+    **options: Any,
+) -> list[Receipt]:
+    """`place_receipt` of each image of a tail.
+
+    Args:
+        saliency: a map an image.
+        generator: one for all images, which then get the same draws, or one an image.
+        target: one output for all images, or one an image.
+        options: all others of `place_receipt`.
+
+    Raises:
+        TypeError: see `place_receipt`.
+        ValueError: see `place_receipt`; another number of maps, targets or generators than of images.
+    """
+    as_floating("the maps", saliency)
+    if len(saliency) != len(tail.inputs):
+        raise ValueError(f"the maps must be one an image, got {len(saliency)} for {len(tail.inputs)}.")
+    return [
+        place_receipt(one, score, some, generator=draw, target=output, **options)
+        for (one, output, draw), some in zip(_each(tail, score, target, generator), saliency, strict=True)
+    ]
+
+
+def map_receipts(
+    tail: Tail,
+    score: Score,
+    indices: Int[Tensor, ...] | Sequence[int] | Sequence[Sequence[int]],
+    *,
+    generator: torch.Generator | Sequence[torch.Generator],
+    target: Target | Sequence[int | str] = 0,
+    **options: Any,
+) -> list[Receipt]:
+    """`map_receipt` of each image of a tail.
+
+    Args:
+        indices: the maps of all images, or a list for each image.
+        generator: one for all images, which then get the same draws, or one an image.
+        target: one output for all images, or one an image.
+        options: all others of `map_receipt`.
+
+    Raises:
+        TypeError: see `map_receipt`.
+        ValueError: see `map_receipt`; another number of lists, targets or generators than of images.
+    """
+    lists: Any = indices.tolist() if isinstance(indices, Tensor) else indices
+    own = isinstance(lists, Sequence) and any(
+        isinstance(some, Sequence) or (isinstance(some, Tensor) and some.dim()) for some in lists
+    )
+    if own and len(lists) != len(tail.inputs):
+        raise ValueError(f"lists of feature maps must be one an image, got {len(lists)} for {len(tail.inputs)}.")
+    each = lists if own else [lists] * len(tail.inputs)
+    return [
+        map_receipt(one, score, some, generator=draw, target=output, **options)
+        for (one, output, draw), some in zip(_each(tail, score, target, generator), each, strict=True)
+    ]
 
 
 def _indices(indices: Any, of: int) -> tuple[int, ...]:
@@ -187,35 +186,80 @@ def _indices(indices: Any, of: int) -> tuple[int, ...]:
     return tuple(maps)
 
 
+def _chosen(tail: Tail, saliency: Any, share: Any, absolute: bool) -> tuple[Bool[Tensor, "1 p"], int, float]:
+    """The places that a map points at, how many were asked for, and the share as a number."""
+    values = as_floating("the map", saliency, ("rows", "columns")).to(tail.maps.device)
+    for name, size, wanted in zip(("rows", "columns"), values.shape, tail.maps.shape[-2:], strict=True):
+        if size != wanted:
+            raise ValueError(f"the map must have as many {name} as the layer, got {size} for {wanted}.")
+    check_finite("the map", values)
+    if bool(degenerate(values[None])):
+        raise ValueError("the map is constant, so that it has no largest places to take away.")
+    share, of = share_of_pixels(share), values.numel()
+    asked = round(share * of)
+    if not asked:
+        raise ValueError(f"a share of {share} of {of} places is none; choose a larger share.")
+    chosen = top_share(values[None], share, absolute=absolute).flatten(1)
+    count = int(chosen.sum())
+    if count == of:
+        raise ValueError(f"a share of {share} of {of} places is all, so that no other choice is as large; choose less.")
+    if count:
+        return chosen, asked, share
+    sizes = values.abs() if absolute else values
+    if not bool((sizes > 0).any()):
+        raise ValueError("the map has no value above 0; for both sides of a signed map pass absolute=True.")
+    equal = int((sizes == sizes.max()).sum())
+    raise ValueError(
+        f"the largest value of the map is that of {equal} of {of} places, more than the {asked} of a share of {share}, "
+        "so that none can be chosen before the others; choose a larger share."
+    )
+
+
 def _random(chosen: Bool[Tensor, "1 p"], draws: int, generator: torch.Generator) -> Bool[Tensor, "draws p"]:
-    """As many of all, drawn without putting back."""
-    noise = torch.rand((draws, chosen.shape[1]), generator=generator, device=generator.device)
-    first = noise.argsort(dim=1, stable=True)[:, : int(chosen.sum())]
-    return torch.zeros_like(noise, dtype=torch.bool).scatter_(1, first, True).to(chosen.device)
+    """As many of all, drawn without putting back; the order of all of them is drawn, whatever their number."""
+    count, of = int(chosen.sum()), chosen.shape[1]
+    wide = torch.empty(0, dtype=torch.float64, device="cpu")
+    masks = torch.zeros(draws, of, dtype=torch.bool, device="cpu")
+    for mask in masks:
+        mask[uniform((of,), generator, wide).argsort(stable=True)[:count]] = True
+    return masks.to(chosen.device)
+
+
+def _each(tail: Tail, score: Score, target: Any, generator: Any) -> list[tuple[Tail, int, torch.Generator]]:
+    """The tail, the output and the generator of each image; one generator for all draws the same for each."""
+    images = images_of(tail)
+    targets = targets_of(target, own_scores(tail, score), labels_of(score)).tolist()
+    if isinstance(generator, list | tuple):
+        if len(generator) != len(images):
+            raise ValueError(f"generators must be one an image, got {len(generator)} for {len(images)}.")
+        return list(zip(images, targets, generator, strict=True))
+    state = check_generator(generator).get_state()
+    copies = [torch.Generator("cpu").set_state(state) for _ in images[1:]]
+    return list(zip(images, targets, [*copies, generator], strict=True))
 
 
 def _receipt(
     tail: Tail,
     score: Score,
     masks: Bool[Tensor, "m _ _ _"],
-    what: tuple[str, int, int, float | None, tuple[int, ...]],
-    target: int,
+    what: tuple[str, int, int, int, float | None, bool, tuple[int, ...]],
+    target: Target,
     baseline: Baseline,
     batch: int | None,
     step: Step,
 ) -> Receipt:
     y = own_scores(tail, score)
-    target = check_target(target, y.shape[1])
+    target = output_of(score, target, y)
     scores = place_scores(tail, score, masks, level_of(baseline, tail.maps), batch, step)
-    rounding = max(TOLERANCE.get(dtype, TOLERANCE[torch.float32]) for dtype in (y.dtype, tail.maps.dtype))
-    tested = Tested(*what, tail.layer, _words(baseline), target, rounding * max(1.0, abs(float(y[0, target]))))
-    change = (scores - y)[:, target]
-    change = change.to(widest(change.device)).cpu()
+    tolerance = rounding_of(tail, y) * max(1.0, abs(float(y[0, target])))
+    tested = Tested(*what, tail.layer, _words(baseline), target, tolerance)
+    before, after = (values[:, target].to(widest(values.device)).cpu() for values in (y, scores))
+    change = after - before
     random = change[1:]
     low, high = (float(random.quantile(rank)) for rank in RANGE)
     of_mean = (math.nan, math.nan)
     if bool(random.isfinite().all()):
-        of_mean = bootstrap_interval(random, generator=torch.Generator().manual_seed(0))
+        of_mean = bootstrap_interval(random, generator=seeded(0))
     return Receipt(float(change[0]), random, float(random.mean()), low, high, *of_mean, tested)
 
 
@@ -231,5 +275,5 @@ def _check(tail: Tail, draws: int, generator: torch.Generator) -> int:
     draws = whole_number("draws", draws, FEWEST_DRAWS)
     if draws > MOST_DRAWS:
         raise ValueError(f"draws must be at most {MOST_DRAWS}, got {draws}.")
-    check_generator(generator, None, "the layer")
+    check_generator(generator)
     return draws

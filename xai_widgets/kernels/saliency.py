@@ -5,14 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, einsum, isfinite, where
 from torch.nn import functional as F
 
 from xai_widgets.kernels.checks import check_finite, check_same, check_tensor, positive_number, whole_number
+from xai_widgets.kernels.precision import products
 
 AXES = ("images", "rows", "columns")
 NORMALS = ("raw", "peak", "mass")
+WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+
+
+def as_floating(name: str, maps: Any, axes: tuple[str, ...] = AXES) -> Tensor:
+    """A mask, or a map of whole numbers such as bytes, in float32; a map of floating-point numbers as it is.
+
+    Raises:
+        TypeError: no tensor, or one of other numbers.
+        ValueError: other axes, or none of one.
+    """
+    if isinstance(maps, Tensor) and (maps.dtype == torch.bool or maps.dtype in WHOLE):
+        maps = maps.to(torch.float32)
+    check_tensor(name, maps, axes)
+    floating: Tensor = maps
+    return floating
 
 
 def weighted_sum(
@@ -21,7 +37,7 @@ def weighted_sum(
     *,
     normal: str = "raw",
 ) -> Float[Tensor, "n h w"]:
-    """Sum of the feature maps, each times its weight, never divided by the sum of the weights.
+    """Sum of the feature maps, each times its weight, never divided by the sum of the weights; in float32 at least.
 
     Args:
         maps: The feature maps.
@@ -30,7 +46,8 @@ def weighted_sum(
         normal: What each map is divided by first: nothing ("raw"), its max|A| ("peak"), or its sum|A| ("mass").
 
     Raises:
-        ValueError: a weight is not finite, or a map that is not left out.
+        TypeError: maps or weights are no tensors of floating-point numbers.
+        ValueError: other axes or sizes, an unknown normal; a weight is not finite, or a map that is not left out.
     """
     if normal not in NORMALS:
         raise ValueError(f"normal must be one of {', '.join(NORMALS)}, got {normal!r}.")
@@ -38,36 +55,56 @@ def weighted_sum(
     check_tensor("weights", weights, ("images", "maps"))
     check_same(("maps", maps[:, :, 0, 0]), ("weights", weights), ("images", "maps"))
     check_finite("weights", weights)
-    dtype = torch.promote_types(maps.dtype, weights.dtype)
     found = _summed(_normalised(maps, normal), weights)
     if not bool(isfinite(found).all()):  # rare: only then is a copy without the maps of weight 0 worth its memory
         heard = where(weights[:, :, None, None] == 0, 0, maps)
         check_finite("maps of a weight that is not 0", heard)
         found = _summed(_normalised(heard, normal), weights)
-    return found.to(dtype)
+    return found
 
 
-def signed_scale(saliency: Float[Tensor, "n h w"], limit: float | None = None) -> Float[Tensor, "n h w"]:
+def signed_scale(saliency: Shaped[Tensor, "n h w"], limit: float | None = None) -> Float[Tensor, "n h w"]:
     """Each map over its own max|.|: zero keeps its place, an all-zero map stays zero.
 
     Args:
-        saliency: The maps.
+        saliency: The maps; a mask or whole numbers are scaled in float32.
         limit: What all are divided by instead: one scale for pictures that are compared, such as the largest max|.| of
             them. What is larger comes out beyond 1, and is not cut.
+
+    Raises:
+        TypeError: no tensor of numbers.
+        ValueError: other axes, or a limit that is not above 0 and finite.
     """
-    check_tensor("saliency", saliency, AXES)
-    return _over_peak(saliency) if limit is None else saliency / positive_number("limit", limit)
+    maps = as_floating("saliency", saliency)
+    return _over_peak(maps) if limit is None else maps / positive_number("limit", limit)
 
 
-def degenerate(saliency: Float[Tensor, "n h w"]) -> Bool[Tensor, " n"]:
-    """True for maps that say nothing: constant (max == min), or with a value that is not finite."""
-    constant = saliency.amax((-2, -1)) == saliency.amin((-2, -1))
-    return constant | ~isfinite(saliency).all(-1).all(-1)
+def degenerate(saliency: Shaped[Tensor, "n h w"]) -> Bool[Tensor, " n"]:
+    """True for maps without any structure: max == min to the last bit, or a value that is not finite.
+
+    This is the constant map of agreement, displays and receipts. `measures.says_nothing` is stricter: for SSIM a map is
+    also nothing when it is constant up to rounding, or never positive.
+
+    Raises:
+        TypeError: no tensor of numbers.
+        ValueError: other axes.
+    """
+    maps = as_floating("saliency", saliency)
+    return (maps.amax((-2, -1)) == maps.amin((-2, -1))) | ~isfinite(maps).all(-1).all(-1)
 
 
-def resize(saliency: Float[Tensor, "n h w"], size: tuple[int, int]) -> Float[Tensor, "n H W"]:
-    """Bilinear to (rows, columns), corners not aligned, antialiased when either side shrinks."""
-    check_tensor("saliency", saliency, AXES)
+def resize(saliency: Shaped[Tensor, "n h w"], size: tuple[int, int]) -> Float[Tensor, "n H W"]:
+    """Bilinear to (rows, columns), corners not aligned, antialiased when either side shrinks.
+
+    What is computed and nothing else: a constant map may differ in its last bits afterwards, and a value that is not
+    finite spoils its neighbours only. `agreement.at_size` sees to both, for maps that are compared. A mask or whole
+    numbers are resized in float32.
+
+    Raises:
+        TypeError: no tensor of numbers, or a size that is not two whole numbers.
+        ValueError: other axes, or a side below 1.
+    """
+    saliency = as_floating("saliency", saliency)
     rows, columns = _sides(size)
     if tuple(saliency.shape[-2:]) == (rows, columns):
         return saliency.clone()
@@ -99,8 +136,9 @@ def _normalised(maps: Float[Tensor, "n c h w"], normal: str) -> Float[Tensor, "n
 
 
 def _summed(maps: Float[Tensor, "n c h w"], weights: Float[Tensor, "n c"]) -> Float[Tensor, "n h w"]:
-    dtype = torch.promote_types(maps.dtype, weights.dtype)
-    return einsum("nchw,nc->nhw", maps.to(dtype), weights.to(dtype))
+    dtype = torch.promote_types(torch.promote_types(maps.dtype, weights.dtype), torch.float32)
+    with products(maps.device):
+        return einsum("nchw,nc->nhw", maps.to(dtype), weights.to(dtype))
 
 
 def _over_peak(maps: Float[Tensor, "... h w"]) -> Float[Tensor, "... h w"]:

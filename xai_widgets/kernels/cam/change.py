@@ -12,10 +12,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from xai_widgets.kernels.ablation import TOLERANCE, Baseline, dead, group_scores
-from xai_widgets.kernels.cam.base import Score, Step
-from xai_widgets.kernels.checks import check_target
+from xai_widgets.kernels.ablation import Baseline, dead, group_scores
+from xai_widgets.kernels.cam.base import Score, Step, check_placed
+from xai_widgets.kernels.checks import finite_number
 from xai_widgets.kernels.saliency import weighted_sum
+from xai_widgets.kernels.scores import Target, output_of, rounding_of
 from xai_widgets.kernels.tail import Tail
 
 
@@ -43,29 +44,36 @@ def smallest_change(
     score: Score,
     q: float,
     *,
-    target: int = 0,
+    target: Target = 0,
     baseline: Baseline = None,
     batch: int | None = None,
     step: Step = None,
 ) -> SmallestChange:
     """Remove the map that carries the score furthest towards q, again and again, until it crosses q.
 
-    Each step tries every map that is left together with those that are removed already. A gain within the rounding of
-    a batch is none. The picture shows the removed maps only, each times how far its removal carried the score.
+    Each step tries every map that is left together with those that are removed already. A gain within rounding, in the
+    coarsest precision on the way to the score, is none. The picture shows the removed maps only, each times how far its
+    removal carried the score.
 
     Args:
         q: the other score.
+        target: the output, by number or by name.
         batch: copies at once; found from the memory of the layer if left out.
         step: called before each batch; may raise to cancel.
+
+    Raises:
+        TypeError: q is no number; a score or a baseline that is no tensor of numbers, a target that is none.
+        ValueError: q or the score is not finite; the tail of several images, of a layer whose places are not in raster
+            order (`group_scores` works there), no such output, a baseline that does not fit.
     """
-    if not math.isfinite(q):
-        raise ValueError(f"the other score must be finite, got {q}.")
+    check_placed(tail)
+    q = finite_number("the other score", q)
     none = torch.zeros(1, tail.maps.shape[1], dtype=torch.bool, device=tail.maps.device)
     scores = group_scores(tail, score, none, baseline=baseline, step=step)
-    target = check_target(target, scores.shape[1])
+    target = output_of(score, target, scores)
     y = float(scores[0, target])
     way = math.copysign(1, q - y)
-    tolerance = TOLERANCE[scores.dtype]
+    tolerance = rounding_of(tail, scores)
     left = (~dead(tail.maps, baseline)[0]).nonzero().flatten()
     removed, path = none, [y]
     order: list[int] = []

@@ -1,0 +1,152 @@
+"""From the change of a score to the change of its error, and the role that a map plays in it.
+
+The error is the distance from a known rating, or for a classifier the cross entropy to a known label. Removals
+themselves are in `ablation`, which offers all of this too.
+
+Reference: Truong, Pesenti and Hasson, 2024, arXiv 2409.16292.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from xai_widgets.kernels.checks import check_classes, check_finite, check_same, check_tensor, target_of
+from xai_widgets.kernels.precision import tolerance_of
+
+ROLES = (
+    "neutral",
+    "helpful, raises the score",
+    "helpful, lowers the score",
+    "harmful, raises the score",
+    "harmful, lowers the score",
+)
+
+
+def residual(score: Float[Tensor, " n"], rating: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+    """The score minus the rating: above 0 where the network says too much.
+
+    Raises:
+        TypeError: no tensors of floating-point numbers.
+        ValueError: other axes, sizes that differ, or a value that is not finite.
+    """
+    for name, values in (("scores", score), ("ratings", rating)):
+        check_tensor(name, values, ("images",))
+        check_finite(name, values)
+    check_same(("scores", score), ("ratings", rating), ("images",))
+    return score - rating
+
+
+def delta_error(
+    delta_y: Float[Tensor, "n c"],
+    score: Float[Tensor, " n"],
+    rating: Float[Tensor, " n"],
+) -> Float[Tensor, "n c"]:
+    """Growth of the absolute error when a map is removed; positive: the map helps.
+
+    Raises:
+        TypeError: no tensors of floating-point numbers.
+        ValueError: other axes, sizes that differ, or a value that is not finite.
+    """
+    _check_rows(delta_y, scores=score, ratings=rating)
+    distance = residual(score, rating)[:, None]
+    return (distance + delta_y).abs() - distance.abs()
+
+
+def delta_cross_entropy(
+    logits: Float[Tensor, " k"], delta_logits: Float[Tensor, "c k"], label: int | Int[Tensor, ""]
+) -> Float[Tensor, " c"]:
+    """Growth of the cross entropy to a known label when a map is removed; positive: the map helps.
+
+    Right for a confident network too, whose cross entropy itself is 0 in float32: with the probabilities p and the
+    changes d of the logits it is log(sum_k p_k exp(d_k - d_label)), without a difference of two cross entropies.
+
+    Args:
+        logits: of one image, as it is: those of a softmax over the classes, `Outputs.logits` of a binary task too.
+        delta_logits: the change of every logit, a row for each map: of all maps or of those known so far, since each
+            row stands by itself.
+        label: the class that is true.
+
+    Raises:
+        TypeError: no tensors of floating-point numbers, or a label that is no whole number.
+        ValueError: other axes, sizes that differ, one score alone, no such class, or a value that is not finite.
+    """
+    check_tensor("logits", logits, ("classes",))
+    check_tensor("delta logits", delta_logits)
+    if delta_logits.dim() != 2 or delta_logits.shape[1] != len(logits):
+        raise ValueError(f"delta logits must be (maps, {len(logits)} classes), got shape {tuple(delta_logits.shape)}.")
+    check_classes("a cross entropy", logits[None])
+    label = target_of(label, len(logits), name="label")
+    check_finite("logits", logits)
+    check_finite("delta logits", delta_logits)
+    dtype = torch.promote_types(logits.dtype, delta_logits.dtype)
+    change = delta_logits.to(torch.promote_types(dtype, torch.float32))
+    share = logits.to(change).log_softmax(0)
+    change = change - change[:, label : label + 1]
+    small = change.clamp_max(1)  # above, the difference may be taken: nothing cancels, and p may be too small for it
+    terms = torch.where(change > 1, (share + change).exp() - share.exp(), share.exp() * small.expm1())
+    grown = terms.sum(1)  # the label adds 0, however confident the network is
+    near = grown.abs() < 0.5  # else logarithms, which do not overflow
+    return torch.where(near, torch.where(near, grown, 0).log1p(), (share + change).logsumexp(1)).to(dtype)
+
+
+def roles(
+    delta_y: Float[Tensor, "n c"],
+    delta_error: Float[Tensor, "n c"],
+    score: Float[Tensor, " n"],
+    *,
+    precision: torch.dtype | None = None,
+) -> Int[Tensor, "n c"]:
+    """Which of `ROLES` each map has.
+
+    Neutral where the error moves by no more than rounding, and where the score does not move at all, as may be for a
+    classifier whose other logits move.
+
+    Args:
+        delta_y: change of the score without each map; for a classifier that of the logit of P.
+        delta_error: of the same maps.
+        score: of each image; for a classifier the logit of P.
+        precision: in which the scores were computed, as `Tail.precision` has it: a network in bfloat16 may return
+            float32. That of the values themselves if left out.
+
+    Raises:
+        TypeError: no tensors of floating-point numbers, or a precision that is no dtype.
+        ValueError: other axes, sizes that differ, or a value that is not finite.
+    """
+    _check_rows(delta_y, scores=score)
+    check_same(("delta y", delta_y), ("delta error", delta_error), ("images", "maps"))
+    check_tensor("delta error", delta_error)
+    check_finite("delta error", delta_error)
+    if precision is not None and not isinstance(precision, torch.dtype):
+        raise TypeError(f"precision must be a torch.dtype, such as torch.bfloat16, got {precision!r}.")
+    coarsest = tolerance_of(delta_y.dtype, score.dtype, *(() if precision is None else (precision,)))
+    tolerance = coarsest * score.abs().clamp_min(1)[:, None]
+    harmful = torch.where(delta_error < 0, 2, 0)
+    role = 1 + (delta_y > 0).long() + harmful
+    return torch.where((delta_error.abs() <= tolerance) | (delta_y == 0), 0, role)
+
+
+def one_sided(delta_y: Float[Tensor, "n c"], residual: Float[Tensor, " n"]) -> Bool[Tensor, " n"]:
+    """Is every |delta y| at most |r|? Then delta error is sign(r) delta y, and all helpful maps push the same way.
+
+    Raises:
+        TypeError: no tensors of floating-point numbers.
+        ValueError: other axes, sizes that differ, or a value that is not finite.
+    """
+    _check_rows(delta_y, residuals=residual)
+    return (delta_y.abs() <= residual.abs()[:, None]).all(1)
+
+
+def _check_rows(delta_y: Any, **values: Any) -> None:
+    """One value an image beside the effects of its maps."""
+    check_tensor("delta y", delta_y)
+    if delta_y.dim() != 2:
+        raise ValueError(f"delta y must have the axes images, maps, got shape {tuple(delta_y.shape)}.")
+    check_finite("delta y", delta_y)
+    for name, value in values.items():
+        check_tensor(name, value)
+        check_same(("delta y", delta_y[:, 0]), (name, value), ("images",))
+        check_finite(name, value)

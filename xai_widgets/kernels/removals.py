@@ -1,0 +1,159 @@
+"""The scores of a network without some of a layer's feature maps, one at a time or a group together.
+
+A removed map becomes its baseline: zero, one number a map (c), or a map of its own (c h w), see `baselines`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from xai_widgets.kernels.batches import Step, at_once, check_batch, on_tail
+from xai_widgets.kernels.checks import check_rows_apart, scores_from
+from xai_widgets.kernels.gains import Baseline, level_of
+from xai_widgets.kernels.saliency import WHOLE
+from xai_widgets.kernels.scores import Score, images_of, one_image, own_scores
+from xai_widgets.kernels.tail import Tail
+
+
+def removal_scores(
+    tail: Tail,
+    score: Score,
+    order: Int[Tensor, " i"] | Sequence[int] | None = None,
+    *,
+    baseline: Baseline = None,
+    batch: int | None = None,
+    seconds: float | None = None,
+    step: Step = None,
+) -> Iterator[tuple[Int[Tensor, " b"], Float[Tensor, "b k"]]]:
+    """The scores without one map each, for one image, a micro-batch at a time.
+
+    Args:
+        order: which maps, in which order; all by index if left out.
+        batch: copies at once; found from the memory of the layer, and halved when memory runs out, if left out.
+        seconds: how long a micro-batch may take; the number of copies follows what was measured.
+        step: called before each micro-batch; may raise to cancel.
+
+    Raises:
+        TypeError: an order that is no list of whole numbers, a score or a baseline that is no tensor of numbers.
+        ValueError: the tail of several images, no such map, a score or a baseline that does not fit.
+    """
+    maps = one_image(tail)
+    check_batch(batch)
+    order = checked_order(order, maps)
+    level = level_of(baseline, maps)
+
+    def run(tail: Tail, start: int, end: int) -> Tensor:
+        place = tail.maps.device
+        with torch.inference_mode(), tail.arithmetic():
+            result = tail.without(order[start:end].to(place), level.to(place))
+            scores = scores_from(score, result, end - start)
+            if not start:
+                check_rows_apart(score, result, scores)
+            return scores
+
+    size = batch or at_once(tail.sparse.bytes_of_copy, maps.device)
+    for start, end, scores in on_tail(tail, len(order), size, run, step=step, seconds=seconds):
+        yield order[start:end], scores.clone()  # outside of inference mode: a tensor as any other
+
+
+def group_scores(
+    tail: Tail,
+    score: Score,
+    masks: Bool[Tensor, "m _"],
+    *,
+    baseline: Baseline = None,
+    batch: int | None = None,
+    step: Step = None,
+) -> Float[Tensor, "m k"]:
+    """The scores without all the maps of a group, for one image; recomputed, since removals do not add up.
+
+    Args:
+        masks: for each group, which maps it removes; none is a group too.
+        batch: groups at once; found from the memory of the layer if left out.
+        step: called before each batch; may raise to cancel.
+
+    Raises:
+        TypeError: masks that are none, a score or a baseline that is no tensor of numbers.
+        ValueError: the tail of several images (see `group_scores_of`), a score that is not finite, masks or a baseline
+            that do not fit.
+    """
+    maps = one_image(tail)
+    if not isinstance(masks, Tensor) or masks.dtype != torch.bool or masks.dim() != 2:
+        given = f"{masks.dtype} {tuple(masks.shape)}" if isinstance(masks, Tensor) else type(masks).__name__
+        raise TypeError(f"masks must be a tensor of bool, (groups, maps), got {given}.")
+    if masks.shape[1] != maps.shape[1]:
+        raise ValueError(
+            f"masks must have as many maps as layer {tail.layer!r}, got {masks.shape[1]} for {maps.shape[1]}."
+        )
+    level = level_of(baseline, maps)
+    return place_scores(tail, score, masks[:, :, None, None], level, batch, step)
+
+
+def group_scores_of(
+    tail: Tail,
+    score: Score,
+    masks: Bool[Tensor, "m c"] | Bool[Tensor, "n m c"],
+    *,
+    baseline: Baseline = None,
+    batch: int | None = None,
+    step: Step = None,
+) -> Float[Tensor, "n m k"]:
+    """`group_scores` of each image of a tail.
+
+    Args:
+        masks: the same groups for all images, or as many an image.
+        baseline: of all images alike.
+        batch: groups at once, as in `group_scores`.
+        step: called before each batch; may raise to cancel.
+
+    Raises:
+        TypeError: see `group_scores`.
+        ValueError: see `group_scores`; groups of another number of images.
+    """
+    images = images_of(tail)
+    own = isinstance(masks, Tensor) and masks.dim() == 3
+    if own and len(masks) != len(images):
+        raise ValueError(f"masks must be of as many images as the tail, got {len(masks)} for {len(images)}.")
+    pairs = zip(images, masks if own else [masks] * len(images), strict=True)
+    return torch.stack(
+        [group_scores(one, score, some, baseline=baseline, batch=batch, step=step) for one, some in pairs]
+    )
+
+
+def place_scores(
+    tail: Tail, score: Score, masks: Bool[Tensor, "m _ _ _"], level: Tensor, batch: int | None, step: Step
+) -> Float[Tensor, "m k"]:
+    """The scores with the level wherever a mask holds, for one image."""
+    maps = one_image(tail)
+    check_batch(batch)
+
+    def run(tail: Tail, start: int, end: int) -> Tensor:
+        place = tail.maps.device
+        with torch.inference_mode(), tail.arithmetic():
+            changed = torch.where(masks[start:end].to(place), level.to(place), tail.maps)
+            scores = scores_from(score, tail(changed), end - start)
+            same = (changed == tail.maps).flatten(1).all(1, keepdim=True)  # dead maps: exactly what it was
+            return torch.where(same, score(tail.result), scores)
+
+    size = batch or at_once(4 * maps.nbytes, maps.device)
+    y = own_scores(tail, score)
+    return torch.cat([y[:0], *(scores for _, _, scores in on_tail(tail, len(masks), size, run, step=step))])
+
+
+def checked_order(order: Tensor | Sequence[int] | None, maps: Tensor) -> Int[Tensor, " i"]:
+    if order is None:
+        return torch.arange(maps.shape[1], device=maps.device)
+    try:
+        order = torch.as_tensor(order, device=maps.device)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"order must be a list of maps by index, got {order!r}.") from None
+    if order.dim() != 1 or (order.dtype not in WHOLE and len(order)):
+        raise TypeError(f"order must be a list of maps by index, got {order.dtype} {tuple(order.shape)}.")
+    wrong = (order < 0) | (order >= maps.shape[1])
+    if bool(wrong.any()):
+        raise ValueError(f"order must name maps 0 to {maps.shape[1] - 1}, got {int(order[wrong][0])}.")
+    return order.long()

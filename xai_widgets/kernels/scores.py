@@ -1,0 +1,77 @@
+"""What a score is, which of its outputs is meant, and by how much rounding moves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from xai_widgets.kernels.checks import check_finite, labels_of, scores_from, target_of
+from xai_widgets.kernels.outputs import Outputs
+from xai_widgets.kernels.precision import tolerance_of
+from xai_widgets.kernels.tail import Tail
+
+Score = Callable[[Any], Tensor]  # the network's return value -> (n k); its `labels`, if it has any, name the outputs
+Target = int | str | Tensor  # one output: its number, its name, or a tensor with its number
+
+
+def output_of(score: Score, target: Target, scores: Float[Tensor, "n k"]) -> int:
+    """The index of one output, by number or by the name that the score gives it.
+
+    Raises:
+        TypeError: no whole number and no name.
+        ValueError: no such output.
+    """
+    return target_of(target, scores.shape[1], labels_of(score))
+
+
+def rounding_of(tail: Tail, scores: Tensor) -> float:
+    """By how much rounding may move a score, of max(1, |score|): in the coarsest precision on the way to it."""
+    return tolerance_of(tail.precision, scores.dtype)
+
+
+def own_scores(tail: Tail, score: Score) -> Float[Tensor, "n k"]:
+    """The scores of the images as they are.
+
+    Raises:
+        ValueError: one is not finite; see `checks.scores_from`.
+    """
+    with tail.arithmetic():
+        scores = scores_from(score, tail.result, len(tail.inputs)).detach()  # a score may have weights of its own
+    check_finite("the score", scores)
+    return scores
+
+
+def probabilities(score: Score) -> Score:
+    """A score of logits as one of class probabilities: by softmax, or as an `outputs.Outputs` has them.
+
+    What it returns raises ValueError where there is one score alone, or no class.
+    """
+    own = score.probabilities if isinstance(score, Outputs) else None
+
+    def chances(result: Any) -> Tensor:
+        if own is not None:
+            found = own(result)
+            if found is None:
+                raise ValueError("a probability needs classes; these outputs are scores.")
+            return found
+        logits = score(result)
+        if logits.dim() != 2 or logits.shape[1] < 2:
+            raise ValueError("a probability needs the logits of at least 2 classes, got one score.")
+        return logits.softmax(1)
+
+    chances.labels = labels_of(score)  # type: ignore[attr-defined]
+    return chances
+
+
+def one_image(tail: Tail) -> Tensor:
+    if len(tail.inputs) != 1:
+        raise ValueError(f"removals take the tail of one image, got one of {len(tail.inputs)}.")
+    return tail.maps
+
+
+def images_of(tail: Tail) -> list[Tail]:
+    """A tail for each image, without running what comes before the layer again."""
+    return tail.images()
