@@ -10,6 +10,7 @@ import reference
 import scipy.stats
 import torch
 from torch import Tensor, nan
+from unchecked import refused
 
 from xai_widgets.kernels import measures
 from xai_widgets.kernels.measures import intervals
@@ -103,7 +104,7 @@ def test_many_images_are_not_all_drawn_at_once(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"generator": 7}, TypeError, "generator"),
+        ({"generator": "7"}, TypeError, "generator must be a torch.Generator or a whole number, its seed, got '7'"),
         ({"draws": 0}, ValueError, "draws must be at least 1, got 0"),
         ({"share": 1.0}, ValueError, "share must lie between 0 and 1, got 1.0"),
     ],
@@ -112,8 +113,27 @@ def test_a_sample_that_is_not_defined_is_refused(
     options: dict[str, object], error: type[Exception], message: str
 ) -> None:
     for interval, values in ((measures.interval_of_mean, skewed()), (measures.interval_of_stability, stable())):
-        with pytest.raises(error, match=message):
+        with refused(error, message):
             interval(values, **{"generator": seeded(), **options})  # type: ignore[arg-type]
+
+
+def test_beside_the_interval_stands_the_sample_standard_deviation() -> None:
+    values = skewed()
+    found = measures.interval_of_mean(torch.cat((values, torch.tensor([nan]))), generator=0)
+    assert found.std == pytest.approx(np.std(values.numpy(), ddof=1))
+    assert found.n == 60
+    stability = measures.interval_of_stability(stable(), generator=0)
+    assert stability.std == pytest.approx(np.std(stable().numpy().mean(1), ddof=1))
+    for alone in (
+        measures.interval_of_mean(values[:1], generator=0),
+        measures.interval_of_mean(values[:0], generator=0),
+    ):
+        assert math.isnan(alone.std)
+
+
+def test_a_whole_number_is_a_seed() -> None:
+    for interval, values in ((measures.interval_of_mean, skewed()), (measures.interval_of_stability, stable())):
+        assert interval(values, generator=7) == interval(values, generator=seeded(7))
 
 
 # Over images and runs

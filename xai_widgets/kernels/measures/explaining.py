@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -12,59 +11,47 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from xai_widgets.kernels.batches import Step, check_batch, in_batches
-from xai_widgets.kernels.cam.base import Replayable, cam_of, one_hot
-from xai_widgets.kernels.checks import check_finite
-from xai_widgets.kernels.degrade import check_range
+from xai_widgets.kernels.checks import check_finite, check_tensor, targets_of
+from xai_widgets.kernels.degrade import IMAGES, check_range
+from xai_widgets.kernels.measures.methods import Explain, Explained, Explainer, Method, explainer_of
 from xai_widgets.kernels.measures.rows import Compared
-from xai_widgets.kernels.measures.similarity import says_nothing, ssim
+from xai_widgets.kernels.measures.similarity import as_maps, says_nothing, ssim
 
 RULES = ("fixed", "anew")
 PIXELS = 300_000  # of images at a time on a CPU: the outputs of the first layers stay in its cache
 PIXELS_ELSEWHERE = 3_200_000
 GROUP = 4  # batches' worth of changed images that are in memory
 
-
-class Explained(NamedTuple):
-    """Maps without negative values, and the scores of the network; None where the method gives none."""
-
-    maps: Float[Tensor, "m H W"]
-    scores: Float[Tensor, "m k"] | None
+Target = int | str | Sequence[int | str] | Tensor  # an output of the network, by number or name, or one an image
 
 
-Explain = Callable[[Tensor], Tensor]
-Explainer = Callable[[Tensor, Tensor | None], Explained]
+def one_image(image: Any) -> Float[Tensor, "1 c h w"]:
+    """A batch of the one image; raise TypeError or ValueError for what is no image (c h w)."""
+    check_tensor("the image", image, IMAGES[1:])
+    batch: Tensor = image[None]
+    return batch
 
 
-def grad_cam_explainer(tail_of: Callable[[Tensor], Replayable], score: Callable[[Any], Tensor]) -> Explainer:
-    """Grad-CAM, cut at 0, of the given outputs, or where none are given of the one that is predicted for each image.
+def explain_for(
+    explain: Explain, image: Float[Tensor, "c h w"], *, rule: str = "fixed", target: Target | None = None
+) -> Callable[[Tensor], Tensor]:
+    """The maps of changed copies of one image, for the output predicted for the clean image, or "anew" for each.
 
     Args:
-        tail_of: Images (m 3 h w) in [0, 1] to the tail of the network for them. On a CPU convolutions of images in
-            the order of torch.channels_last are faster, where the network takes them.
-        score: What the network returns to (m k) scores.
+        explain: The method.
+        image: In [0, 1].
+        rule: "fixed" or "anew".
+        target: The output, where it is not to be the predicted one.
+
+    Raises: as of `clean_of`.
     """
+    explainer = explainer_of(explain)
+    targets = clean_of(explainer, one_image(image), rule=rule, targets=target).targets
 
-    def explain(images: Tensor, targets: Tensor | None) -> Explained:
-        chosen = _predicted if targets is None else partial(one_hot, targets)
-        scores, cams = cam_of(tail_of(images), score, chosen)
-        return Explained(cams.relu(), scores)
-
-    return explain
-
-
-def explainer_of(explain: Explain) -> Explainer:
-    """Any function from images to maps, which sees to its target itself and gives no scores."""
-    return lambda images, targets: Explained(explain(images), None)
-
-
-def explain_for(explainer: Explainer, image: Float[Tensor, "3 h w"], *, rule: str = "fixed") -> Explain:
-    """The maps of changed copies of one image, for the output predicted for the clean image, or "anew" for each."""
-    targets = clean_of(explainer, image[None], rule=rule).targets
-
-    def explain(images: Tensor) -> Tensor:
+    def maps_of(images: Tensor) -> Tensor:
         return explainer(images, None if targets is None else targets.expand(len(images))).maps
 
-    return explain
+    return maps_of
 
 
 class Clean(NamedTuple):
@@ -75,63 +62,109 @@ class Clean(NamedTuple):
     targets: Int[Tensor, " n"] | None
     rule: str
 
+    def beside(self, images: Float[Tensor, "n c h w"]) -> Clean:
+        """The same on the device of its images; raise ValueError where it is of another number of them."""
+        if len(self.maps) != len(images):
+            raise ValueError(f"clean must be of the same images, got {len(self.maps)} maps for {len(images)} images.")
+        device = images.device
+        scores, targets = (None if some is None else some.to(device) for some in (self.scores, self.targets))
+        return Clean(as_maps("the clean maps", self.maps).to(device), scores, targets, self.rule)
+
+    def own(self, scores: Float[Tensor, "n s k"] | None, copies: int) -> Float[Tensor, "n s"]:
+        """Of the scores of copies those of the clean image's target, or of its predicted output; NaN without scores."""
+        if scores is None or self.scores is None:
+            return self.maps.new_full((len(self.maps), copies), math.nan)
+        targets = self.scores.argmax(1) if self.targets is None else self.targets
+        return scores.take_along_dim(targets[:, None, None], 2)[..., 0]
+
 
 def clean_of(
-    explainer: Explainer,
-    images: Float[Tensor, "n 3 h w"],
+    explain: Explain,
+    images: Float[Tensor, "n c h w"],
     *,
     rule: str = "fixed",
-    targets: Int[Tensor, " n"] | None = None,
+    targets: Target | None = None,
+    signed: bool = False,
     batch: int | None = None,
     step: Step = None,
 ) -> Clean:
     """The clean maps, and the target of each image.
 
     Args:
-        explainer: The method.
+        explain: The method: a function of images, or of images and targets; see `explainer_of`.
         images: In [0, 1].
         rule: "fixed": every changed copy is explained for the output of its clean image; "anew": for its own.
-        targets: Of each image, where it is not to be the predicted output; only for a fixed target.
+        targets: Where it is not to be the predicted output: a number, a name, or a list or tensor with one an image;
+            only for a fixed target.
+        signed: Whether maps may have negative values.
         batch: Images at a time; found from their size if left out.
         step: Called before each batch; may raise to cancel.
+
+    Raises:
+        TypeError: no tensors of floating-point numbers, no such option, targets that are no whole numbers or names.
+        ValueError: images that are not finite or outside of [0, 1], targets that are none or cannot be held fixed.
     """
+    explainer = explainer_of(explain)
     if rule not in RULES:
         raise ValueError(f"the target rule must be {' or '.join(RULES)}, got {rule!r}.")
     check_range("images", images)
-    if targets is not None:
-        _check_targets(targets, images, rule)
-    maps, scores = explained(explainer, images, targets, batch=batch, step=step)
-    if rule == "fixed" and targets is None and scores is not None:
+    asked = None if targets is None else _asked(targets, images, explainer, rule)
+    maps, scores = explained(explainer, images, asked, signed=signed, batch=batch, step=step)
+    if scores is not None:
         check_finite("scores", scores)
-        targets = scores.argmax(1)
-    return Clean(maps, scores, targets, rule)
+        if asked is not None:
+            asked = targets_of(asked, scores, name="targets")
+        elif rule == "fixed":
+            asked = scores.argmax(1)
+    elif explainer.targeted and asked is None and rule == "fixed":
+        raise ValueError(
+            "a method that takes targets must give its scores beside its maps, so that the output predicted for the "
+            "clean image is known; or give targets, or the rule anew."
+        )
+    return Clean(maps, scores, asked, rule)
 
 
 def explained(
-    explainer: Explainer,
-    images: Float[Tensor, "n 3 h w"],
+    explain: Explain,
+    images: Float[Tensor, "n c h w"],
     targets: Int[Tensor, " n"] | None,
     *,
+    signed: bool = False,
     batch: int | None = None,
     step: Step = None,
 ) -> Explained:
-    """All maps and scores, in batches of about equal size, halved where memory runs out."""
+    """All maps and scores, on the device of the images, in batches of about equal size, halved where memory runs out.
+
+    Args:
+        explain: The method; its network may be on another device.
+        images: In [0, 1].
+        targets: Of each image; None where they are predicted.
+        signed: Whether maps may have negative values.
+        batch: As of `clean_of`.
+        step: As of `clean_of`.
+
+    Raises:
+        TypeError: the method gives no tensors.
+        ValueError: other than one map and one row of scores an image, or negative values.
+    """
+    explainer = explainer_of(explain)
+    check_tensor("images", images, IMAGES)
     size = batch_of(images, batch)
-    scores: dict[int, Tensor | None] = {}
+    scores: dict[int, Tensor] = {}
 
     def run(start: int, end: int) -> Tensor:
         mine = images[start:end].clone()  # a method may write into what it gets
         found = explainer(mine, None if targets is None else targets[start:end])
-        scores[start] = None if found.scores is None else found.scores.detach()
-        return _checked(found.maps.detach(), end - start)
+        if found.scores is not None:
+            scores[start] = _checked_scores(found.scores, end - start).to(images.device)
+        return _checked(found.maps, end - start, signed).to(images.device)
 
     even = math.ceil(len(images) / math.ceil(len(images) / size))
     maps = torch.cat([found for _, _, found in in_batches(len(images), even, run, step=step)])
-    known = [some for some in scores.values() if some is not None]
-    return Explained(maps, torch.cat(known) if known else None)
+    return Explained(maps, torch.cat(list(scores.values())) if scores else None)
 
 
-def batch_of(images: Float[Tensor, "n 3 h w"], batch: int | None) -> int:
+def batch_of(images: Float[Tensor, "n c h w"], batch: int | None) -> int:
     """How many images at a time: as asked, or as many as the processor's cache likes."""
     check_batch(batch)
     if batch is not None:
@@ -142,9 +175,9 @@ def batch_of(images: Float[Tensor, "n 3 h w"], batch: int | None) -> int:
 
 def explained_copies(
     explainer: Explainer,
-    images: Float[Tensor, "n 3 h w"],
+    images: Float[Tensor, "n c h w"],
     targets: Int[Tensor, " n"] | None,
-    change: Callable[[int, int], Float[Tensor, "g s 3 h w"]],
+    change: Callable[[int, int], Float[Tensor, "g s c h w"]],
     copies: int,
     *,
     batch: int | None = None,
@@ -182,22 +215,29 @@ def compared(clean: Float[Tensor, "n H W"], parts: list[Float[Tensor, "_ s H W"]
     return Compared(torch.cat(values), says_nothing(clean), torch.cat(lost), (clean.shape[1], clean.shape[2]))
 
 
-def _predicted(scores: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
-    return one_hot(scores.argmax(1), scores)
-
-
-def _check_targets(targets: Tensor, images: Tensor, rule: str) -> None:
+def _asked(targets: Any, images: Tensor, explainer: Method, rule: str) -> Int[Tensor, " n"]:
+    """One output an image; which outputs there are is known where they have names, else once there are scores."""
     if rule == "anew":
         raise ValueError("targets are given, so that they cannot be predicted anew: leave one of the two out.")
-    if targets.is_floating_point() or targets.dtype == torch.bool:
-        raise TypeError(f"targets must be whole numbers, got {targets.dtype}.")
-    if targets.shape != images.shape[:1]:
-        raise ValueError(f"targets must be one an image, got {tuple(targets.shape)} for {len(images)} images.")
+    if not explainer.targeted:
+        raise ValueError("targets are given, but the method is a function of images alone: make it one of both.")
+    outputs = len(explainer.labels) if explainer.labels else torch.iinfo(torch.int32).max
+    shape_of_scores = images.new_zeros(()).expand(len(images), outputs)
+    return targets_of(targets, shape_of_scores, explainer.labels, name="targets")
 
 
-def _checked(maps: Tensor, count: int) -> Tensor:
+def _checked(maps: Tensor, count: int, signed: bool) -> Tensor:
     if maps.dim() != 3 or len(maps) != count:
         raise ValueError(f"a method must give one map an image, got {tuple(maps.shape)} for {count} images.")
-    if bool((maps < 0).any()):
+    maps = as_maps("maps of a method", maps.detach())
+    if not signed and bool((maps < 0).any()):
         raise ValueError("a method must give maps without negative values, cut them at 0 first.")
     return maps
+
+
+def _checked_scores(scores: Any, count: int) -> Tensor:
+    check_tensor("scores of a method", scores, ("images", "outputs"))
+    if len(scores) != count:
+        raise ValueError(f"a method must give one row of scores an image, got {len(scores)} for {count} images.")
+    found: Tensor = scores.detach()
+    return found

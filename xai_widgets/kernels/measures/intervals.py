@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from xai_widgets.kernels.checks import check_generator, real_number, whole_number
+from xai_widgets.kernels import draws as random
+from xai_widgets.kernels.checks import check_tensor, real_number, whole_number
+from xai_widgets.kernels.draws import Seed
 from xai_widgets.kernels.measures.runs import pairs_of
 from xai_widgets.kernels.measures.similarity import widest
 
@@ -18,28 +20,49 @@ AT_ONCE = 2**20  # values that are drawn at a time
 
 
 class Interval(NamedTuple):
-    """A mean, the ends of its interval, and how many images, and runs, it is the mean of."""
+    """A mean, the ends of its interval, and how many images, and runs, it is the mean of.
+
+    Attributes:
+        mean: Over images.
+        low: Lower end.
+        high: Upper end.
+        n: Images that have a value.
+        runs: Training runs.
+        std: The sample standard deviation over images (n - 1 below the line), as published tables print it; of
+            stability, that of the means over pairs of runs. NaN for fewer than two images.
+    """
 
     mean: float
     low: float
     high: float
     n: int
     runs: int = 1
+    std: float = math.nan
 
 
 def mean_defined(values: Float[Tensor, " n"]) -> tuple[float, int]:
-    """The mean without NaN, and how many were left out; NaN when none is left."""
-    return values.nanmean().item(), int(values.isnan().sum())
+    """The mean without NaN, and how many were left out; NaN when none is left.
+
+    Raises:
+        TypeError: no tensor of floating-point numbers.
+        ValueError: another number of axes.
+    """
+    check_tensor("values", values)
+    _check_axes(values, ("images",))
+    return values.to(widest(values.device)).nanmean().item(), int(values.isnan().sum())
 
 
 def bootstrap_interval(
     values: Float[Tensor, " n"],
     *,
-    generator: torch.Generator,
+    generator: Seed,
     draws: int = 2000,
     share: float = 0.95,
 ) -> tuple[float, float]:
-    """The interval that holds this share of bootstrap means, NaN left out; NaN for fewer than two values."""
+    """The interval that holds this share of bootstrap means, NaN left out; NaN for fewer than two values.
+
+    Raises: as of `interval_of_mean`.
+    """
     found = interval_of_mean(values, generator=generator, draws=draws, share=share)
     return found.low, found.high
 
@@ -47,7 +70,7 @@ def bootstrap_interval(
 def interval_of_mean(
     values: Float[Tensor, " n"],
     *,
-    generator: torch.Generator,
+    generator: Seed,
     draws: int = 2000,
     share: float = 0.95,
 ) -> Interval:
@@ -55,27 +78,31 @@ def interval_of_mean(
 
     Args:
         values: One an image.
-        generator: On their device.
+        generator: A seed, or a generator on the CPU.
         draws: Bootstrap samples.
         share: Of their means that the interval holds.
+
+    Raises:
+        TypeError: no tensor of floating-point numbers, no seed, no numbers.
+        ValueError: another number of axes; draws or a share out of range.
     """
-    _check(values, generator, draws, share)
+    source = _checked(values, ("images",), generator, draws, share)
     defined = values[~values.isnan()].to(widest(values.device))
     n = len(defined)
     if n < 2:
         return Interval(defined.nanmean().item(), math.nan, math.nan, n)
 
     def means(count: int) -> Tensor:
-        return defined[torch.randint(n, (count, n), generator=generator, device=values.device)].mean(1)
+        return defined[random.whole(n, (count, n), source, values.device)].mean(1)
 
     low, high = _ends(_drawn(means, draws, n), share)
-    return Interval(defined.mean().item(), low, high, n)
+    return Interval(defined.mean().item(), low, high, n, std=defined.std().item())
 
 
 def interval_of_stability(
     values: Float[Tensor, "n p"],
     *,
-    generator: torch.Generator,
+    generator: Seed,
     draws: int = 2000,
     share: float = 0.95,
 ) -> Interval:
@@ -86,11 +113,15 @@ def interval_of_stability(
 
     Args:
         values: Of each image and pair of runs, as `pair_similarity` gives them; NaN is left out.
-        generator: On their device.
+        generator: A seed, or a generator on the CPU.
         draws: Bootstrap samples.
         share: Of their means that the interval holds.
+
+    Raises:
+        TypeError: no tensor of floating-point numbers, no seed, no numbers.
+        ValueError: another number of axes; draws or a share out of range.
     """
-    _check(values, generator, draws, share)
+    source = _checked(values, ("images", "pairs of runs"), generator, draws, share)
     runs = (1 + math.isqrt(1 + 8 * values.shape[1])) // 2
     if runs * (runs - 1) // 2 != values.shape[1]:
         raise ValueError(f"values must have a column for each pair of runs (1, 3, 6, ...), got {values.shape[1]}.")
@@ -98,21 +129,22 @@ def interval_of_stability(
     n = len(known)
     if not n or runs < 2:
         return Interval(math.nan, math.nan, math.nan, n, runs if values.shape[1] else 1)
-    mean = known.nanmean(1).mean().item()
+    each_image = known.nanmean(1)
+    mean = each_image.mean().item()
     if n < 2:
         return Interval(mean, math.nan, math.nan, n, runs)
     defined = (~known.isnan()).to(known.dtype)
     filled = known.nan_to_num()
 
     def means(count: int) -> Tensor:
-        pairs = _pair_counts(runs, count, generator).to(known)
-        weight = _counts(n, count, generator).to(known)
+        pairs = _pair_counts(runs, count, source).to(known)
+        weight = _counts(n, count, source).to(known)
         each = (pairs @ filled.T) / (pairs @ defined.T)  # NaN where none of an image's pairs was drawn
         seen = ~each.isnan()
         return (weight * each.nan_to_num()).sum(1) / (weight * seen).sum(1)
 
     low, high = _ends(_drawn(means, draws, 4 * n), share)
-    return Interval(mean, low, high, n, runs)
+    return Interval(mean, low, high, n, runs, each_image.std().item())
 
 
 def _pair_counts(runs: int, count: int, generator: torch.Generator) -> Float[Tensor, "d p"]:
@@ -128,10 +160,10 @@ def _pair_counts(runs: int, count: int, generator: torch.Generator) -> Float[Ten
 
 def _counts(n: int, count: int, generator: torch.Generator) -> Float[Tensor, "d n"]:
     """How often each of n is drawn, n times with putting back."""
-    chosen = torch.randint(n, (count, n), generator=generator, device=generator.device)
-    return torch.zeros(count, n, device=generator.device).scatter_add_(
-        1, chosen, torch.ones((), device=generator.device).expand(count, n)
-    )
+    cpu = torch.device("cpu")
+    chosen = random.whole(n, (count, n), generator, cpu)
+    counts = torch.zeros(count, n, dtype=torch.float32, device=cpu)
+    return counts.scatter_add_(1, chosen, counts.new_ones(()).expand(count, n))
 
 
 def _drawn(means: Callable[[int], Tensor], draws: int, size: int) -> Float[Tensor, " d"]:
@@ -146,8 +178,15 @@ def _ends(means: Float[Tensor, " d"], share: float) -> tuple[float, float]:
     return low, high
 
 
-def _check(values: Tensor, generator: torch.Generator, draws: int, share: float) -> None:
-    check_generator(generator, values, "the values")
+def _checked(values: Any, axes: tuple[str, ...], generator: Any, draws: Any, share: Any) -> torch.Generator:
+    check_tensor("values", values)
+    _check_axes(values, axes)
     whole_number("draws", draws, 1)
     if not 0 < real_number("share", share) < 1:
         raise ValueError(f"share must lie between 0 and 1, got {share}.")
+    return random.generator_of(generator)
+
+
+def _check_axes(values: Tensor, axes: tuple[str, ...]) -> None:
+    if values.dim() != len(axes):
+        raise ValueError(f"values must have the axes {', '.join(axes)}, got shape {tuple(values.shape)}.")

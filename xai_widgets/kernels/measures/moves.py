@@ -12,62 +12,92 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from xai_widgets.kernels import degrade
+from xai_widgets.kernels.degrade import check_range
 from xai_widgets.kernels.measures.explaining import (
     Clean,
-    Explain,
-    Explainer,
     Step,
+    Target,
     clean_of,
     explained_copies,
-    explainer_of,
+    one_image,
 )
 from xai_widgets.kernels.measures.intervals import mean_defined
+from xai_widgets.kernels.measures.methods import Explain, explainer_of
 from xai_widgets.kernels.measures.rows import Compared, Row
 from xai_widgets.kernels.measures.similarity import says_nothing, ssim
 from xai_widgets.kernels.saliency import resize
 
 GROUPS = {"shifts": slice(0, 8), "flips": slice(8, 10), "turns": slice(10, 12)}  # columns of what is compared
+NO_TURNS = "quarter turns: n/a, the image is not square"
 
 
 def resilience_by_transform(
     explain: Explain,
-    image: Float[Tensor, "3 h w"],
+    image: Float[Tensor, "c h w"],
     *,
+    target: Target | None = None,
     batch: int | None = None,
     step: Step = None,
 ) -> dict[str, Tensor]:
     """SSIM of the image's map and the map of the moved image, moved back, at the image's resolution.
 
-    Eight shifts by a fourteenth of the shorter side, two flips, two quarter turns (none for an image that is not
+    Eight shifts by a fourteenth of the shorter side, two flips, two quarter turns (NaN for an image that is not
     square).
+
+    Args:
+        explain: The method.
+        image: In [0, 1].
+        target: The output, where it is not to be the predicted one.
+        batch: Images that are explained at a time; found from their size if left out.
+        step: Called before each batch; may raise to cancel.
+
+    Raises: as of `clean_of`.
     """
-    explainer = explainer_of(explain)
-    clean = clean_of(explainer, image[None], batch=batch, step=step)
-    values = resilience_of(explainer, image[None], clean, batch=batch, step=step).values[0]
+    explainer, images = explainer_of(explain), one_image(image)
+    clean = clean_of(explainer, images, targets=target, batch=batch, step=step)
+    values = resilience_of(explainer, images, clean, batch=batch, step=step).values[0]
     return {group: values[columns] for group, columns in GROUPS.items()}
 
 
 def resilience(
     explain: Explain,
-    image: Float[Tensor, "3 h w"],
+    image: Float[Tensor, "c h w"],
     *,
+    target: Target | None = None,
     batch: int | None = None,
     step: Step = None,
 ) -> dict[str, float]:
-    """The mean of each group of `resilience_by_transform`: shifts, flips, turns; NaN for turns of oblong images."""
-    groups = resilience_by_transform(explain, image, batch=batch, step=step)
+    """The mean of each group of `resilience_by_transform`: shifts, flips, turns; NaN for turns of oblong images.
+
+    Args: as of `resilience_by_transform`.
+
+    Raises: as of `clean_of`.
+    """
+    groups = resilience_by_transform(explain, image, target=target, batch=batch, step=step)
     return {name: mean_defined(values)[0] for name, values in groups.items()}
 
 
 def resilience_of(
-    explainer: Explainer,
-    images: Float[Tensor, "n 3 h w"],
+    explain: Explain,
+    images: Float[Tensor, "n c h w"],
     clean: Clean,
     *,
     batch: int | None = None,
     step: Step = None,
 ) -> Compared:
-    """The same for many images; the columns of `GROUPS`, those of the turns missing for oblong images."""
+    """The same for many images; the columns of `GROUPS`, those of the turns NaN and missing for oblong images.
+
+    Args:
+        explain: The method.
+        images: In [0, 1].
+        clean: Of these images.
+        batch: As of `clean_of`.
+        step: As of `clean_of`.
+
+    Raises: as of `clean_of`.
+    """
+    check_range("images", images)
+    explainer, clean = explainer_of(explain), clean.beside(images)
     moves = _moves(images.shape[-2], images.shape[-1])
 
     def change(start: int, end: int) -> Tensor:
@@ -82,7 +112,11 @@ def resilience_of(
         values.append(torch.stack([ssim(*pair) for pair in pairs], 1))
         lost.append(_lost(maps))
     height, width = images.shape[-2:]
-    return Compared(torch.cat(values), says_nothing(clean.maps), torch.cat(lost), (height, width))
+    every = GROUPS["turns"].stop
+    missing = tuple(range(len(moves), every))
+    found = torch.nn.functional.pad(torch.cat(values), (0, len(missing)), value=math.nan)
+    nothing = torch.nn.functional.pad(torch.cat(lost), (0, len(missing)), value=False)
+    return Compared(found, says_nothing(clean.maps), nothing, (height, width), missing)
 
 
 def group_means(compared: Compared) -> Float[Tensor, "n 3"]:
@@ -92,16 +126,20 @@ def group_means(compared: Compared) -> Float[Tensor, "n 3"]:
 
 
 def resilience_rows(compared: Compared, rule: str, *, first: int = 0) -> list[Row]:
-    """A row for all moves, with the mean of the means of the groups, and one a group."""
+    """A row for all moves, with the mean of the means of the groups, and one a group.
+
+    Of images that are not square there are two groups: the row says so, and counts the turns as left out.
+    """
     whole = compared.rows("resilience", rule, [("", None, slice(None))], first=first)
     means = group_means(compared).nanmean(1).tolist()
     groups = [(name, None, columns) for name, columns in GROUPS.items()]
-    return [row._replace(value=mean) for row, mean in zip(whole, means, strict=True)] + compared.rows(
-        "resilience", rule, groups, first=first
-    )
+    rows = [row._replace(value=mean) for row, mean in zip(whole, means, strict=True)]
+    rows += compared.rows("resilience", rule, groups, first=first)
+    note = NO_TURNS if compared.missing else ""
+    return [row._replace(note=note) if row.part in ("", "turns") else row for row in rows]
 
 
-def at_size_of(images: Float[Tensor, "_ 3 y x"], maps: Float[Tensor, "n h w"]) -> Float[Tensor, "n y x"]:
+def at_size_of(images: Float[Tensor, "_ c y x"], maps: Float[Tensor, "n h w"]) -> Float[Tensor, "n y x"]:
     """At the images' size; a map that says nothing goes on to say nothing, whatever rounding makes of it."""
     height, width = images.shape[-2:]
     return torch.where(says_nothing(maps)[:, None, None], math.nan, resize(maps, (height, width)))

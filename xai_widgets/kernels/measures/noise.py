@@ -1,125 +1,187 @@
-"""Noise: how a map stands up to what makes the image worse."""
+"""Noise: how a map stands up to what makes the image worse, and what the score becomes beside it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from xai_widgets.kernels import degrade
-from xai_widgets.kernels.checks import check_generator
-from xai_widgets.kernels.degrade import LEVELS
+from xai_widgets.kernels.degrade import Change, check_range
+from xai_widgets.kernels.draws import Seed, Seeds, generator_of, one_an_image, repeatable
 from xai_widgets.kernels.measures.explaining import (
     Clean,
-    Explain,
-    Explainer,
     Step,
+    Target,
     clean_of,
     compared,
     explained_copies,
-    explainer_of,
+    one_image,
 )
+from xai_widgets.kernels.measures.levels import levels_of, name_of
+from xai_widgets.kernels.measures.methods import Explain, explainer_of
 from xai_widgets.kernels.measures.rows import Compared, Row
+from xai_widgets.kernels.measures.spread import entropy
 
 ALONE = "noise_alone"
 
 
+class Noise(NamedTuple):
+    """What becomes of the maps and scores of n images at s levels of noise.
+
+    Where noise alone was asked for, it is one more column at the end.
+
+    Attributes:
+        kind: Of the noise.
+        levels: Of blur sigmas in pixels.
+        compared: SSIM with the clean map, at the maps' own resolution.
+        entropy: Of the maps.
+        score: Of the clean image's target, or of its predicted output; NaN where the method gives no scores.
+        scores: All of them.
+        clean_entropy: Of the clean maps.
+        clean_score: Of the clean images.
+    """
+
+    kind: str
+    levels: tuple[float, ...]
+    compared: Compared
+    entropy: Float[Tensor, "n s"]
+    score: Float[Tensor, "n s"]
+    scores: Float[Tensor, "n s k"] | None
+    clean_entropy: Float[Tensor, " n"]
+    clean_score: Float[Tensor, " n"]
+
+    @property
+    def values(self) -> Float[Tensor, "n s"]:
+        """The SSIM."""
+        return self.compared.values
+
+    def rows(self, rule: str, *, first: int = 0) -> list[Row]:
+        """For each image the SSIM, entropy and score at each level, and of noise alone; of the clean one as level 0.
+
+        Args:
+            rule: What was explained: "fixed" or "anew".
+            first: The number of the first image.
+        """
+        parts: list[tuple[str, float | None, slice]]
+        parts = [(self.kind, level, slice(column, column + 1)) for column, level in enumerate(self.levels)]
+        if self.values.shape[1] > len(self.levels):
+            parts.append((ALONE, None, slice(len(self.levels), None)))
+        rows = self.compared.rows("noise", rule, parts, first=first)
+        rows += self._rows_of("entropy", self.clean_entropy, self.entropy, rule, first)
+        return rows if self.scores is None else rows + self._rows_of("score", self.clean_score, self.score, rule, first)
+
+    def _rows_of(
+        self, quantity: str, clean: Float[Tensor, " n"], changed: Float[Tensor, "n s"], rule: str, first: int
+    ) -> list[Row]:
+        """A row for each image, the clean one first, and column; scores are made of no map."""
+        names: list[tuple[str, float | None]] = [(self.kind, 0.0), *((self.kind, level) for level in self.levels)]
+        names += [(ALONE, None)] * (changed.shape[1] - len(self.levels))
+        values = torch.cat((clean[:, None], changed), 1).tolist()
+        lost = torch.cat((self.compared.lost_clean[:, None], self.compared.lost), 1).tolist()
+        rows = []
+        for index, columns in enumerate(values):
+            for column, ((part, level), value) in enumerate(zip(names, columns, strict=True)):
+                if column == 0 and 0 in self.levels:
+                    continue  # it has a row of its own
+                maps, degenerate = (1, int(lost[index][column])) if quantity == "entropy" else (0, 0)
+                named = first + index, "noise", part, level, value, *self.compared.size, rule
+                rows.append(Row(*named, maps, degenerate, int(math.isnan(value)), quantity))
+        return rows
+
+
 def noise_robustness(
     explain: Explain,
-    image: Float[Tensor, "3 h w"],
+    image: Float[Tensor, "c h w"],
     *,
-    generator: torch.Generator,
-    kind: str = "salt_and_pepper",
-    levels: tuple[float, ...] = LEVELS,
+    generator: Seed,
+    kind: str | Change = "salt_and_pepper",
+    levels: Sequence[float] | None = None,
     per_channel: bool = False,
     far_end: bool = False,
+    target: Target | None = None,
     batch: int | None = None,
     step: Step = None,
 ) -> Float[Tensor, " s"]:
     """SSIM of the image's map and the map of the noisy image, for each level, at the maps' own resolution.
 
-    Args: as of `noise_of`.
+    Args: as of `noise_of`; `target` is the output, where it is not to be the predicted one.
+
+    Raises: as of `noise_of`.
     """
-    explainer, images = explainer_of(explain), image[None]
-    _check([generator], images, kind, levels, per_channel)
-    clean = clean_of(explainer, images, batch=batch, step=step)
+    explainer, images = explainer_of(explain), one_image(image)
+    check_range("the image", images)
+    levels = levels_of(kind, levels, min(image.shape[-2:]), per_channel=per_channel)
+    generators = [generator_of(generator)]
+    clean = clean_of(explainer, images, targets=target, batch=batch, step=step)
     found = noise_of(
-        explainer, images, clean, generators=[generator], kind=kind, levels=levels, per_channel=per_channel,
+        explainer, images, clean, generators=generators, kind=kind, levels=levels, per_channel=per_channel,
         far_end=far_end, batch=batch, step=step,
     )  # fmt: skip
     return found.values[0]
 
 
 def noise_of(
-    explainer: Explainer,
-    images: Float[Tensor, "n 3 h w"],
+    explain: Explain,
+    images: Float[Tensor, "n c h w"],
     clean: Clean,
     *,
-    generators: Sequence[torch.Generator],
-    kind: str = "salt_and_pepper",
-    levels: tuple[float, ...] = LEVELS,
+    generators: Seeds,
+    kind: str | Change = "salt_and_pepper",
+    levels: Sequence[float] | None = None,
     per_channel: bool = False,
     far_end: bool = False,
     batch: int | None = None,
     step: Step = None,
-) -> Compared:
-    """The same for many images; a column a level.
+) -> Noise:
+    """The same for many images, with their scores and entropies; a column a level.
 
     Args:
-        explainer: The method.
+        explain: The method.
         images: In [0, 1].
         clean: Of these images.
-        generators: One an image, on the images' device: so the noise of an image depends on no other.
-        kind: "salt_and_pepper" (a level is a share of pixels), "gaussian_noise" (a standard deviation), or "blur"
-            (sigma is the level times a tenth of the shorter side).
-        levels: From 0 to 1.
+        generators: Seeds or generators, one an image, so that the noise of an image depends on no other; or one, of
+            which all images get the same noise. Every level starts from the same numbers, so that its noise does not
+            depend on which other levels are asked for.
+        kind: "salt_and_pepper" (a level is a share of pixels), "gaussian_noise" (a standard deviation), "blur" (sigma
+            in pixels), or a function of images (1 c h w), level and generator that gives images in [0, 1].
+        levels: From 0 to 1, of blur to a quarter of the shorter side; found by `noise_levels` if left out, which of a
+            function are to be given.
         per_channel: Salt and pepper for each channel anew.
         far_end: One more column at the end, for uniform random noise alone: the reaction to nonsense.
         batch: Images that are explained at a time; found from their size if left out.
         step: Called before each batch; may raise to cancel.
+
+    Raises:
+        TypeError: no tensors of floating-point numbers, no seeds, no numbers.
+        ValueError: images outside of [0, 1], an unknown kind, levels out of range, or another number of seeds.
     """
-    _check(generators, images, kind, levels, per_channel)
+    check_range("images", images)
+    explainer, clean = explainer_of(explain), clean.beside(images)
+    ladder = levels_of(kind, levels, min(images.shape[-2:]), per_channel=per_channel)
+    starts = [repeatable(generator) for generator in one_an_image(generators, len(images))]
 
     def noisy(index: int) -> Tensor:
-        image, generator = images[index : index + 1], generators[index]
-        changed = [
-            degrade.worsened(image, kind, level, generator=generator, per_channel=per_channel) for level in levels
-        ]
+        image, start = images[index : index + 1], starts[index]
+        changed = [degrade.changed(image, kind, level, generator=start(), per_channel=per_channel) for level in ladder]
         if far_end:
-            changed.append(torch.rand(image.shape, generator=generator, device=image.device, dtype=image.dtype))
+            changed.append(degrade.noise_alone(image, generator=start()))
         return torch.cat(changed)
 
     def change(start: int, end: int) -> Tensor:
         return torch.stack([noisy(index) for index in range(start, end)])
 
-    count = len(levels) + far_end
-    parts = explained_copies(explainer, images, clean.targets, change, count, batch=batch, step=step)
-    return compared(clean.maps, [maps for _, maps, _ in parts])
-
-
-def noise_rows(
-    compared: Compared,
-    kind: str,
-    levels: Sequence[float],
-    rule: str,
-    *,
-    first: int = 0,
-) -> list[Row]:
-    """A row a level, and one of no level for noise alone where there is a column of it."""
-    ladder: list[tuple[str, float | None, slice]]
-    ladder = [(kind, level, slice(column, column + 1)) for column, level in enumerate(levels)]
-    if compared.values.shape[1] > len(levels):
-        ladder.append((ALONE, None, slice(len(levels), None)))
-    return compared.rows("noise", rule, ladder, first=first)
-
-
-def _check(
-    generators: Sequence[torch.Generator], images: Tensor, kind: str, levels: tuple[float, ...], per_channel: bool
-) -> None:
-    degrade.check_noise(kind, levels, per_channel=per_channel)
-    if len(generators) != len(images):
-        raise ValueError(f"there must be one generator an image, got {len(generators)} for {len(images)} images.")
-    for generator in generators:
-        check_generator(generator, images, "the images")
+    count = len(ladder) + far_end
+    parts = list(explained_copies(explainer, images, clean.targets, change, count, batch=batch, step=step))
+    found = [scores for _, _, scores in parts if scores is not None]
+    scores = torch.cat(found) if found else None
+    spread = torch.cat([entropy(maps.flatten(0, 1)).unflatten(0, maps.shape[:2]) for _, maps, _ in parts])
+    return Noise(
+        name_of(kind), ladder, compared(clean.maps, [maps for _, maps, _ in parts]), spread,
+        clean.own(scores, count), scores, entropy(clean.maps),
+        clean.own(None if clean.scores is None else clean.scores[:, None], 1)[:, 0],
+    )  # fmt: skip

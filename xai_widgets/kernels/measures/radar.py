@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from xai_widgets.kernels.degrade import LEVELS, check_noise
-from xai_widgets.kernels.measures.explaining import Clean, Explainer, Step, clean_of, explained
+from xai_widgets.kernels.degrade import Change, check_range
+from xai_widgets.kernels.draws import Seed, seed_of
+from xai_widgets.kernels.measures.explaining import Clean, Step, Target, clean_of, explained
+from xai_widgets.kernels.measures.levels import Levels, ladders_of
+from xai_widgets.kernels.measures.methods import Explain, Method, explainer_of
 from xai_widgets.kernels.measures.moves import group_means, resilience_of, resilience_rows
-from xai_widgets.kernels.measures.noise import noise_of, noise_rows
+from xai_widgets.kernels.measures.noise import Noise, noise_of
 from xai_widgets.kernels.measures.removal import Focus, focus_of
 from xai_widgets.kernels.measures.rows import Compared, Row
 from xai_widgets.kernels.measures.runs import pair_similarity, runs_lost, stability_rows
@@ -30,8 +33,7 @@ class Radar:
     Attributes:
         clean: Maps, scores and targets of the images as they are.
         entropy: 1 for a uniform map.
-        noise: By kind; a column a level, and one more of the first kind for noise alone where that was asked.
-        levels: Of the noise.
+        noise: By kind; the first with a column for noise alone, where that was asked.
         resilience: The columns of `GROUPS`.
         focus: Salient and other regions removed.
         stability: SSIM for each pair of runs; no column for one run.
@@ -40,8 +42,7 @@ class Radar:
 
     clean: Clean
     entropy: Float[Tensor, " n"]
-    noise: dict[str, Compared]
-    levels: tuple[float, ...]
+    noise: dict[str, Noise]
     resilience: Compared
     focus: Focus
     stability: Float[Tensor, "n p"]
@@ -50,12 +51,13 @@ class Radar:
     def axes(self) -> Float[Tensor, "n 5"]:
         """The numbers of the radar, in the order of `AXES`: all are better when higher, and not cut at 0.
 
-        1 - entropy; SSIM under salt and pepper on 10 % of the pixels; the mean of the three groups of resilience; of
-        focus ((1 - salient removed) + other removed) / 2; the mean over pairs of runs.
+        1 - entropy; SSIM under salt and pepper on 10 % of the pixels; the mean of the three groups of resilience, of
+        two where images are not square; ((1 - salient removed) + other removed) / 2 of focus; the mean over pairs of
+        runs.
         """
         salted = self.noise.get("salt_and_pepper")
-        known = HEADLINE in self.levels and salted is not None
-        noise = salted.values[:, self.levels.index(HEADLINE)] if known and salted else self.entropy * math.nan
+        known = salted is not None and HEADLINE in salted.levels
+        noise = salted.values[:, salted.levels.index(HEADLINE)] if known and salted else self.entropy * math.nan
         resilience = group_means(self.resilience).nanmean(1)
         columns = 1 - self.entropy, noise, resilience, self.focus.value, self.stability.nanmean(1)
         return torch.stack([column.to(self.entropy) for column in columns], 1)
@@ -68,8 +70,8 @@ class Radar:
         """
         rule = self.clean.rule
         rows = entropy_rows(self.clean, self.entropy, first=first)
-        for kind, compared in self.noise.items():
-            rows += noise_rows(compared, kind, self.levels, rule, first=first)
+        for noise in self.noise.values():
+            rows += noise.rows(rule, first=first)
         rows += resilience_rows(self.resilience, rule, first=first)
         rows += self.focus.rows(rule, first=first)
         size = (self.clean.maps.shape[1], self.clean.maps.shape[2])
@@ -77,14 +79,15 @@ class Radar:
 
 
 def five_measures(
-    runs: Sequence[Explainer],
-    images: Float[Tensor, "n 3 h w"],
+    runs: Sequence[Explain],
+    images: Float[Tensor, "n c h w"],
     *,
-    seeds: Sequence[int],
+    seeds: Sequence[Seed],
     rule: str = "fixed",
-    targets: Int[Tensor, " n"] | None = None,
-    kinds: tuple[str, ...] = ("salt_and_pepper",),
-    levels: tuple[float, ...] = LEVELS,
+    targets: Target | None = None,
+    kinds: Sequence[str] = ("salt_and_pepper",),
+    changes: Mapping[str, Change] | None = None,
+    levels: Levels = None,
     far_end: bool = False,
     per_channel: bool = False,
     exponent: float = 4.0,
@@ -96,61 +99,68 @@ def five_measures(
     What comes out does not depend on the order of the images or on the batch beyond rounding.
 
     Args:
-        runs: The method on each training run; the first is measured, the others serve stability.
+        runs: The method on each training run; the first is measured, the others serve stability. Their networks may be
+            on other devices: maps are compared on the device of the images.
         images: In [0, 1].
-        seeds: One an image, of its noise.
+        seeds: One an image, of its noise: whole numbers or generators.
         rule: "fixed": every changed copy, and every run, is explained for the output that the first run gives the
             clean image; "anew": for what is predicted each time.
-        targets: Of each image, where it is not to be the predicted output.
-        kinds: Of noise.
-        levels: Of each kind, from 0 to 1.
+        targets: Where it is not to be the predicted output: a number, a name, or a list or tensor with one an image.
+        kinds: Of noise, one at least.
+        changes: Functions of images (1 c h w), level and generator that give images in [0, 1], by name, beside the
+            kinds.
+        levels: Of the noise, or of each by its name, of blur in pixels; found by `noise_levels` where left out, which
+            of `changes` are to be given by name.
         far_end: Also uniform random noise alone.
         per_channel: Salt and pepper for each channel anew.
         exponent: Of the graded blur.
         batch: Images that are explained at a time; found from their size if left out.
         step: Called before each batch; may raise to cancel.
+
+    Raises:
+        TypeError: no tensors of floating-point numbers, no seeds, numbers or names.
+        ValueError: images outside of [0, 1], no runs, maps of several sizes, a target, kind, level or other option that
+            is not known.
     """
-    _check(runs, images, seeds, kinds, levels, per_channel)
-    first, *others = runs
+    if not runs:
+        raise ValueError("runs must hold the method on at least one training run, got none.")
+    check_range("images", images)
+    numbers = _seeds(seeds, len(images))
+    ladders = ladders_of(kinds, changes or {}, levels, min(images.shape[-2:]), per_channel=per_channel)
+    first, *others = [explainer_of(run) for run in runs]
     clean = clean_of(first, images, rule=rule, targets=targets, batch=batch, step=step)
-    maps = [clean.maps]
-    maps += [explained(other, images, clean.targets, batch=batch, step=step).maps for other in others]
-    sizes = {tuple(some.shape[1:]) for some in maps}
-    if len(sizes) > 1:
-        raise ValueError(f"all runs must have maps of one size, got {' and '.join(f'{h} x {w}' for h, w in sizes)}.")
-    stack = torch.stack([some.to(clean.maps) for some in maps])
+    stack = _maps_of_runs(clean, others, images, batch, step)
     noise = {
-        kind: noise_of(
-            first, images, clean, generators=[torch.Generator(images.device).manual_seed(seed) for seed in seeds],
-            kind=kind, levels=levels, per_channel=per_channel and kind == "salt_and_pepper",
-            far_end=far_end and kind == kinds[0], batch=batch, step=step,
-        )
-        for kind in kinds
+        name: noise_of(
+            first, images, clean, generators=numbers, kind=(changes or {}).get(name, name), levels=ladder,
+            per_channel=per_channel and name == "salt_and_pepper", far_end=far_end and not place,
+            batch=batch, step=step,
+        )._replace(kind=name)
+        for place, (name, ladder) in enumerate(ladders.items())
     }  # fmt: skip
     return Radar(
-        clean, entropy(clean.maps), noise, tuple(levels),
+        clean, entropy(clean.maps), noise,
         resilience_of(first, images, clean, batch=batch, step=step),
         focus_of(first, images, clean, exponent=exponent, batch=batch, step=step),
         pair_similarity(stack), runs_lost(stack),
     )  # fmt: skip
 
 
-def _check(
-    runs: Sequence[Explainer],
-    images: Tensor,
-    seeds: Sequence[int],
-    kinds: tuple[str, ...],
-    levels: tuple[float, ...],
-    per_channel: bool,
-) -> None:
-    if not runs:
-        raise ValueError("runs must hold the method on at least one training run, got none.")
-    if isinstance(seeds, int) or len(seeds) != len(images):
-        given = seeds if isinstance(seeds, int) else len(seeds)
-        raise ValueError(f"seeds must be one an image, so that no noise depends on the order; got {given}.")
-    if not kinds:
-        raise ValueError("kinds must hold at least one kind of noise, got none.")
-    for kind in kinds:
-        check_noise(kind, levels)
-    if per_channel and "salt_and_pepper" not in kinds:
-        raise ValueError("per_channel is a choice of salt_and_pepper, which is not among the kinds.")
+def _maps_of_runs(
+    clean: Clean, others: list[Method], images: Tensor, batch: int | None, step: Step
+) -> Float[Tensor, "r n h w"]:
+    maps = [clean.maps]
+    maps += [explained(other, images, clean.targets, batch=batch, step=step).maps for other in others]
+    sizes = {tuple(some.shape[1:]) for some in maps}
+    if len(sizes) > 1:
+        raise ValueError(f"all runs must have maps of one size, got {' and '.join(f'{h} x {w}' for h, w in sizes)}.")
+    return torch.stack([some.to(clean.maps) for some in maps])
+
+
+def _seeds(seeds: Sequence[Seed], images: int) -> list[int]:
+    """Whole numbers, from which the noise of each kind starts."""
+    given = seeds.tolist() if isinstance(seeds, Tensor) else seeds
+    if not hasattr(given, "__len__") or len(given) != images:
+        count = len(given) if hasattr(given, "__len__") else given
+        raise ValueError(f"seeds must be one an image, so that no noise depends on the order; got {count}.")
+    return [seed_of(seed) for seed in given]

@@ -6,24 +6,25 @@ import math
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from xai_widgets.kernels import degrade
 from xai_widgets.kernels.agreement import auc
-from xai_widgets.kernels.checks import check_finite
+from xai_widgets.kernels.checks import check_finite, check_tensor, positive_number
+from xai_widgets.kernels.degrade import IMAGES, check_range
 from xai_widgets.kernels.measures.explaining import (
     Clean,
-    Explain,
-    Explainer,
     Step,
+    Target,
     clean_of,
     explained_copies,
-    explainer_of,
+    one_image,
 )
+from xai_widgets.kernels.measures.methods import Explain, explainer_of
 from xai_widgets.kernels.measures.moves import at_size_of
 from xai_widgets.kernels.measures.rows import Compared, Row
-from xai_widgets.kernels.measures.similarity import says_nothing, scaled, ssim, widest
+from xai_widgets.kernels.measures.similarity import as_maps, says_nothing, scaled, ssim, widest
 from xai_widgets.kernels.saliency import resize
 
 REMOVED = ("salient_removed", "other_removed")
@@ -36,7 +37,8 @@ class Focus(NamedTuple):
     Attributes:
         compared: SSIM with the clean map.
         scores: Of the clean image, and of the two; None where the method gives none.
-        change: Of the score of the clean image's target; NaN where the map says nothing.
+        change: Of the score of the clean image's target; 0 where the map is zero, which blurs nothing, and NaN where
+            it says nothing otherwise.
     """
 
     compared: Compared
@@ -50,48 +52,83 @@ class Focus(NamedTuple):
         return ((1 - salient) + other) / 2
 
     def rows(self, rule: str, *, first: int = 0) -> list[Row]:
-        """A row for both removals, and one for each."""
+        """A row for both removals, and for each its SSIM and the change of the score."""
         whole = self.compared.rows("focus", rule, [("", None, slice(None))], first=first)
         parts = [(name, None, slice(at, at + 1)) for at, name in enumerate(REMOVED)]
-        values = self.value.tolist()
-        return [row._replace(value=value) for row, value in zip(whole, values, strict=True)] + self.compared.rows(
-            "focus", rule, parts, first=first
-        )
+        each = self.compared.rows("focus", rule, parts, first=first)
+        values, changes = self.value.tolist(), self.change.flatten().tolist()
+        rows = [row._replace(value=value, quantity="focus") for row, value in zip(whole, values, strict=True)] + each
+        if self.scores is None:
+            return rows
+        for row, value in zip(each, changes, strict=True):
+            undefined = int(math.isnan(value))
+            rows.append(row._replace(value=value, maps=0, degenerate=0, left_out=undefined, quantity="score_change"))
+        return rows
 
 
 def focus(
     explain: Explain,
-    image: Float[Tensor, "3 h w"],
+    image: Float[Tensor, "c h w"],
     *,
     exponent: float = 4.0,
+    target: Target | None = None,
     batch: int | None = None,
     step: Step = None,
 ) -> tuple[float, float]:
-    """SSIM of the map with that of the image without its salient, and without its other regions; at image size."""
-    explainer = explainer_of(explain)
-    clean = clean_of(explainer, image[None], batch=batch, step=step)
-    found = focus_of(explainer, image[None], clean, exponent=exponent, batch=batch, step=step)
+    """SSIM of the map with that of the image without its salient, and without its other regions; at image size.
+
+    Args:
+        explain: The method.
+        image: In [0, 1].
+        exponent: Of the graded blur.
+        target: The output, where it is not to be the predicted one.
+        batch: Images that are explained at a time; found from their size if left out.
+        step: Called before each batch; may raise to cancel.
+
+    Raises: as of `focus_of`.
+    """
+    explainer, images = explainer_of(explain), one_image(image)
+    clean = clean_of(explainer, images, targets=target, batch=batch, step=step)
+    found = focus_of(explainer, images, clean, exponent=exponent, batch=batch, step=step)
     salient, other = found.compared.values[0].tolist()
     return salient, other
 
 
 def focus_of(
-    explainer: Explainer,
-    images: Float[Tensor, "n 3 h w"],
+    explain: Explain,
+    images: Float[Tensor, "n c h w"],
     clean: Clean,
     *,
     exponent: float = 4.0,
     batch: int | None = None,
     step: Step = None,
 ) -> Focus:
-    """The same for many images, and beside it what the scores become. A map that says nothing is not tried."""
+    """The same for many images, and beside it what the scores become. A map that says nothing is not tried.
+
+    Args:
+        explain: The method.
+        images: In [0, 1].
+        clean: Of these images.
+        exponent: Of the graded blur.
+        batch: As of `clean_of`.
+        step: As of `clean_of`.
+
+    Raises:
+        TypeError: no tensors of floating-point numbers, an exponent that is no number.
+        ValueError: images outside of [0, 1], an exponent of 0 or less, the clean maps of other images.
+    """
+    check_range("images", images)
+    positive_number("exponent", exponent)
+    explainer, clean = explainer_of(explain), clean.beside(images)
     lost_clean = says_nothing(clean.maps)
     (tried,) = (~lost_clean).nonzero(as_tuple=True)
-    values = clean.maps.new_full((len(images), 2), math.nan)
+    dtype = torch.promote_types(clean.maps.dtype, torch.float32)
+    values = clean.maps.new_full((len(images), 2), math.nan, dtype=dtype)
     lost = torch.zeros_like(values, dtype=torch.bool)
     scores = None if clean.scores is None else clean.scores[:, None].repeat(1, 3, 1)
     if scores is not None:
-        scores[lost_clean, 1:] = math.nan
+        zero = (clean.maps == 0).all(-1).all(-1)  # blurs nothing: the scores stay
+        scores[lost_clean & ~zero, 1:] = math.nan
     chosen, saliency = images[tried], clean.maps[tried]
     targets = None if clean.targets is None else clean.targets[tried]
 
@@ -106,34 +143,78 @@ def focus_of(
         if scores is not None and found is not None:
             scores[tried[some], 1:] = found
     height, width = images.shape[-2:]
-    return Focus(Compared(values, lost_clean, lost, (height, width)), scores, _change(scores, clean, values))
+    return Focus(Compared(values, lost_clean, lost, (height, width)), scores, _change(scores, clean))
 
 
 def removals(
-    image: Float[Tensor, "3 h w"],
-    saliency: Float[Tensor, "H W"],
+    image: Float[Tensor, "c h w"],
+    saliency: Shaped[Tensor, "H W"],
     *,
     exponent: float = 4.0,
-) -> Float[Tensor, "2 3 h w"]:
-    """The image with its salient, and with its other regions blurred away; for a zero map nothing is salient.
+) -> Float[Tensor, "2 c h w"]:
+    """The image with its salient, and with its other regions blurred away; a zero map blurs nothing in either.
 
-    The weight m of the graded blur is the map at the image's size, smoothed by a Gaussian of 5 px at a side of 224 and
-    then scaled to a maximum of 1; the removal of the other regions has the weight 1 - m, and is not scaled again.
+    The weight of the graded blur is m, the `focus_mask`; of the removal of the other regions 1 - m, not scaled again.
+
+    Args:
+        image: In [0, 1].
+        saliency: Not negative; it may be of another size, and on another device.
+        exponent: Of the graded blur.
+
+    Raises: as of `removals_of`.
     """
-    return removals_of(image[None], saliency[None], exponent=exponent)[0]
+    saliency = as_maps("saliency", saliency, ("rows", "columns"))
+    return removals_of(one_image(image), saliency[None], exponent=exponent)[0]
 
 
 def removals_of(
-    images: Float[Tensor, "n 3 h w"],
-    saliency: Float[Tensor, "n H W"],
+    images: Float[Tensor, "n c h w"],
+    saliency: Shaped[Tensor, "n H W"],
     *,
     exponent: float = 4.0,
-) -> Float[Tensor, "n 2 3 h w"]:
-    """The same for many images."""
-    height, width = images.shape[-2:]
-    weight = scaled(resize(scaled(saliency).to(images.dtype), (height, width)))
-    weight = scaled(degrade.blur(weight[:, None], SMOOTHING * min(height, width))[:, 0])
-    return degrade.graded_blurs(images, torch.stack((weight, 1 - weight), 1), exponent)
+) -> Float[Tensor, "n 2 c h w"]:
+    """The same for many images.
+
+    Raises:
+        TypeError: no tensors, images that are no floating-point numbers.
+        ValueError: other axes, another number of maps than of images, a map that is negative or not finite, an exponent
+            of 0 or less.
+    """
+    check_tensor("images", images, IMAGES)
+    saliency = as_maps("saliency", saliency)
+    if len(saliency) != len(images):
+        raise ValueError(f"saliency must be one map an image, got {len(saliency)} for {len(images)} images.")
+    wide = torch.promote_types(saliency.dtype, images.dtype)
+    mask = focus_mask_of(scaled(saliency).to(wide), (images.shape[-2], images.shape[-1])).to(images)
+    other = torch.where(mask.amax((-2, -1), keepdim=True) > 0, 1 - mask, 0)
+    return degrade.graded_blurs(images, torch.stack((mask, other), 1), exponent)
+
+
+def focus_mask(saliency: Shaped[Tensor, "h w"], size: tuple[int, int]) -> Float[Tensor, "H W"]:
+    """The weight m of the graded blur: how salient each pixel of an image of this size (rows, columns) is, from 0 to 1.
+
+    The map at the image's size, smoothed by a Gaussian of 5 px at a side of 224, then scaled to a maximum of 1; of a
+    zero map zero.
+
+    Raises: as of `focus_mask_of`.
+    """
+    return focus_mask_of(as_maps("saliency", saliency, ("rows", "columns"))[None], size)[0]
+
+
+def focus_mask_of(saliency: Shaped[Tensor, "n h w"], size: tuple[int, int]) -> Float[Tensor, "n H W"]:
+    """The same for many maps.
+
+    Raises:
+        TypeError: no tensor, a size that is not two whole numbers.
+        ValueError: other axes, a map that is negative or not finite, a size below 1 x 1.
+    """
+    saliency = as_maps("saliency", saliency)
+    check_finite("saliency", saliency)
+    if bool((saliency < 0).any()):
+        raise ValueError("saliency must not be negative, cut it at 0 first.")
+    wide = scaled(saliency).to(torch.promote_types(saliency.dtype, torch.float32))
+    weight = scaled(resize(wide, size))
+    return scaled(degrade.blur(weight[:, None], SMOOTHING * min(size))[:, 0]).to(saliency.dtype)
 
 
 def class_auroc(scores: Float[Tensor, "n m k"], labels: Int[Tensor, " n"]) -> Float[Tensor, "m k"]:
@@ -144,14 +225,22 @@ def class_auroc(scores: Float[Tensor, "n m k"], labels: Int[Tensor, " n"]) -> Fl
     images, or without others.
 
     Raises:
+        TypeError: scores that are no floating-point numbers, labels that are no whole numbers.
         ValueError: fewer than two classes, labels out of range, or scores that are not finite; leave out the images
             whose map says nothing.
     """
+    check_tensor("scores", scores)
+    if scores.dim() != 3:
+        raise ValueError(f"scores must have the axes images, conditions, classes, got shape {tuple(scores.shape)}.")
     classes = scores.shape[-1]
     if classes < 2:
         raise ValueError("an AUROC from class probability needs scores of at least 2 classes, got one.")
-    if len(labels) != len(scores):
-        raise ValueError(f"labels must be one an image, got {len(labels)} for {len(scores)} images.")
+    if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.dtype == torch.bool:
+        given = labels.dtype if isinstance(labels, Tensor) else type(labels).__name__
+        raise TypeError(f"labels must be a tensor of whole numbers, got {given}.")
+    labels = labels.to(scores.device)
+    if labels.shape != scores.shape[:1]:
+        raise ValueError(f"labels must be one an image, got shape {tuple(labels.shape)} for {len(scores)}.")
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
         wrong = labels[(labels < 0) | (labels >= classes)][0]
         raise ValueError(f"labels must be 0 to {classes - 1}, got {int(wrong)}.")
@@ -165,9 +254,6 @@ def class_auroc(scores: Float[Tensor, "n m k"], labels: Int[Tensor, " n"]) -> Fl
     return torch.stack(areas, 1)
 
 
-def _change(scores: Tensor | None, clean: Clean, like: Tensor) -> Float[Tensor, "n 2"]:
-    if scores is None or clean.scores is None:
-        return torch.full_like(like, math.nan)
-    targets = clean.scores.argmax(1) if clean.targets is None else clean.targets
-    own = scores.take_along_dim(targets[:, None, None], 2)[..., 0]
+def _change(scores: Tensor | None, clean: Clean) -> Float[Tensor, "n 2"]:
+    own = clean.own(scores, 3)
     return own[:, 1:] - own[:, :1]

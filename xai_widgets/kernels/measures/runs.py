@@ -3,32 +3,49 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from xai_widgets.kernels.measures.rows import Row, mean_of
-from xai_widgets.kernels.measures.similarity import says_nothing, ssim
+from xai_widgets.kernels.measures.similarity import as_maps, says_nothing, ssim
+
+AXES = ("runs", "images", "rows", "columns")
 
 
-def stability(maps: Float[Tensor, "r h w"]) -> Float[Tensor, ""]:
-    """Mean SSIM over all pairs of training runs, on one image; NaN for fewer than two runs."""
+def stability(maps: Shaped[Tensor, "r h w"]) -> Float[Tensor, ""]:
+    """Mean SSIM over all pairs of training runs, on one image; NaN for fewer than two runs.
+
+    Raises: as of `as_maps`.
+    """
+    maps = as_maps("maps", maps, ("runs", "rows", "columns"))
     return stability_of(maps[:, None])[0]
 
 
-def stability_of(maps: Float[Tensor, "r n h w"]) -> Float[Tensor, " n"]:
-    """The same for many images, pairs without a value left out."""
+def stability_of(maps: Shaped[Tensor, "r n h w"]) -> Float[Tensor, " n"]:
+    """The same for many images, pairs without a value left out.
+
+    Raises: as of `as_maps`.
+    """
     return pair_similarity(maps).nanmean(1)
 
 
-def pair_similarity(maps: Float[Tensor, "r n h w"]) -> Float[Tensor, "n p"]:
-    """SSIM of each image's maps of two runs, for every pair of runs in the order (0, 1), (0, 2), ..., (1, 2), ..."""
+def pair_similarity(maps: Shaped[Tensor, "r n h w"]) -> Float[Tensor, "n p"]:
+    """SSIM of each image's maps of two runs, for every pair of runs in the order (0, 1), (0, 2), ..., (1, 2), ...
+
+    Raises: as of `as_maps`.
+    """
+    maps = as_maps("maps", maps, AXES)
     first, second = pairs_of(len(maps), maps.device)
     values = ssim(maps[first].flatten(0, 1), maps[second].flatten(0, 1))
     return values.reshape(len(first), maps.shape[1]).T
 
 
-def runs_lost(maps: Float[Tensor, "r n h w"]) -> Bool[Tensor, "n r"]:
-    """Which maps of an image say nothing."""
+def runs_lost(maps: Shaped[Tensor, "r n h w"]) -> Bool[Tensor, "n r"]:
+    """Which maps of an image say nothing.
+
+    Raises: as of `as_maps`.
+    """
+    maps = as_maps("maps", maps, AXES)
     return says_nothing(maps.flatten(0, 1)).reshape(maps.shape[:2]).T
 
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from xai_widgets.kernels.measures.explaining import Clean
 from xai_widgets.kernels.measures.rows import Row
-from xai_widgets.kernels.measures.similarity import says_nothing, widest
+from xai_widgets.kernels.measures.similarity import as_maps, says_nothing, widest
 
 
-def entropy(saliency: Float[Tensor, "n h w"]) -> Float[Tensor, " n"]:
+def entropy(saliency: Shaped[Tensor, "n h w"]) -> Float[Tensor, " n"]:
     """Spread of each map, of its greatest possible: 1 for a uniform map, 0 for one pixel, NaN where it is undefined.
 
     Undefined: an all-zero map, a negative or not finite value, a map of one place only.
+
+    Raises: as of `as_maps`.
     """
+    saliency = as_maps("saliency", saliency)
     height, width = saliency.shape[-2:]
     wide = saliency.to(widest(saliency.device))  # in half precision a sum over many places is infinite
     peak = wide.amax((-2, -1), keepdim=True)
@@ -25,7 +28,8 @@ def entropy(saliency: Float[Tensor, "n h w"]) -> Float[Tensor, " n"]:
     share = share / share.sum((-2, -1), keepdim=True)
     bits = -torch.special.xlogy(share, share).sum((-2, -1))
     defined = (saliency >= 0).all(-1).all(-1) & saliency.isfinite().all(-1).all(-1) & (peak[:, 0, 0] > 0)
-    return (torch.where(defined, bits, math.nan) / (math.log(height * width) or math.nan)).to(saliency.dtype)
+    shares = torch.where(defined, bits, math.nan) / (math.log(height * width) or math.nan)
+    return shares.to(torch.promote_types(saliency.dtype, torch.float32))
 
 
 def entropy_rows(clean: Clean, values: Float[Tensor, " n"], *, first: int = 0) -> list[Row]:
@@ -33,6 +37,19 @@ def entropy_rows(clean: Clean, values: Float[Tensor, " n"], *, first: int = 0) -
     height, width = clean.maps.shape[-2:]
     pairs = zip(values.tolist(), says_nothing(clean.maps).tolist(), strict=True)
     return [
-        Row(index, "entropy", "", None, value, height, width, clean.rule, 1, int(lost), int(math.isnan(value)))
+        Row(
+            index,
+            "entropy",
+            "",
+            None,
+            value,
+            height,
+            width,
+            clean.rule,
+            1,
+            int(lost),
+            int(math.isnan(value)),
+            quantity="entropy",
+        )
         for index, (value, lost) in enumerate(pairs, first)
     ]
