@@ -1,10 +1,8 @@
+"""Grad-CAM and contrast of classes against captum, pytorch-grad-cam, closed forms and autograd."""
+
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
-
 import pytest
-import reference
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -40,34 +38,12 @@ class Classifier(nn.Module):
         return self.confidence * self.head(F.adaptive_avg_pool2d(maps, 2).flatten(1))
 
 
-class Patches(nn.Module):
-    """A network with patch scores, from a head of the given size of kernel, for every `pooling` places of the maps."""
-
-    def __init__(self, kernel: int = 1, pooling: int = 1) -> None:
-        super().__init__()
-        self.layer = nn.Conv2d(3, 6, 4, stride=4)
-        self.pool = nn.AvgPool2d(pooling)
-        self.head = nn.Sequential(nn.Conv2d(6, 8, kernel, padding=kernel // 2), nn.Tanh(), nn.Conv2d(8, 1, 1))
-
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        patches = self.head(self.pool(self.layer(images)))[:, 0]
-        return {"score": patches.mean((1, 2)), "patches": patches}
-
-
 def images(n: int = 1, side: int = 24) -> Tensor:
     return torch.rand(n, 3, side, side)
 
 
 def logits(result: Tensor) -> Tensor:
     return result
-
-
-def one_score(result: dict[str, Tensor]) -> Tensor:
-    return result["score"][:, None]
-
-
-def patch_scores(result: dict[str, Tensor]) -> Tensor:
-    return result["patches"]
 
 
 def tail_of(network: nn.Module, inputs: Tensor) -> Tail:
@@ -274,157 +250,3 @@ def test_contrast_weights_sum_to_zero_and_never_vanish_early(values: list[float]
 def test_a_contrast_class_that_does_not_exist_is_refused(q: int) -> None:
     with pytest.raises(ValueError, match=f"contrast class must be 0 to 2, got {q}"):
         cam.contrast_weights(torch.zeros(1, 3), q)
-
-
-# Contrast of scores
-
-
-@pytest.mark.parametrize("offset", [-0.7, -0.1, 0.2, 0.5])
-def test_score_contrast_is_the_cam_of_the_squared_distance(offset: float) -> None:
-    tail = tail_of(Patches(), images())
-    q = tail.result["score"].item() + offset
-
-    def loss(result: dict[str, Tensor]) -> Tensor:
-        return (one_score(result) - q) ** 2
-
-    expected = cam.grad_cam(tail, loss, 0).relu()
-    assert expected.max() > 0
-    torch.testing.assert_close(cam.score_contrast(tail, one_score, q), expected)
-
-
-def test_scores_on_one_side_give_one_picture_up_to_the_factor() -> None:
-    tail = tail_of(Patches(), images())
-    y = tail.result["score"].item()
-    near, far = (cam.score_contrast(tail, one_score, y + distance) for distance in (0.1, 0.4))
-    torch.testing.assert_close(far, 4 * near, rtol=1e-4, atol=1e-7)
-    other = cam.score_contrast(tail, one_score, y - 0.1)
-    assert (near * other).max() == 0
-    torch.testing.assert_close(other - near, 0.2 * cam.grad_cam(tail, one_score, 0), rtol=1e-4, atol=1e-7)
-    assert cam.score_contrast(tail, one_score, y).max() < 1e-6
-
-
-def test_a_contrast_of_scores_needs_one_score() -> None:
-    with pytest.raises(ValueError, match="a network of one score, got 5"):
-        cam.score_contrast(tail_of(Classifier(), images()), logits, 0.5)
-
-
-# Patches
-
-
-@pytest.mark.parametrize("kernel", [1, 3])
-@pytest.mark.parametrize("q", [-1.0, 0.05, 1.0])
-def test_patch_contrast_is_one_gradient_a_patch(kernel: int, q: float) -> None:
-    network, inputs = Patches(kernel).eval(), images()
-    tail = tail_of(network, inputs)
-    expected = reference.patch_contrast(tail.maps, lambda maps: network.head(maps)[:, 0], q)
-    assert expected.max() > 0
-    torch.testing.assert_close(cam.patch_contrast(tail, patch_scores, q)[0], expected, rtol=1e-4, atol=1e-6)
-
-
-def test_only_patches_that_mix_places_cost_a_pass_each() -> None:
-    for kernel, passes in ((1, 0), (3, 36)):
-        steps = iter(range(100))
-        tail = tail_of(Patches(kernel), images())
-        cam.patch_contrast(tail, patch_scores, 0.0, step=partial(next, steps))
-        assert next(steps) == passes
-
-
-def test_patch_contrast_of_a_batch_is_that_of_its_images() -> None:
-    network, inputs = Patches(3), images(2)
-    together = cam.patch_contrast(tail_of(network, inputs), patch_scores, 0.5)
-    alone = [cam.patch_contrast(tail_of(network, one[None]), patch_scores, 0.5) for one in inputs]
-    torch.testing.assert_close(together, torch.cat(alone), rtol=1e-4, atol=1e-6)
-
-
-def test_each_place_of_finer_maps_belongs_to_the_patch_that_it_lies_in() -> None:
-    network, inputs = Patches(pooling=2).eval(), images()
-    tail = tail_of(network, inputs)
-    saliency = cam.patch_contrast(tail, patch_scores, 1.0)[0]
-    assert saliency.shape == (6, 6)
-    pooled = reference.patch_contrast(network.pool(tail.maps), lambda maps: network.head(maps)[:, 0], 1.0)
-    # Pooling is linear: the four signed places of a patch sum to the patch, so where none is cut they are its parts.
-    leaf = tail.maps.clone().requires_grad_()
-    y = network.head(network.pool(leaf))[:, 0]
-    (slope,) = torch.autograd.grad(y.sum(), leaf)
-    signed = 2 * (y.detach().repeat_interleave(2, 1).repeat_interleave(2, 2) - 1) * (slope * leaf.detach()).sum(1)
-    torch.testing.assert_close(saliency, signed.relu()[0])
-    torch.testing.assert_close(F.avg_pool2d(signed, 2)[0].relu() * 4, pooled, rtol=1e-4, atol=1e-6)
-
-
-def test_maps_coarser_than_the_patches_are_refused() -> None:
-    def finer(result: dict[str, Tensor]) -> Tensor:
-        return result["patches"].repeat_interleave(2, 1)
-
-    with pytest.raises(ValueError, match="at least 12 x 6 places, one a patch; got 6 x 6"):
-        cam.patch_contrast(tail_of(Patches(), images()), finer, 0.5)
-
-
-# Tiles
-
-
-def explain(tiles: Tensor) -> tuple[Tensor, Tensor]:
-    maps = F.avg_pool2d(tiles, 2, ceil_mode=True)
-    return tiles.mean((1, 2, 3)), maps[:, 0] - maps[:, 1]
-
-
-@pytest.mark.parametrize(("window", "stride"), [(8, 4), (7, 5), (11, 11), (17, 3), (1, 1)])
-def test_tile_contrast_is_the_literal_mean_over_tiles(window: int, stride: int) -> None:
-    image = torch.rand(3, 17, 22, dtype=torch.float64)
-    expected = reference.tile_contrast(explain, image, 0.5, window, stride)
-    result = cam.tile_contrast(explain, image, 0.5, window=window, stride=stride, batch=3)
-    torch.testing.assert_close(result, expected)
-
-
-def test_tiles_are_a_quarter_of_the_shorter_side_and_overlap_by_half() -> None:
-    image = torch.rand(3, 32, 48)
-    expected = cam.tile_contrast(explain, image, 0.5, window=8, stride=4)
-    assert torch.equal(cam.tile_contrast(explain, image, 0.5), expected)
-
-
-def test_tiles_differ_between_scores_on_one_side_of_the_whole() -> None:
-    image = torch.rand(3, 32, 32) * torch.linspace(0.2, 1, 32)
-    near, far = (cam.tile_contrast(explain, image, q) for q in (0.4, 0.9))
-    assert image.mean() < 0.4
-    correlation = torch.corrcoef(torch.stack((near.flatten(), far.flatten())))[0, 1]
-    assert correlation < 0.9
-
-
-def test_every_pixel_is_covered_and_a_huge_tile_does_not_wrap() -> None:
-    def huge(tiles: Tensor) -> tuple[Tensor, Tensor]:
-        return torch.ones(len(tiles)), torch.full((len(tiles), 3, 3), 300.0)
-
-    torch.testing.assert_close(cam.tile_contrast(huge, torch.rand(3, 19, 31), 0.0), torch.full((19, 31), 600.0))
-
-
-def test_a_single_pixel_is_its_own_tile() -> None:
-    assert cam.tile_contrast(explain, torch.ones(3, 1, 1), 0.0).shape == (1, 1)
-
-
-@pytest.mark.parametrize(
-    ("window", "stride", "message"),
-    [
-        (0, 1, "window must be 1 to 17"),
-        (18, 1, "window must be 1 to 17"),
-        (8, 9, "stride must be 1 to 8"),
-        (8, 0, "stride"),
-    ],
-)
-def test_tiles_that_miss_pixels_are_refused(window: int, stride: int, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        cam.tile_contrast(explain, torch.rand(3, 17, 22), 0.5, window=window, stride=stride)
-
-
-def test_step_comes_before_each_batch_of_tiles_and_may_cancel() -> None:
-    calls: list[Any] = []
-
-    def counted(tiles: Tensor) -> tuple[Tensor, Tensor]:
-        calls.append(len(tiles))
-        return explain(tiles)
-
-    def cancel_later() -> None:
-        if calls:
-            raise InterruptedError
-
-    with pytest.raises(InterruptedError):
-        cam.tile_contrast(counted, torch.rand(3, 32, 32), 0.5, batch=5, step=cancel_later)
-    assert calls == [5]

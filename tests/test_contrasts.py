@@ -116,7 +116,9 @@ def test_no_contrast_of_a_confident_network_vanishes(values: list[float], seed: 
 
 
 def test_a_contrast_of_one_score_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least 2 classes, got one score"):
+    with pytest.raises(
+        ValueError, match="a contrast of classes needs at least 2 classes; this network gives one score"
+    ):
         cam.contrasts_of(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1))
 
 

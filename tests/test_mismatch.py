@@ -208,16 +208,16 @@ def test_robustness_is_the_fall_of_the_agreement_with_the_clean_human_map(kind: 
     def agreement(maps: Tensor) -> Tensor:
         return 2 - (maps - human).square().mean((1, 2))
 
-    levels = (0.1, 0.4)
+    levels = (1.0, 4.0) if kind == "blur" else (0.1, 0.4)
     found = mismatch.robustness(
         {"mean": explain, "half": lambda images: explain(images) / 2}, agreement, image,
         generator=torch.Generator().manual_seed(5), kind=kind, levels=levels,
     )  # fmt: skip
-    again = torch.Generator().manual_seed(5)
     assert found["mean"].clean == 2
     for index, level in enumerate(levels):
+        again = torch.Generator().manual_seed(5)
         if kind == "blur":
-            changed = degrade.blur(image[None], level * 2)
+            changed = degrade.blur(image[None], level)
         elif kind == "gaussian_noise":
             changed = degrade.gaussian_noise(image[None], level, generator=again)
         else:
@@ -264,9 +264,8 @@ def test_the_protocol_with_the_three_maps_of_the_paper() -> None:
             gradients.guided_backpropagation(network, images, gradients.of_output(target))
         ),
     }
-    generator = torch.Generator().manual_seed(5)
-    changed = [image[None], *(degrade.gaussian_noise(image[None], level, generator=generator) for level in levels)]
-    alone = torch.rand(1, 3, 17, 15, generator=generator, dtype=torch.float64)
+    changed = [image[None], *(degrade.gaussian_noise(image[None], level, generator=5) for level in levels)]
+    alone = torch.rand(1, 3, 17, 15, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     for measure, literal in ((agreement.nss, literal_nss), (agreement.auc_judd, literal_auc)):
 
         def agreed(maps: Tensor, measure: Callable[[Tensor, Tensor], Tensor] = measure) -> Tensor:
@@ -322,11 +321,12 @@ def test_robustness_refuses_what_it_does_not_know(generator: torch.Generator) ->
 
     wrong(r"kind must be one of .*, got 'fog'", kind="fog")
     wrong("at least one level, got none", levels=())
-    wrong("levels must lie between 0 and 1, got -1", levels=(-1.0,))
+    wrong("levels of blur .* between 0 and 2, a quarter of the shorter side, got -1", levels=(-1.0,))
+    wrong("levels must lie between 0 and 1, got 2", levels=(2.0,), kind="gaussian_noise")
     wrong("per_channel is a choice of salt_and_pepper alone", kind="blur", per_channel=True)
     wrong("explain must name at least one method", explain={})
-    wrong("generator must be a torch.Generator, got 3", TypeError, generator=3)
-    wrong(r"the image must lie in \[0, 1\], got 256", image=image + 255)
+    wrong("generator must be a torch.Generator or a whole number, its seed, got 0.5", TypeError, generator=0.5)
+    wrong(r"the image must lie in \[0, 1\], got 255 to 256 at index 0; divide by 255", image=image + 255)
     wrong("floating-point numbers, got torch.uint8", TypeError, image=(image * 255).byte())
     image[1, 0, 0] = math.nan
     wrong("the image must be finite, got nan at index 1")

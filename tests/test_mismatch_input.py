@@ -93,9 +93,9 @@ def test_networks_that_have_no_labels_are_refused(
 @pytest.mark.parametrize(
     ("error", "message", "labels"),
     [
-        (ValueError, "contrast class must be 0 to 2, got 3", torch.tensor([0, 3])),
+        (ValueError, "a label must be 0 to 2, got 3", torch.tensor([0, 3])),
         (TypeError, "a label must be a whole number, got 0.5", [0.5]),
-        (TypeError, "a label must be a whole number, got True", torch.tensor([True])),
+        (TypeError, r"a label must be whole numbers, got torch\.bool", torch.tensor([True])),
         (TypeError, r"labels must be a list or a tensor of whole numbers, at least one, got \[\]", []),
         (TypeError, "labels must be a list or a tensor of whole numbers, at least one, got 2", 2),
     ],

@@ -1,122 +1,114 @@
 """Maps from the gradient at the input: vanilla, input x gradient, guided backpropagation, SmoothGrad.
 
-All are signed and shaped like the input. Which output, or which contrast, is asked is said by a cotangent: weights of
-the scores (n k) -> (n k), so that "why P?" and "why P, rather than Q?" go through the same functions. `forward` takes
-inputs (n ...) to scores (n k); it may write into what it gets.
+All are signed and shaped like the input. What is asked, "why P?" or "why P, rather than Q?", is a question: weights of
+the scores (n k) -> (n k), so that all of them go through the same functions.
+
+Every function takes first what is explained: a Tail (of its own inputs, if no others are given), a Shell, the network
+itself, or a model with a shell and scores, such as an ImageModel. The work is done in the shell, an eval copy that
+shares the weights: the network of the user is not touched.
 
 References: Simonyan et al., 2013, arXiv 1312.6034; Springenberg et al., 2014, arXiv 1412.6806; Smilkov et al., 2017,
-arXiv 1706.03825; contrast as a plug-in: Prabhushankar et al., 2020, arXiv 2008.00178.
+arXiv 1706.03825.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
-from torch.nn import functional
-from torch.overrides import TorchFunctionMode
+from torch import Tensor, nn
 
+from xai_widgets.kernels import draws
 from xai_widgets.kernels.batches import Step, in_batches
-from xai_widgets.kernels.cam import contrast_weights, slope_of
+from xai_widgets.kernels.cam.base import Score, recording, slope_of, wide_of
 from xai_widgets.kernels.checks import (
-    check_classes,
     check_finite,
-    check_generator,
     check_same,
-    check_target,
     check_tensor,
     real_number,
     scores_from,
     whole_number,
 )
-
-Forward = Callable[[Tensor], Tensor]
-Cotangent = Callable[[Tensor], Tensor]
-
-COMPILED = ("DifferentiableGraph", "CompiledFunction")  # what their backward passes are called
-
-
-def of_output(target: int) -> Cotangent:
-    """Why this output?"""
-    index = whole_number("target", target)
-
-    def weights(scores: Tensor) -> Tensor:
-        chosen = torch.zeros_like(scores)
-        chosen[:, check_target(index, scores.shape[1])] = 1
-        return chosen
-
-    return weights
+from xai_widgets.kernels.guided import Guided, check_seen
+from xai_widgets.kernels.questions import Question as Question
+from xai_widgets.kernels.questions import of_class_contrast as of_class_contrast
+from xai_widgets.kernels.questions import of_counterfactual as of_counterfactual
+from xai_widgets.kernels.questions import of_output as of_output
+from xai_widgets.kernels.questions import of_score_contrast as of_score_contrast
+from xai_widgets.kernels.tail import Shell, Tail, hooks_matter
+from xai_widgets.kernels.tail.results import tensors_of
 
 
-def of_counterfactual(target: int) -> Cotangent:
-    """What if not this output? The gradient of minus its score."""
-    asked = of_output(target)
-    return lambda scores: -asked(scores)
+@runtime_checkable
+class Model(Protocol):
+    """A network in its shell, and what of its return value the scores (n k) are."""
+
+    @property
+    def shell(self) -> Shell: ...
+
+    @property
+    def scores(self) -> Callable[[Any], Tensor]: ...
 
 
-def of_class_contrast(q: int) -> Cotangent:
-    """Why what is predicted, rather than class q? The gradient of the cross entropy with q, in stable form."""
-    index = whole_number("the contrast class", q)
+Source = Tail | Shell | nn.Module | Model
+Cotangent = Question | Callable[[Tensor], Tensor]
+Check = Callable[[Tensor], None]
 
-    def weights(scores: Tensor) -> Tensor:
-        check_classes("a contrast of classes", scores)
-        return contrast_weights(scores, index)
-
-    return weights
+PREDICTED = of_output()
 
 
-def of_score_contrast(q: float) -> Cotangent:
-    """Why this score, rather than q? The gradient of (y - q)^2."""
-    other = real_number("the other score", q)
-    if not math.isfinite(other):
-        raise ValueError(f"the other score must be finite, got {other}.")
+def gradient(
+    of: Source,
+    inputs: Float[Tensor, "n ..."] | None = None,
+    cotangent: Cotangent = PREDICTED,
+    *,
+    score: Score | None = None,
+) -> Float[Tensor, "n ..."]:
+    """The gradient of the weighted scores at the inputs, in float32 at least.
 
-    def weights(scores: Tensor) -> Tensor:
-        if scores.shape[1] != 1:
-            raise ValueError(f"a contrast with a score needs a network of one score, got {scores.shape[1]}.")
-        return 2 * (scores - other)
+    Half of the images at a time when memory runs out.
 
-    return weights
-
-
-def gradient(forward: Forward, inputs: Float[Tensor, "n ..."], cotangent: Cotangent) -> Float[Tensor, "n ..."]:
-    """The gradient of the weighted scores at the inputs; half of the images at a time when memory runs out.
+    Args:
+        of: a Tail, a Shell, a network, or a model with a shell and scores.
+        inputs: what the network eats; those of the Tail if left out.
+        cotangent: what is asked, such as `of_output(2)`: weights of the scores; why the predicted output by default.
+        score: from what the network returns to scores (n k); those of the model, or else the return value itself.
 
     Raises:
-        ValueError: inputs, scores or weights that are not finite, scores of another shape than (n k).
+        TypeError, ValueError: something else to explain, inputs that are none, scores that are not (n k) or constant;
+            inputs, scores or weights that are not finite.
     """
-    _check(inputs)
-
-    def run(start: int, end: int) -> Tensor:
-        return _gradient(forward, inputs[start:end], cotangent)
-
-    return torch.cat([found for _, _, found in in_batches(len(inputs), len(inputs), run)])
+    return _Explained(of, inputs, score).gradient(cotangent)
 
 
-def _gradient(forward: Forward, inputs: Float[Tensor, "n ..."], cotangent: Cotangent) -> Float[Tensor, "n ..."]:
-    with torch.inference_mode(False), torch.enable_grad():
-        leaf = inputs.detach().clone().requires_grad_()
-        scores = scores_from(lambda result: result, forward(leaf.clone()), len(leaf))
-        check_finite("scores", scores.detach())
-        if not scores.requires_grad:
-            raise ValueError("the scores must depend on the inputs by steps that have a gradient, got a constant.")
-        weights = cotangent(scores.detach())
-        check_same(("the weights of the scores", weights), ("scores", scores), ("images", "outputs"))
-        check_finite("the weights of the scores", weights)
-        return slope_of(leaf, scores, weights)
+def input_x_gradient(
+    of: Source,
+    inputs: Float[Tensor, "n ..."] | None = None,
+    cotangent: Cotangent = PREDICTED,
+    *,
+    score: Score | None = None,
+) -> Float[Tensor, "n ..."]:
+    """Input times gradient, by element.
 
+    Args:
+        of, inputs, cotangent, score: as of `gradient`.
 
-def input_x_gradient(forward: Forward, inputs: Float[Tensor, "n ..."], cotangent: Cotangent) -> Float[Tensor, "n ..."]:
-    """Input times gradient, by element."""
-    return inputs * gradient(forward, inputs, cotangent)
+    Raises:
+        TypeError, ValueError: as of `gradient`.
+    """
+    explained = _Explained(of, inputs, score)
+    return explained.inputs * explained.gradient(cotangent)
 
 
 def guided_backpropagation(
-    forward: Forward, inputs: Float[Tensor, "n ..."], cotangent: Cotangent
+    of: Source,
+    inputs: Float[Tensor, "n ..."] | None = None,
+    cotangent: Cotangent = PREDICTED,
+    *,
+    score: Score | None = None,
 ) -> Float[Tensor, "n ..."]:
     """The gradient that lets only positive values pass backwards through each ReLU.
 
@@ -125,152 +117,178 @@ def guided_backpropagation(
     their own gradient, since the method does not define them. captum replaces modules of nn.ReLU only, and agrees where
     there are no others.
 
+    Args:
+        of, inputs, cotangent, score: as of `gradient`.
+
     Raises:
-        ValueError: no ReLU was called, so that this would be the plain gradient under another name; or a part ran where
-            it is not seen, in TorchScript, a compiled network, or the inside of a recurrent layer.
+        TypeError, ValueError: as of `gradient`; no ReLU was called, so that this would be the plain gradient under
+            another name; or a part ran where it is not seen, in TorchScript, a compiled function, or the inside of a
+            recurrent layer.
     """
-    with _Guided() as guided:
-
-        def watched(x: Tensor) -> Tensor:
-            scores = forward(x)
-            if isinstance(scores, Tensor):
-                _check_seen(scores)
-            return scores
-
-        found = gradient(watched, inputs, cotangent)
+    explained = _Explained(of, inputs, score)
+    with Guided() as guided:
+        found = explained.gradient(cotangent, check_seen)
     if not guided.seen:
         raise ValueError("guided backpropagation needs a network with ReLU or ReLU6, none was called; ask `gradient`.")
     return found
 
 
-def positive_saliency(forward: Forward, inputs: Float[Tensor, "n ..."], cotangent: Cotangent) -> Float[Tensor, "n ..."]:
-    """The positive part of guided backpropagation."""
-    return guided_backpropagation(forward, inputs, cotangent).relu()
+def positive_saliency(
+    of: Source,
+    inputs: Float[Tensor, "n ..."] | None = None,
+    cotangent: Cotangent = PREDICTED,
+    *,
+    score: Score | None = None,
+) -> Float[Tensor, "n ..."]:
+    """The positive part of guided backpropagation.
+
+    Args:
+        of, inputs, cotangent, score: as of `gradient`.
+
+    Raises:
+        TypeError, ValueError: as of `guided_backpropagation`.
+    """
+    return guided_backpropagation(of, inputs, cotangent, score=score).relu()
 
 
 def smooth_grad(
-    forward: Forward,
-    inputs: Float[Tensor, "n ..."],
-    cotangent: Cotangent,
+    of: Source,
+    inputs: Float[Tensor, "n ..."] | None = None,
+    cotangent: Cotangent = PREDICTED,
     *,
     generator: torch.Generator,
+    score: Score | None = None,
     n_samples: int = 25,
     noise_level: float = 0.15,
     step: Step = None,
 ) -> Float[Tensor, "n ..."]:
     """The mean of signed gradients over noisy copies of the inputs, which are not clipped.
 
+    All images get the same noise, each at its own range, so that the map of an image does not depend on its batch.
+
     Args:
-        cotangent: asked anew for the scores of each copy.
-        generator: on the device of the inputs.
+        of, inputs, score: as of `gradient`.
+        cotangent: asked of the scores of each copy, also which output is predicted.
+        generator: on the CPU, whatever the device of the inputs.
         n_samples: copies, at least 1.
         noise_level: standard deviation of the noise, as a share of each input's max - min.
         step: called before each copy; may raise to cancel.
+
+    Raises:
+        TypeError, ValueError: as of `gradient`; options that are no such numbers, a generator that is not on the CPU.
     """
     n_samples = whole_number("n_samples", n_samples, 1)
     noise_level = real_number("noise_level", noise_level)
     if not 0 <= noise_level < math.inf:
         raise ValueError(f"noise_level must be 0 or more and finite, got {noise_level}.")
-    check_tensor("inputs", inputs)
-    check_generator(generator, inputs, "the inputs")
-    _check(inputs)
-    axes = tuple(range(1, inputs.dim()))
-    std = noise_level * (inputs.amax(axes, keepdim=True) - inputs.amin(axes, keepdim=True))
-    total = torch.zeros_like(inputs)
+    draws.check_generator(generator)
+    explained = _Explained(of, inputs, score)
+    clean = explained.inputs
+    wide = clean.to(wide_of(clean))
+    axes = tuple(range(1, clean.dim()))
+    std = noise_level * (wide.amax(axes, keepdim=True) - wide.amin(axes, keepdim=True))
+    total = torch.zeros_like(wide)
     for _ in range(n_samples):
         if step is not None:
             step()
-        noise = torch.randn(inputs.shape, generator=generator, device=inputs.device, dtype=inputs.dtype)
-        total = total + gradient(forward, inputs + std * noise, cotangent)
+        noise = draws.normal((1, *clean.shape[1:]), generator, wide)
+        total = total + explained.at((wide + std * noise).to(clean.dtype)).gradient(cotangent)
     return total / n_samples
 
 
 def over_channels(attribution: Float[Tensor, "n c h w"]) -> Float[Tensor, "n h w"]:
-    """For display: the largest |.| over the colour channels."""
+    """For display: the largest |.| over the colour channels.
+
+    Raises:
+        TypeError, ValueError: no floating-point tensor with these axes.
+    """
     check_tensor("attribution", attribution, ("images", "channels", "rows", "columns"))
     return attribution.abs().amax(1)
 
 
-class _GuidedReLU(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, most: float | None) -> Tensor:
-        y = x.clamp(min=0, max=most)
-        ctx.save_for_backward(y)
-        ctx.most = most
-        return y
+class _Explained:
+    """A network in a shell, its inputs, and how its scores are read."""
 
-    @staticmethod
-    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None]:
-        (y,) = ctx.saved_tensors
-        passes = (y > 0) & ~(slopes[0] <= 0)  # NaN stays NaN
-        if ctx.most is not None:
-            passes = passes & (y < ctx.most)
-        return torch.where(passes, slopes[0], 0), None
-
-
-class _Guided(TorchFunctionMode):
-    """Replaces every ReLU that is called within the block, on this thread only."""
-
-    relus = frozenset((torch.relu, Tensor.relu, functional.relu))
-    relus_in_place = frozenset((torch.relu_, Tensor.relu_, functional.relu_))
-    thresholds = frozenset((torch.threshold, functional.threshold))
-    thresholds_in_place = frozenset((torch.threshold_,))
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen = 0
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if func in self.relus or func in self.relus_in_place or func is functional.relu6:
-            in_place = func in self.relus_in_place or _argument("inplace", 1, args, kwargs, False)
-            return self._guided(_input(args, kwargs), 6.0 if func is functional.relu6 else None, in_place)
-        if func in (functional.hardtanh, functional.hardtanh_):  # nn.ReLU6 is one, from 0 to 6
-            low, high = _argument("min_val", 1, args, kwargs, -1.0), _argument("max_val", 2, args, kwargs, 1.0)
-            in_place = func is functional.hardtanh_ or _argument("inplace", 3, args, kwargs, False)
-            if (low, high) == (0, 6):
-                return self._guided(_input(args, kwargs), 6.0, in_place)
-        if func in self.thresholds or func in self.thresholds_in_place:  # nn.Threshold calls the first
-            level, below = _argument("threshold", 1, args, kwargs, None), _argument("value", 2, args, kwargs, None)
-            in_place = func in self.thresholds_in_place or _argument("inplace", 3, args, kwargs, False)
-            if (level, below) == (0, 0):
-                return self._guided(_input(args, kwargs), None, in_place)
-        return func(*args, **kwargs)
-
-    def _guided(self, x: Tensor, most: float | None, in_place: bool) -> Tensor:
-        self.seen += 1
-        y: Tensor = _GuidedReLU.apply(x, most)
-        return x.copy_(y) if in_place else y
-
-
-def _check_seen(scores: Tensor) -> None:
-    """Raise ValueError where a ReLU, or code that may hold some, would keep its own gradient on the way back."""
-    nodes, found = [scores.grad_fn], set()
-    while nodes:
-        node = nodes.pop()
-        if node is None or node in found:
-            continue
-        found.add(node)
-        name = node.name()
-        if any(word in name for word in COMPILED):
-            raise ValueError(
-                "guided backpropagation does not see the ReLUs of a compiled part (TorchScript or torch.compile); "
-                "give it the network before it was compiled, or ask `gradient`."
+    def __init__(self, of: Source, inputs: Tensor | None, score: Score | None) -> None:
+        if inputs is None:
+            if not isinstance(of, Tail):
+                raise TypeError(f"inputs must be given for {_named(of)}; only a Tail brings its own.")
+            inputs = of.inputs
+        _check(inputs)
+        self.inputs, self.score = inputs, score or _itself
+        self.tail = of if isinstance(of, Tail) else None  # in whose precision the passes run
+        if isinstance(of, Shell):
+            of.renew()
+            self.shell = of
+        elif isinstance(of, nn.Module):
+            self.shell = Shell(of, hooks=hooks_matter(of, inputs[:1]))
+        elif isinstance(of, Tail):
+            of.check_weights()
+            self.shell = of.shell
+        elif isinstance(of, Model):
+            self.shell, self.score = of.shell, score or of.scores
+        else:
+            raise TypeError(
+                f"what is explained must be a Tail, a Shell, a network (nn.Module) or a model with a shell and scores, "
+                f"got {_named(of)}."
             )
-        if _is_relu(name, node):
-            raise ValueError(
-                "guided backpropagation does not see a ReLU that is not called from Python (TorchScript, or the inside "
-                "of a recurrent layer); give it a network that calls its ReLUs, or ask `gradient`."
-            )
-        nodes.extend(before for before, _ in node.next_functions)
+
+    def at(self, inputs: Tensor) -> _Explained:
+        """The same of other inputs."""
+        other = _Explained(self.shell, inputs, self.score)
+        other.tail = self.tail
+        return other
+
+    def gradient(self, cotangent: Cotangent, check: Check | None = None) -> Tensor:
+        """At all inputs, or half of them at a time when memory runs out; `check` looks at the scores."""
+        images = len(self.inputs)
+
+        def run(start: int, end: int) -> Tensor:
+            some = cotangent.part(start, end, images) if isinstance(cotangent, Question) else cotangent
+            return self._gradient(self.inputs[start:end], some, check)
+
+        return torch.cat([found for _, _, found in in_batches(images, images, run)])
+
+    def _gradient(self, inputs: Tensor, cotangent: Cotangent, check: Check | None) -> Tensor:
+        score = self.score
+        if isinstance(cotangent, Question) and cotangent.of_logits:
+            score = getattr(score, "logits", score)
+        with recording(self.tail):
+            leaf = inputs.detach().clone().requires_grad_()
+            scores = scores_from(score, self._run(leaf.clone()), len(leaf))
+            check_finite("scores", scores.detach())
+            if not scores.requires_grad:
+                raise ValueError("the scores must depend on the inputs by steps that have a gradient, got a constant.")
+            if check is not None:
+                check(scores)
+            known = scores.detach()
+            weights = cotangent(known, self.score) if isinstance(cotangent, Question) else cotangent(known)
+            check_same(("the weights of the scores", weights), ("scores", scores), ("images", "outputs"))
+            check_finite("the weights of the scores", weights)
+            return slope_of(leaf, scores, weights)
+
+    def _run(self, inputs: Tensor) -> Any:
+        every = _Every()
+        with self.shell.running(every) as network:
+            result = network(inputs)
+        self.shell.recall(every, list(tensors_of(result)))
+        return result
 
 
-def _is_relu(name: str, node: Any) -> bool:
-    if name.startswith("ThresholdBackward"):
-        return bool(node._saved_threshold == 0)
-    if name.startswith("HardtanhBackward"):
-        return bool((node._saved_min_val, node._saved_max_val) == (0, 6))
-    return name.startswith("ReluBackward")
+class _Every:
+    """A pass in which every module runs."""
+
+    def call(self, name: str, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return forward(*args, **kwargs)
+
+
+def _itself(result: Any) -> Any:
+    return result
+
+
+def _named(of: Any) -> str:
+    name = getattr(of, "__name__", None)
+    return f"the function {name!r}" if name else type(of).__name__
 
 
 def _check(inputs: Tensor) -> None:
@@ -278,12 +296,3 @@ def _check(inputs: Tensor) -> None:
     if not inputs.dim() or not inputs.numel():
         raise ValueError(f"inputs must hold at least one image, got shape {tuple(inputs.shape)}.")
     check_finite("inputs", inputs)
-
-
-def _input(args: Any, kwargs: dict[str, Any]) -> Tensor:
-    found: Tensor = args[0] if args else kwargs["input"]
-    return found
-
-
-def _argument(name: str, place: int, args: Any, kwargs: dict[str, Any], default: Any) -> Any:
-    return args[place] if len(args) > place else kwargs.get(name, default)

@@ -9,28 +9,32 @@ Reference: Sun, Prabhushankar and AlRegib, 2020, arXiv 2008.01874.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from xai_widgets.kernels import degrade
+from xai_widgets.kernels.affine import arithmetic_of
 from xai_widgets.kernels.batches import at_once, check_batch, on_any_tail
 from xai_widgets.kernels.cam import Replayable, contrast_weights, slope_of
-from xai_widgets.kernels.cam.base import Score, Step, recording, replayed
+from xai_widgets.kernels.cam.base import Score, Step, check_placed, classes_of, recording, replayed, wide_of
 from xai_widgets.kernels.checks import (
     check_classes,
     check_finite,
-    check_generator,
     check_tensor,
+    one_an_image,
     real_number,
     scores_from,
+    targets_of,
     whole_number,
 )
-from xai_widgets.kernels.measures import LEVELS
+from xai_widgets.kernels.robustness import Robustness as Robustness
+from xai_widgets.kernels.robustness import robustness as robustness
+from xai_widgets.kernels.robustness import robustness_of as robustness_of
 from xai_widgets.kernels.tail import Tail
 
 NAME = "implicit saliency (reconstruction)"
@@ -39,7 +43,11 @@ COMBINATIONS = ("mean", "variance")
 
 
 def label_set(scores: Float[Tensor, "1 k"], which: str | int) -> Int[Tensor, " m"]:
-    """The labels to contradict with: "all", "others" (all but the predicted), or the m most probable."""
+    """The labels to contradict with: "all", "others" (all but the predicted), or the m most probable.
+
+    Raises:
+        TypeError, ValueError: scores that are not finite, of several images or of fewer than two classes; another set.
+    """
     check_tensor("scores", scores, ("images", "classes"))
     if len(scores) != 1:
         raise ValueError(f"labels are chosen for one image, got the scores of {len(scores)}.")
@@ -73,11 +81,13 @@ def implicit_saliency(
 ) -> Float[Tensor, "h w"]:
     """One map of one image, from the gradients g of the cross entropy with each label at the layer's maps A.
 
-    Several layers side by side are one call for the tail of each. `kind` holds two lists in one: the pseudo maps of a
-    label (|g|, |g A|, the product of norms) are "mismatch", "product" and "norms"; the choices mismatch only, feature
-    only and product are "mismatch", "feature" and "product", so that the product of both is |g A|, not that of norms.
+    Several layers side by side are one call for the tail of each; `implicit_saliency_of` takes several images. `kind`
+    holds two lists in one: the pseudo maps of a label (|g|, |g A|, the product of norms) are "mismatch", "product" and
+    "norms"; the choices mismatch only, feature only and product are "mismatch", "feature" and "product", so that the
+    product of both is |g A|, not that of norms.
 
     Args:
+        score: from what the network returns to logits (n k), or an `outputs.Outputs`.
         labels: see `label_set`.
         kind: the pseudo map of one label. "mismatch": mean over maps of |g|; "feature": of |A|; "product": of |g A|;
             "norms": |g_u| |a_u| at each place u, the size of a 1 x 1 convolution's weight gradient there.
@@ -85,6 +95,11 @@ def implicit_saliency(
         smoothing: standard deviation of a Gaussian, in places of the map; 0 for none.
         batch: labels at a time; found from the memory of the layer if left out.
         step: called before each batch; may raise to cancel.
+
+    Raises:
+        TypeError, ValueError: options that are none of these; a tail of several images, or whose layer is not in raster
+            order; fewer than two classes, or classes that do not exclude each other; scores or gradients that are not
+            finite.
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}.")
@@ -94,8 +109,9 @@ def implicit_saliency(
     if not 0 <= smoothing < math.inf:
         raise ValueError(f"smoothing must be 0 or more and finite, got {smoothing}.")
     check_batch(batch)
-    maps = tail.maps.detach()
     chosen = label_set(_logits(tail, score), labels)
+    maps = tail.maps.detach()
+    maps = maps.to(wide_of(maps))
     if combine == "variance" and (kind == "feature" or len(chosen) < 2):
         raise ValueError(
             "a variance needs at least 2 labels and a kind that depends on them (mismatch, product, norms), "
@@ -120,115 +136,100 @@ def implicit_saliency(
     return _smooth((mean if combine == "mean" else square / seen)[None], smoothing)[0]
 
 
+@runtime_checkable
+class Several(Protocol):
+    """The tail of several images, which gives that of each, such as a `tail.Tail`."""
+
+    def images(self) -> Sequence[Replayable]: ...
+
+
+def implicit_saliency_of(
+    tail: Several,
+    score: Score,
+    *,
+    labels: str | int = "all",
+    kind: str = "mismatch",
+    combine: str = "mean",
+    smoothing: float = 0.0,
+    batch: int | None = None,
+    step: Step = None,
+) -> Float[Tensor, "n h w"]:
+    """The map of each image of a tail: see `implicit_saliency`.
+
+    Args:
+        tail: of several images; each is asked on its own, with labels of its own.
+        labels, kind, combine, smoothing, batch, step: as of `implicit_saliency`.
+
+    Raises:
+        TypeError, ValueError: as of `implicit_saliency`.
+    """
+    found = [
+        implicit_saliency(
+            one, score, labels=labels, kind=kind, combine=combine, smoothing=smoothing, batch=batch, step=step
+        )
+        for one in tail.images()
+    ]
+    return torch.stack(found)
+
+
 def label_gradients(
-    tail: Replayable, score: Score, labels: Int[Tensor, " m"] | Sequence[int]
+    tail: Replayable, score: Score, labels: Int[Tensor, " m"] | Sequence[int | str]
 ) -> Float[Tensor, "m c h w"]:
-    """The gradient of the cross entropy with each label at the layer's maps, of one image."""
-    _check_one_image(tail)
-    some = _labels(labels)
-    with recording():
-        scored = partial(scores_from, score, rows=len(some))
-        leaf, scores = replayed(tail, scored, tail.maps.expand(len(some), -1, -1, -1))
+    """The gradient of the cross entropy with each label at the layer's maps, of one image.
+
+    Raises:
+        TypeError, ValueError: as of `implicit_saliency`; labels that do not exist.
+    """
+    _check_tail(tail)
+    count = _count(labels)
+    read, names = _exclusive(score)
+    with recording(tail):
+        scored = partial(scores_from, read, rows=count)
+        leaf, scores = replayed(tail, scored, tail.maps.expand(count, -1, -1, -1))
         logits = scores.detach()
         _check_logits(logits)
-        rows = zip(logits.split(1), some, strict=True)
-        return slope_of(leaf, scores, torch.cat([contrast_weights(row, label) for row, label in rows]))
+        some = targets_of(labels, logits, names, "a label")
+        return slope_of(leaf, scores, contrast_weights(logits, some))
 
 
 def uniform_gradient(tail: Replayable, score: Score) -> Float[Tensor, "c h w"]:
-    """The same for the uniform label: the mean of the signed gradients over all labels."""
-    _check_one_image(tail)
-    with recording():
-        leaf, scores = replayed(tail, partial(scores_from, score, rows=1), None)
-        _check_logits(scores.detach())
-        (slope,) = torch.autograd.grad(-scores.log_softmax(1).mean(), leaf)
-    return slope[0]
+    """The same for the uniform label: the mean of the signed gradients over all labels.
 
-
-class Robustness(NamedTuple):
-    """How well a map agrees with the clean image's human map at each level, and the fall from the clean image."""
-
-    clean: float
-    agreement: Float[Tensor, " s"]
-
-    @property
-    def change(self) -> Float[Tensor, " s"]:
-        return self.agreement - self.clean
-
-    @property
-    def relative(self) -> Float[Tensor, " s"]:
-        """The change over |clean|; infinite or NaN where the clean agreement is 0."""
-        return self.change / abs(self.agreement.new_tensor(self.clean))
-
-
-def robustness(
-    explain: Mapping[str, Callable[[Tensor], Tensor]],
-    agreement: Callable[[Tensor], Tensor],
-    image: Float[Tensor, "3 h w"],
-    *,
-    generator: torch.Generator,
-    kind: str = "blur",
-    levels: tuple[float, ...] = LEVELS,
-    per_channel: bool = False,
-    far_end: bool = False,
-    step: Step = None,
-) -> dict[str, Robustness]:
-    """How the agreement with the clean image's human map falls when the image is blurred or made noisy.
-
-    Args:
-        explain: by name, images (n 3 h w) in [0, 1] to maps (n h' w'); all see the same changed images.
-        agreement: maps (n h' w') to one value each, against the human map of the clean image; NaN stays NaN.
-        image: in [0, 1].
-        generator: on the image's device.
-        kind: "blur" (sigma is the level times a tenth of the shorter side), "gaussian_noise" (a standard deviation) or
-            "salt_and_pepper" (a share of pixels).
-        levels: from 0 to 1.
-        per_channel: salt and pepper for each channel anew.
-        far_end: one more value at the end, for uniform random noise alone: the reaction to nonsense.
-        step: called before each level; may raise to cancel.
+    Raises:
+        TypeError, ValueError: as of `implicit_saliency`.
     """
-    degrade.check_noise(kind, levels, per_channel=per_channel)
-    check_finite("the image", image)
-    degrade.check_range("the image", image[None])
-    check_generator(generator, image, "the image")
-    if not explain:
-        raise ValueError("explain must name at least one method, got none.")
-    values: dict[str, list[Tensor]] = {name: [] for name in explain}
-    for changed in _changed(image[None], kind, levels, generator, per_channel, far_end):
-        if step is not None:
-            step()
-        for name, maps_of in explain.items():
-            values[name].append(agreement(maps_of(changed.clone()).detach())[0])
-    found = {name: torch.stack(some) for name, some in values.items()}
-    return {name: Robustness(float(some[0]), some[1:]) for name, some in found.items()}
-
-
-def _changed(
-    images: Float[Tensor, "1 3 h w"],
-    kind: str,
-    levels: tuple[float, ...],
-    generator: torch.Generator,
-    per_channel: bool,
-    far_end: bool,
-) -> Iterator[Tensor]:
-    yield images
-    for level in levels:
-        yield degrade.worsened(images, kind, level, generator=generator, per_channel=per_channel)
-    if far_end:
-        yield torch.rand(images.shape, generator=generator, device=images.device, dtype=images.dtype)
+    _check_tail(tail)
+    read, _ = _exclusive(score)
+    with recording(tail):
+        leaf, scores = replayed(tail, partial(scores_from, read, rows=1), None)
+        logits = scores.detach()
+        _check_logits(logits)
+        return slope_of(leaf, scores, logits.to(wide_of(logits)).softmax(1) - 1 / logits.shape[1])[0]
 
 
 def _logits(tail: Replayable, score: Score) -> Float[Tensor, "1 k"]:
-    _check_one_image(tail)
-    with torch.no_grad():
-        scores = scores_from(score, tail.result if isinstance(tail, Tail) else tail(tail.maps.detach()), 1)
+    _check_tail(tail)
+    read, _ = _exclusive(score)
+    with torch.no_grad(), arithmetic_of(tail):
+        scores = scores_from(read, tail.result if isinstance(tail, Tail) else tail(tail.maps.detach()), 1)
     _check_logits(scores)
     return scores
 
 
-def _check_one_image(tail: Replayable) -> None:
+def _exclusive(score: Score) -> tuple[Score, Sequence[str] | None]:
+    read, names, exclusive = classes_of(score)
+    if not exclusive:
+        raise ValueError(f"{NAME} needs classes that exclude each other: the cross entropy with one label is asked.")
+    return read, names
+
+
+def _check_tail(tail: Replayable) -> None:
+    check_placed(tail)
     if len(tail.maps) != 1:
-        raise ValueError(f"implicit saliency takes the tail of one image, got one of {len(tail.maps)}.")
+        raise ValueError(
+            f"implicit saliency takes the tail of one image, got one of {len(tail.maps)}; "
+            "`implicit_saliency_of` takes several."
+        )
 
 
 def _check_logits(scores: Tensor) -> None:
@@ -236,16 +237,20 @@ def _check_logits(scores: Tensor) -> None:
     check_finite("scores", scores)
 
 
-def _labels(labels: Any) -> list[int]:
-    values = labels.tolist() if hasattr(labels, "tolist") else labels
-    if not isinstance(values, Sequence) or isinstance(values, str) or not values:
+def _count(labels: Any) -> int:
+    if not one_an_image(labels) or not len(labels):
         raise TypeError(f"labels must be a list or a tensor of whole numbers, at least one, got {labels!r}.")
-    return [whole_number("a label", value) for value in values]
+    return len(labels)
 
 
 def _pseudo_maps(
     maps: Float[Tensor, "1 c h w"], gradients: Float[Tensor, "m c h w"], kind: str
 ) -> Float[Tensor, "m h w"]:
+    """Where a map is 0 everywhere its gradient does not matter to |g A|."""
+    maps = maps.to(wide_of(maps, gradients))
+    if kind == "product":
+        gradients = torch.where((maps == 0).all(3, keepdim=True).all(2, keepdim=True), 0, gradients)
+    check_finite("the gradient of the cross entropy at the maps", gradients)
     if kind == "norms":
         return gradients.norm(dim=1) * maps.norm(dim=1)
     return (gradients if kind == "mismatch" else gradients * maps).abs().mean(1)

@@ -5,85 +5,155 @@ Reference: Prabhushankar, Kwon, Temel and AlRegib, 2020, arXiv 2008.00178.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from xai_widgets.kernels.batches import check_batch, in_batches
-from xai_widgets.kernels.cam.base import Replayable, Step, cam_at, recording, replayed
-from xai_widgets.kernels.checks import check_images, whole_number
+from xai_widgets.kernels import draws
+from xai_widgets.kernels.batches import check_batch, in_batches, ran_out_of_memory
+from xai_widgets.kernels.cam.base import (
+    Replayable,
+    Step,
+    Target,
+    cam_at,
+    check_placed,
+    one_hot,
+    recording,
+    replayed,
+    scaled_slope,
+    wide_of,
+)
+from xai_widgets.kernels.checks import (
+    check_finite,
+    check_images,
+    check_tensor,
+    finite_number,
+    labels_of,
+    numbers_of,
+    whole_number,
+)
 from xai_widgets.kernels.saliency import resize
+
+OTHER = "the other score"
+Number = int | float | Sequence[int | float] | Tensor  # one for all images, or one an image
+
+
+class Tiled(NamedTuple):
+    """A contrast in which each tile or patch asks on its own side of Q; neither layer has negative values.
+
+    Each place is the mean over the tiles of its own side that cover it, 0 where there is none.
+    """
+
+    merits: Float[Tensor, "*n h w"]  # of tiles with a score above Q: what merits a score above it
+    prevents: Float[Tensor, "*n h w"]  # of tiles with a score below Q: what prevents Q
+
+    @property
+    def signed(self) -> Float[Tensor, "*n h w"]:
+        """For one picture: what merits is positive, what prevents negative, and where both are the larger is shown."""
+        return torch.where(self.merits >= self.prevents, self.merits, -self.prevents)
 
 
 def score_contrast(
     tail: Replayable,
     score: Callable[[Any], Tensor],
-    q: float,
+    q: Number,
     *,
+    target: Target | None = None,
     maps: Float[Tensor, "n c h w"] | None = None,
 ) -> Float[Tensor, "n h w"]:
-    """Why this score y, rather than q? 2 |y - q| relu(sign(y - q) CAM_y); one picture for every q on a side of y."""
-    _check_q(q)
-    with recording():
+    """Why this score y, rather than q? 2 |y - q| relu(sign(y - q) CAM_y); one picture for every q on a side of y.
+
+    Args:
+        q: the other score, or one an image.
+        target: which score is asked about, by number or by name, or one an image; needed where there are several.
+
+    Raises:
+        TypeError, ValueError: as of `grad_cam`; a q that is not finite; several scores and no target.
+    """
+    check_placed(tail)
+    with recording(tail):
         leaf, y = replayed(tail, score, maps)
-        if y.shape[1] != 1:
-            raise ValueError(f"a contrast with a score needs a network of one score, got {y.shape[1]}.")
-        return (2 * (y.detach() - q)[..., None] * cam_at(leaf, y, torch.ones_like(y))).relu()
+        column = one_score("a contrast with a score", y.detach(), target, labels_of(score))
+        own = (y.detach() * column).sum(1).to(wide_of(y))
+        distance = own - numbers_of(OTHER, q, own[:, None])
+        return (2 * distance[:, None, None] * cam_at(leaf, y, column)).relu()
+
+
+def one_score(
+    what: str, scores: Float[Tensor, "n k"], target: Target | None, labels: Sequence[str] | None
+) -> Float[Tensor, "n k"]:
+    """1 for the score that is asked about; raise ValueError where there are several and none was chosen."""
+    if target is None and scores.shape[1] != 1:
+        raise ValueError(f"{what} needs a network of one score, got {scores.shape[1]}; choose one by `target`.")
+    return one_hot(0 if target is None else target, scores, labels)
 
 
 def patch_contrast(
     tail: Replayable,
     patches: Callable[[Any], Tensor],
-    q: float,
+    q: Number,
     *,
     maps: Float[Tensor, "n c h w"] | None = None,
     step: Step = None,
-) -> Float[Tensor, "n h w"]:
+) -> Tiled:
     """The same for the network's own patch scores y_t: relu(2 (y_t - q) sum_i dy_t/dA_i(t) A_i(t)).
 
     Each place of the maps belongs to the patch that it lies in, so maps may be finer than the patches. Where patches
     do not mix places after the layer, the gradient of the sum of y_t holds every dy_t/dA_i(t), and one pass serves all;
     a second pass with random weights tells: its gradient is then the first one times the weights. Otherwise one
     pass a patch, with `step` called before each.
+
+    Args:
+        patches: from what the network returns to the scores of patches (n rows columns).
+        q: the other score, or one an image.
+
+    Raises:
+        TypeError, ValueError: as of `grad_cam`; patch scores of another shape, or finer than the maps.
     """
-    _check_q(q)
-    with recording():
+    check_placed(tail)
+    with recording(tail):
         leaf, y = replayed(tail, patches, maps, patches=True)
         if y.dim() != 3 or len(y) != len(leaf):
             raise ValueError(f"patch scores must be ({len(leaf)} images, rows, columns), got shape {tuple(y.shape)}.")
+        other = numbers_of(OTHER, q, y.detach().flatten(1).to(wide_of(y)))
         owner = _owner(y, leaf)
         slope = _own_slope(leaf, y, owner, step)
-        residual = y.detach().flatten(1)[:, owner]
-        return (2 * (residual - q) * (slope * leaf.detach()).sum(1)).relu()
+        where = leaf.detach()
+        pushes = torch.where(where == 0, 0, slope * where).sum(1)  # A_i = 0 adds nothing, whatever its gradient
+        check_finite("the gradient of the patch scores at the maps", pushes)
+        return _sides(y.detach().flatten(1)[:, owner] - other[:, None, None], pushes)
 
 
 def tile_contrast(
     explain: Callable[[Tensor], tuple[Tensor, Tensor]],
-    image: Float[Tensor, "3 h w"],
+    image: Float[Tensor, "c h w"],
     q: float,
     *,
     window: int | None = None,
     stride: int | None = None,
     batch: int = 16,
     step: Step = None,
-) -> Float[Tensor, "h w"]:
-    """Why these scores, rather than q, tile by tile: relu(2 (y_t - q) CAM_t), the mean of the tiles over a pixel.
+) -> Tiled:
+    """Why these scores, rather than q, tile by tile: relu(2 (y_t - q) CAM_t), averaged over the tiles of each side.
 
     Args:
-        explain: Tiles (t 3 h w) to their scores (t) and signed Grad-CAMs (t h' w').
+        explain: Tiles (t c h w) to their scores (t) and signed Grad-CAMs (t h' w').
         image: What the tiles are cut from.
         q: The other score.
         window: Side of a tile, a quarter of the shorter side by default.
         stride: From tile to tile, half a window by default; the last tile is moved to the border.
         batch: Tiles that are explained at a time; halved when memory runs out.
         step: Called before each batch; may raise to cancel.
+
+    Raises:
+        TypeError, ValueError: an image that is no finite tensor (channels, rows, columns), a q that is not finite, a
+            window or stride that does not fit the image, a window that `explain` fails on, or answers of another shape.
     """
     check_images("the image", image, ("channels", "rows", "columns"))
-    _check_q(q)
+    other = finite_number(OTHER, q)
     check_batch(batch)
     height, width = image.shape[-2:]
     window = max(1, min(height, width) // 4) if window is None else whole_number("window", window)
@@ -93,28 +163,53 @@ def tile_contrast(
     if not 1 <= stride <= window:
         raise ValueError(f"stride must be 1 to {window} pixels so that no pixel is left out, got {stride}.")
     corners = [(top, left) for top in _starts(height, window, stride) for left in _starts(width, window, stride)]
-    total, count = image.new_zeros(height, width), image.new_zeros(height, width)
 
     def run(start: int, end: int) -> Tensor:
         tiles = torch.stack([image[:, y : y + window, x : x + window] for y, x in corners[start:end]])
-        scores, cams = explain(tiles)
-        if scores.dim() != 1 or cams.dim() != 3 or not len(scores) == len(cams) == len(tiles):
-            raise ValueError(
-                "explain must give scores (tiles) and maps (tiles, rows, columns), one a tile, got "
-                f"{tuple(scores.shape)} and {tuple(cams.shape)} for {len(tiles)} tiles."
-            )
-        return resize((2 * (scores - q)[:, None, None] * cams).relu().detach(), (window, window))
+        scores, cams = _explained(explain, tiles)
+        parts = [resize(part, (window, window)) for part in _sides((scores - other)[:, None, None], cams)]
+        sides = [side.to(scores)[:, None, None].expand_as(parts[0]) for side in (scores > other, scores < other)]
+        return torch.stack((*parts, *sides), 1)
 
+    wide = wide_of(image)
+    found = torch.zeros(4, height, width, dtype=wide, device=image.device)  # two sums of maps, two counts of tiles
     for start, end, parts in in_batches(len(corners), batch, run, step=step):
-        for (y, x), part in zip(corners[start:end], parts, strict=True):
-            total[y : y + window, x : x + window] += part
-            count[y : y + window, x : x + window] += 1
-    return total / count
+        for (y, x), part in zip(corners[start:end], parts.to(found), strict=True):
+            found[:, y : y + window, x : x + window] += part
+    return Tiled(*(found[:2] / found[2:].clamp(min=1)))
 
 
-def _check_q(q: float) -> None:
-    if not math.isfinite(q):
-        raise ValueError(f"the other score must be finite, got {q}.")
+def _sides(distance: Float[Tensor, "n _ _"], cams: Float[Tensor, "n h w"]) -> Tiled:
+    """relu(2 (y - q) CAM), in two layers by the sign of y - q."""
+    contrast = (2 * distance * cams).relu()
+    return Tiled(torch.where(distance > 0, contrast, 0), torch.where(distance < 0, contrast, 0))
+
+
+def _explained(
+    explain: Callable[[Tensor], tuple[Tensor, Tensor]], tiles: Float[Tensor, "t c side side"]
+) -> tuple[Float[Tensor, " t"], Float[Tensor, "t h w"]]:
+    """What is explained of the tiles, in float32 at least; raise ValueError where they are too small or it is wrong."""
+    window = tiles.shape[-1]
+    try:
+        scores, cams = explain(tiles)
+    except (RuntimeError, ValueError, AssertionError, IndexError) as error:
+        if ran_out_of_memory(error):
+            raise
+        why = str(error).partition("\n")[0]
+        raise ValueError(
+            f"the tiles cannot be explained at a window of {window} x {window} pixels: {why}; choose another window."
+        ) from error
+    check_tensor("scores of tiles", scores, ("tiles",))
+    check_tensor("maps of tiles", cams, ("tiles", "rows", "columns"))
+    if not len(scores) == len(cams) == len(tiles):
+        raise ValueError(
+            "explain must give scores (tiles) and maps (tiles, rows, columns), one a tile, got "
+            f"{tuple(scores.shape)} and {tuple(cams.shape)} for {len(tiles)} tiles."
+        )
+    check_finite("scores of tiles", scores)
+    check_finite("maps of tiles", cams)
+    wide = wide_of(scores, cams)
+    return scores.detach().to(wide), cams.detach().to(wide)
 
 
 def _owner(y: Float[Tensor, "n H W"], leaf: Float[Tensor, "n c h w"]) -> Int[Tensor, "h w"]:
@@ -138,13 +233,18 @@ def _starts(side: int, window: int, stride: int) -> list[int]:
 def _own_slope(
     leaf: Float[Tensor, "n c h w"], y: Float[Tensor, "n H W"], owner: Int[Tensor, "h w"], step: Step
 ) -> Float[Tensor, "n c h w"]:
-    """Of each place, the gradient of the score of its own patch."""
-    generator = torch.Generator(y.device).manual_seed(0)
-    weight = torch.rand(y.shape[1:], generator=generator, device=y.device, dtype=y.dtype) + 0.5
-    (slope,) = torch.autograd.grad(y, leaf, torch.ones_like(y), retain_graph=True)
-    (weighted,) = torch.autograd.grad(y, leaf, weight.expand_as(y), retain_graph=True)
+    """Of each place, the gradient of the score of its own patch; 0 for a dead map whose gradient is not finite."""
+    dead = (leaf.detach() == 0).all(3, keepdim=True).all(2, keepdim=True)
+
+    def slope_for(cotangent: Tensor) -> Tensor:
+        slope = scaled_slope(leaf, y, cotangent, retain=True)
+        return torch.where(dead & ~slope.isfinite(), 0, slope)
+
+    weight = draws.uniform(y.shape[1:], draws.seeded(0), y) + 0.5
+    slope, weighted = slope_for(torch.ones_like(y)), slope_for(weight.expand_as(y))
     mixed = (weighted - slope * weight.flatten()[owner]).abs().amax((1, 2, 3))
-    if bool((mixed <= 1e-5 * slope.abs().amax((1, 2, 3))).all()):
+    rounding = 1e-5 if y.dtype in (torch.float32, torch.float64) else 4 * torch.finfo(y.dtype).eps
+    if bool((mixed <= rounding * slope.abs().amax((1, 2, 3))).all()):
         return slope
     slope = torch.zeros_like(slope)
     for patch in range(y[0].numel()):
@@ -152,6 +252,5 @@ def _own_slope(
             step()
         one = torch.zeros_like(y)
         one.flatten(1)[:, patch] = 1
-        (gradient,) = torch.autograd.grad(y, leaf, one, retain_graph=True)
-        slope = torch.where(owner == patch, gradient, slope)
+        slope = torch.where(owner == patch, slope_for(one), slope)
     return slope
