@@ -20,6 +20,8 @@ from xai_widgets.engine.lanes import Job as Job
 from xai_widgets.engine.lanes import Lane as Lane
 from xai_widgets.engine.lanes import Worker
 from xai_widgets.engine.subject import Subject as Subject
+from xai_widgets.engine.subject import label_of as label_of
+from xai_widgets.engine.subject import score_range as score_range
 
 Value = TypeVar("Value")
 GIBIBYTE = 2**30

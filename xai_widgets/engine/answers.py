@@ -62,10 +62,13 @@ class Impacts:
 
     delta_y: np.ndarray  # (c,) float32
     exact: np.ndarray  # (c,) bool
-    value: float  # the score with all maps
-    delta_error: np.ndarray | None = None  # (c,), where the rating is known
+    value: float  # the score with all maps, of a classifier the logit of P
+    delta_error: np.ndarray | None = None  # (c,), where the rating, or a label that names a class, is known
     roles: np.ndarray | None = None  # (c,) int8, places in kernels.ablation.ROLES
-    residual: float | None = None
+    residual: float | None = None  # of a rated score
+    error: str = ""  # what delta error is a change of: "error" of a score, "cross entropy" of a classifier
+    error_value: float | None = None  # with all maps
+    label: str = ""  # of a classifier, the class that is known to be right
     done: bool = False
     note: str = ""
     query: Any = None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,13 +12,15 @@ import torch
 from torch import Tensor
 
 from xai_widgets.engine.answers import Impacts, Maps, Measures
+from xai_widgets.engine.labelled import LabelledEffects, anytime_labelled, estimated_labelled
 from xai_widgets.engine.lanes import Job
 from xai_widgets.engine.subject import Subject, array
 from xai_widgets.kernels import ablation, measures
 from xai_widgets.kernels.anytime import Effects, anytime_delta_y, estimated_delta_y
 from xai_widgets.kernels.measures import AXES as AXES
 from xai_widgets.kernels.measures import HEADLINE
-from xai_widgets.kernels.tail import Tail
+from xai_widgets.kernels.precision import ieee
+from xai_widgets.kernels.tail import Shell, Tail
 
 if TYPE_CHECKING:
     from xai_widgets.models import ImageModel
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
 def feature_maps(subject: Subject) -> Maps:
     """Thumbnails of every map."""
-    maps = subject.tail.maps[0]
+    maps = subject.tail.maps[0].detach()
     low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
     span = torch.where(high > low, high - low, 1)
     thumbs = ((maps - low) / span * 255).round().to(torch.uint8)
@@ -39,43 +42,64 @@ def impacts_of(subject: Subject, job: Job, show: Callable[[Impacts], None] | Non
 
     Where the tail is affine, the estimate is exact and nothing is left to do.
     """
-    y = subject.scores[subject.target]
-    for known in anytime_delta_y(subject.tail, subject.model.scores, subject.target):
+    tail, scores, target, label = subject.tail, subject.model.scores, subject.target, subject.label
+    stream: Iterator[Effects] = anytime_delta_y(tail, scores, target)
+    if label is not None:
+        stream = anytime_labelled(tail, scores, target, label)
+    for known in stream:
         if known.done:
             break
         if show is not None:
-            show(_impacts(subject, known, y))
+            show(_impacts(subject, known))
         job.breathe()
-    return _impacts(subject, known, y)
+    return _impacts(subject, known)
 
 
 def estimated(subject: Subject) -> Impacts:
-    """A first-order estimate of every effect, from one backward pass."""
-    known = estimated_delta_y(subject.tail, subject.model.scores, subject.target)
-    return _impacts(subject, known, subject.scores[subject.target], done=False)
+    """A first-order estimate of every effect, from one backward pass, or one more for the error with a label."""
+    tail, scores, target, label = subject.tail, subject.model.scores, subject.target, subject.label
+    if label is not None:
+        return _impacts(subject, estimated_labelled(tail, scores, target, label), done=False)
+    return _impacts(subject, estimated_delta_y(tail, scores, target), done=False)
 
 
-def _impacts(subject: Subject, found: Effects, y: Tensor, *, done: bool | None = None) -> Impacts:
-    change, exact = found.delta_y, found.exact
-    done = found.done if done is None else done
-    rating = subject.rating
-    error = role = residual = None
-    note = "Single removals, zero baseline, all gains 1."
-    if rating is not None:
-        score, known = y[None], torch.tensor([rating], dtype=y.dtype, device=y.device)
-        growth = ablation.delta_error(change[None], score, known)
-        error, role = array(growth[0]), ablation.roles(change[None], growth, score)[0].to(torch.int8).cpu().numpy()
-        residual = float(score - known)
-        if bool(ablation.one_sided(change[None], score - known)[0]) and residual:
-            way = "lower" if residual > 0 else "raise"
-            note += (
-                f" No single map outweighs the residual of {residual:+.3g}, so every helpful map helps because it "
-                f"{way}s the score: a fact of this image, not a fault."
-            )
-    return Impacts(
-        delta_y=array(change), exact=exact.cpu().numpy().copy(), value=float(y), delta_error=error, roles=role,
-        residual=residual, done=done, note=note,
+def _impacts(subject: Subject, found: Effects, *, done: bool | None = None) -> Impacts:
+    """On the CPU from here on: what follows is small."""
+    change, exact = found.delta_y.detach().cpu(), found.exact.cpu()
+    y, rating, label = subject.scores[subject.target, None], subject.rating, subject.label
+    impacts = Impacts(
+        delta_y=array(change), exact=exact.numpy().copy(), value=float(y),
+        done=found.done if done is None else done, note="Single removals, zero baseline, all gains 1.",
     )  # fmt: skip
+    precision = getattr(subject.tail, "precision", subject.tail.maps.dtype)
+    if isinstance(found, LabelledEffects) and label is not None:
+        growth = found.delta_error
+        role = ablation.roles(change[None].to(growth), growth[None], y.to(growth), precision=precision)[0]
+        error = -float(subject.scores.double().log_softmax(0)[label])
+        return replace(
+            impacts, delta_error=array(growth), roles=_bytes(role), error="cross entropy", error_value=error,
+            label=subject.name_of(label),
+        )  # fmt: skip
+    if rating is None:
+        return impacts
+    known = torch.tensor([rating], dtype=y.dtype, device="cpu")
+    growth = ablation.delta_error(change[None], y, known)
+    role = ablation.roles(change[None], growth, y, precision=precision)[0]
+    residual, note = float(y - known), impacts.note
+    if bool(ablation.one_sided(change[None], y - known)[0]) and residual:
+        way = "lower" if residual > 0 else "raise"
+        note += (
+            f" No single map outweighs the residual of {residual:+.3g}, so every helpful map helps because it "
+            f"{way}s the score: a fact of this image, not a fault."
+        )
+    return replace(
+        impacts, delta_error=array(growth[0]), roles=_bytes(role), error="error", error_value=abs(residual),
+        residual=residual, note=note,
+    )  # fmt: skip
+
+
+def _bytes(roles: Tensor) -> np.ndarray:
+    return roles.to(torch.int8).numpy()
 
 
 def set_scores(
@@ -98,12 +122,12 @@ def set_scores(
 
 
 def _scores(subject: Subject) -> np.ndarray:
-    key = ("scores", subject.model.key, subject.images.digest(subject.image))
+    key = ("scores", subject.now.key, subject.digest)
     known: np.ndarray | None = subject.engine.cache.get(key)
     if known is None:
-        model, shell = subject.model, subject.model.shell
+        model, shell = subject.model, subject.now.shell
         inputs = model.inputs(subject.images.photo(subject.image))
-        with torch.no_grad(), shell.lock:
+        with torch.no_grad(), ieee(), shell.lock:
             known = array(model.scores(shell.network(inputs))[0])
         subject.engine.cache.put(key, known)
     return known
@@ -122,7 +146,7 @@ def measures_of(
         found.refuse("the transform of this model cannot be split, so that its images cannot be degraded")
         return found.answer(done=True)
     _ = subject.tail  # an image that is too small for the network is refused by its name
-    explainer = _explainer(subject.model, subject.layer)
+    explainer = _explainer(subject.model, subject.layer, subject.now.shell)
     images = subject.prepared.pixels[None]
     targets = None if rule == "anew" else torch.tensor([subject.target], device=images.device)
     clean = measures.clean_of(explainer, images, rule=rule, targets=targets, step=job.breathe)
@@ -162,7 +186,8 @@ class Found:
         counted = f"{row.degenerate} of {row.maps} maps degenerate"
         left_out = f"; {row.left_out} comparisons without a value left out" if row.left_out else ""
         self.values[axis], self.details[axis] = value, details
-        self.notes[axis] = f"{tested}; {self.rule}; compared at {row.height} × {row.width}; {counted}{left_out}."
+        note = f"; {row.note}" if row.note else ""
+        self.notes[axis] = f"{tested}; {self.rule}; compared at {row.height} × {row.width}; {counted}{left_out}{note}."
         self.rows += rows
 
     def refuse(self, reason: str) -> None:
@@ -200,11 +225,10 @@ def _ladders(found: Found, case: Case) -> None:
 
 
 def _ladder(case: Case, kind: str, *, far_end: bool = False) -> list[measures.Row]:
-    compared = measures.noise_of(
-        case.explainer, case.images, case.clean, generators=[torch.Generator(case.images.device).manual_seed(0)],
-        kind=kind, far_end=far_end, step=case.job.breathe,
-    )  # fmt: skip
-    return measures.noise_rows(compared, kind, measures.LEVELS, case.clean.rule)
+    noise = measures.noise_of(
+        case.explainer, case.images, case.clean, generators=[0], kind=kind, far_end=far_end, step=case.job.breathe
+    )
+    return [row for row in noise.rows(case.clean.rule) if row.quantity == "ssim"]
 
 
 def _resilience(found: Found, case: Case) -> None:
@@ -218,7 +242,7 @@ def _focus(found: Found, case: Case) -> None:
     focus = measures.focus_of(case.explainer, case.images, case.clean, step=case.job.breathe)
     rows = focus.rows(case.clean.rule)
     salient, other = focus.change[0].tolist()
-    details = {row.part: row.value for row in rows[1:]}
+    details = {row.part: row.value for row in rows[1:] if row.quantity == "ssim"}
     details |= {"score_change_salient": salient, "score_change_other": other}
     tested = "((1 − SSIM without salient regions) + SSIM without the others) / 2, graded blur"
     found.put(rows[0].value, tested, rows[0], rows, **details)
@@ -235,12 +259,15 @@ def _stability(found: Found, case: Case) -> None:
     for run in runs:
         case.job.breathe()
         targets = None if clean.targets is None else clean.targets.to(run.device)
-        maps.append(_explainer(run, subject.layer)(case.images.to(run.device), targets).maps.to(clean.maps))
+        maps.append(
+            _explainer(run, subject.layer, run.now().shell)(case.images.to(run.device), targets).maps.to(clean.maps)
+        )
     stack = torch.stack(maps)
     size = (stack.shape[-2], stack.shape[-1])
     rows = measures.stability_rows(measures.pair_similarity(stack), measures.runs_lost(stack), size, clean.rule)
     found.put(rows[0].value, f"mean SSIM over pairs of {len(runs)} training runs", rows[0], rows, runs=len(runs))
 
 
-def _explainer(model: ImageModel, layer: str) -> measures.Explainer:
-    return measures.grad_cam_explainer(lambda images: Tail(model.shell, layer, model.normalise(images)), model.scores)
+def _explainer(model: ImageModel, layer: str, shell: Shell) -> measures.Explainer:
+    """Of the weights as they were when the shell was handed out."""
+    return measures.grad_cam_explainer(lambda images: Tail(shell, layer, model.normalise(images)), model.scores)

@@ -12,7 +12,7 @@ import numpy as np
 from traitlets import Dict, HasTraits, Instance, Unicode
 from traitlets import Tuple as TupleTrait
 
-from xai_widgets.engine import Engine, Impacts, Maps, Measures, Output, Saliency
+from xai_widgets.engine import Engine, Impacts, Maps, Measures, Output, Saliency, label_of, score_range
 from xai_widgets.models import ImageModel, LayerInfo
 from xai_widgets.session.history import History
 from xai_widgets.session.query import METHODS as METHODS
@@ -24,6 +24,8 @@ from xai_widgets.session.query import checked_gain, class_of, contrast_of, one_o
 from xai_widgets.session.requests import BY_IMPACTS, Requests
 from xai_widgets.session.sources import Models as Models
 from xai_widgets.session.sources import first_readable, image_set_of, models_of, plain
+
+NEED_ERROR = ("helpful", "primary")  # methods that need to know how wrong the model is
 
 
 class Session(HasTraits):
@@ -132,7 +134,7 @@ class Session(HasTraits):
         if "contrast" in changes:
             given = changes["contrast"]
         elif form is not None and query.contrast is not None:
-            given = query.contrast.value
+            given = "confidence" if query.contrast.kind == "confidence" else query.contrast.value
         else:
             return query
         was = query.contrast.form if query.contrast is not None else "plain"
@@ -151,28 +153,54 @@ class Session(HasTraits):
         name = one_of("method", method, list(METHODS))
         if name == "contrast" and query.contrast is None:
             raise ValueError("a contrast needs Q: choose a class or a score to compare with.")
-        if name in ("helpful", "primary") and self._rating(query) is None:
-            raise ValueError(f"helpful maps need a rating, and none is known for {query.image!r}.")
+        if name in NEED_ERROR and not self.knows_error(query):
+            raise ValueError(f"helpful maps need {self._error_source(query)}, and none is known for {query.image!r}.")
         return replace(query, method=name)
 
     def _rating(self, query: Query) -> float | None:
         regressor = self.models[query.model].task == "regression"
         return self.images.rating(query.image) if regressor else None
 
+    def knows_error(self, query: Query | None = None) -> bool:
+        """Is it known how wrong the model is: by a rating of the score, or a label that names a class?"""
+        query = query or self.query
+        model = self.models[query.model]
+        return self._rating(query) is not None or label_of(model, self.images, query.image) is not None
+
+    def _error_source(self, query: Query) -> str:
+        regressor = self.models[query.model].task == "regression"
+        return "a rating" if regressor else "a label that names a class"
+
+    def _possible(self, query: Query) -> Query:
+        """Grad-CAM where what is asked needs what is not known of this image; a notice says so."""
+        missing = ""
+        if query.method in NEED_ERROR and not self.knows_error(query):
+            missing = "helpful maps"
+        elif query.contrast is not None and query.contrast.asks_rating and self._rating(query) is None:
+            missing, query = "the contrast with it", replace(query, contrast=None)
+        if not missing:
+            return query
+        wanted = self._error_source(query).removeprefix("a ")
+        self.notice = f"No {wanted} is known for {query.image!r}: Grad-CAM is shown instead of {missing}."
+        return replace(query, method="grad_cam")
+
     def _go(self, query: Query, gesture: Hashable = None, *, step: bool = True) -> None:
         """Make `query` the one that is asked."""
         before = self.query
         if query == before:
             return
-        if query.method in ("helpful", "primary") and self._rating(query) is None:
-            query = replace(query, method="grad_cam")
-            self.notice = f"No rating is known for {query.image!r}: Grad-CAM is shown instead of helpful maps."
+        query = self._possible(query)
         if step:
             self._history.add(query, gesture)
         self._forget(before, query)
         self.query = query
         self._tell_history()
         self._requests.send(before, query)
+
+    def forget_answers(self) -> None:
+        """Everything that was computed is of weights that are no more."""
+        self.maps = self.impacts = self.measures = None
+        self.scores, self.predictions = {}, {}
 
     def _forget(self, before: Query, query: Query) -> None:
         """An answer about another image, model or layer must not stand beside the new one."""
@@ -248,12 +276,13 @@ class Session(HasTraits):
             count = len(self.maps.thumbs) if self.maps is not None else None
             self.selected = tuple(dict.fromkeys(checked_gain(plain(index), 1, count)[0] for index in indices))
 
-    def pin(self, name: str) -> None:
+    def pin(self, name: str, kept: bool = True) -> None:
         """Keep an image in sight, or let it go."""
         with self.lock:
             one_of("image", name, self.images.names)
-            kept = tuple(pin for pin in self.pins if pin != name)
-            self.pins = kept if len(kept) < len(self.pins) else (*self.pins, name)
+            if kept != (name in self.pins):
+                others = tuple(pin for pin in self.pins if pin != name)
+                self.pins = (*others, name) if kept else others
 
     def show(self, **changes: Any) -> None:
         """Change how it looks: opacity, palette, sign, smooth."""
@@ -347,15 +376,21 @@ class Session(HasTraits):
 
     def score_range(self) -> tuple[float, float]:
         """The range of the score: stated, or that of the ratings and scores seen so far."""
-        stated = self.model.range or self.images.range
-        if stated is not None:
-            return stated
-        ratings = [self.images.rating(name) for name in self.images.names]
-        seen = [value for value in [*ratings, *self.scores.values()] if value is not None]
-        if self.output is not None:
-            seen.append(self.output.value)
-        low, high = (min(seen), max(seen)) if seen else (0.0, 1.0)
-        return (low, high) if high > low else (low - 0.5, low + 0.5)
+        base = () if self.output is None else (self.output.base,)
+        return score_range(self.model, self.images, *self.seen(), *base)
+
+    def seen(self) -> tuple[float, ...]:
+        """The lowest and the highest score of all images so far; none of a classifier."""
+        scores = self.scores.values() if self.model.task == "regression" else ()
+        return (min(scores), max(scores)) if scores else ()
+
+    def contrast(self) -> Contrast | None:
+        """Q with what it stands for on this image: the number in the place of "rating"."""
+        contrast = self.query.contrast
+        if contrast is None or not contrast.asks_rating:
+            return contrast
+        rating = self._rating(self.query)
+        return None if rating is None else replace(contrast, value=rating)
 
     def quick_scores(self) -> list[tuple[str, float]]:
         """Scores that are worth asking about, with their names."""
@@ -382,4 +417,4 @@ class Session(HasTraits):
         return probability, f"{labels[best] if labels else f'class {best}'} {probability:.2f}"
 
 
-__all__ = ["BY_IMPACTS", "METHODS", "Contrast", "Look", "Models", "Query", "Session", "Status"]
+__all__ = ["BY_IMPACTS", "METHODS", "NEED_ERROR", "Contrast", "Look", "Models", "Query", "Session", "Status"]

@@ -24,11 +24,20 @@ Gains = tuple[tuple[int, float], ...]
 
 @dataclass(frozen=True)
 class Contrast:
-    """Q in "why P, rather than Q?": a class by its place, a score, or full confidence in P."""
+    """Q in "why P, rather than Q?": a class by its place, a score, or full confidence in P, which is Q = P."""
 
     kind: str  # class | score | confidence
-    value: float = 0.0
+    value: float | str = 0.0  # of a score also "rating": that of the image which is shown
     form: str = "plain"  # of a score: plain | tiles
+
+    @property
+    def asks_rating(self) -> bool:
+        """Is Q the rating, whatever it is?"""
+        return self.value == "rating"
+
+    def score(self, rating: float | None) -> float | None:
+        """Q as a number, for an image of this rating; None where the rating is asked for and not known."""
+        return rating if isinstance(self.value, str) else self.value
 
 
 @dataclass(frozen=True)
@@ -116,7 +125,12 @@ def contrast_of(
 def class_of(given: object, labels: Sequence[str] | None, outputs: int) -> int:
     """The place of a class that is named or numbered."""
     if isinstance(given, str):
-        return list(labels or ()).index(one_of("class", given, list(labels or ())))
+        names = list(labels or ())
+        name = one_of("class", given, names)
+        if names.count(name) > 1:
+            places = ", ".join(str(place) for place, other in enumerate(names) if other == name)
+            raise ValueError(f"several classes are called {name!r} (numbers {places}); name one by its number.")
+        return names.index(name)
     if isinstance(given, int | float) and not isinstance(given, bool) and int(given) == given and 0 <= given < outputs:
         return int(given)
     raise ValueError(f"a class is named, or numbered from 0 to {outputs - 1}; got {given!r}.")
@@ -126,7 +140,7 @@ def _score(given: object, form: str, rating: float | None) -> Contrast:
     if given == "rating":
         if rating is None:
             raise ValueError("the rating of this image is not known, so it cannot be Q; give a number.")
-        given = rating
+        return Contrast("score", "rating", form)
     if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
         raise ValueError(f"Q must be a finite score or 'rating' for a model that gives one score; got {given!r}.")
     return Contrast("score", float(given), form)

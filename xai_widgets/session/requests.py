@@ -46,11 +46,13 @@ class Requests:
         self._shown = 0.0
         self._failing = ""  # the kind of request that the session's error is of
         self._jobs: dict[str, Job] = {}  # the last of each kind
+        self._partly: tuple[Hashable, Impacts | None] = (None, None)  # what has come in of effects, and of which
+        self._weights: dict[str, Hashable] = {}  # of each model, as it last answered
 
-    def subject(self, query: Query) -> Subject:
+    def subject(self, query: Query, seen: tuple[float, ...] = ()) -> Subject:
         session = self.session
         model = session.models[query.model]
-        return Subject(self.engine, model, session.images, query.image, query.layer, query.target)
+        return Subject(self.engine, model, session.images, query.image, query.layer, query.target, seen)
 
     def send(self, before: Query | None, query: Query) -> None:
         """Ask for all that a change from `before` makes stale."""
@@ -95,16 +97,31 @@ class Requests:
     # ------------------------------------------------------------------ on the engine's thread
 
     def _answer(self, query: Query, job: Job) -> tuple[Output, Saliency]:
-        subject, contrast = self.subject(query), query.contrast
+        subject, contrast = self.subject(query, self.session.seen()), query.contrast
+        self._look_at_weights(query, subject)
         if query.method == "contrast" and contrast is not None:
             if contrast.kind == "score":
-                return pictures.rather_than_score(subject, query.gains, contrast.value, contrast.form, job)
-            predicted = int(subject.scores.argmax())
-            q = predicted if contrast.kind == "confidence" else int(contrast.value)
+                score = contrast.score(subject.rating)
+                if score is None:
+                    raise ValueError(f"the rating of {query.image!r} is not known, so it cannot be Q; give a number.")
+                return pictures.rather_than_score(subject, query.gains, score, contrast.form, job)
+            q = subject.target if contrast.kind == "confidence" else int(contrast.value)
             return pictures.rather_than_class(subject, query.gains, q)
         if query.method in BY_IMPACTS:
             return pictures.by_impacts(subject, query.gains, query.method, self._known_impacts(query, subject))
         return pictures.why(subject, query.gains)
+
+    def _look_at_weights(self, query: Query, subject: Subject) -> None:
+        """Where they have changed since the last answer, what else is shown is of other weights: all is asked again."""
+        before, now = self._weights.get(query.model), subject.now.key
+        self._weights[query.model] = now
+        if before is None or before == now:
+            return
+        with self.session.lock:
+            if not self.session.closed:
+                self.session.forget_answers()
+                self.session.notice = f"The weights of {query.model} have changed; all is computed with the new ones."
+        self.send(None, query)
 
     def _answered(self, query: Query) -> Callable[[tuple[Output, Saliency]], None]:
         def show(answer: tuple[Output, Saliency]) -> None:
@@ -117,7 +134,8 @@ class Requests:
                     if self._failing not in LONG:  # an answer does not take back what went wrong elsewhere
                         session.error = ""
                     session.output = replace(output, query=query)
-                    if query.method == session.query.method and query.contrast == session.query.contrast:
+                    if query.method == session.query.method:
+                        # During a drag of Q an older Q is shown: its title says so, and a picture must not stand still.
                         session.saliency = replace(saliency, query=query)
 
         return show
@@ -127,14 +145,12 @@ class Requests:
         exact: Impacts | None = self.engine.cache.get(self._impacts_key(subject))
         if exact is not None:
             return exact
-        partly = self.session.impacts
-        if partly is not None and partly.query is not None and _same_place(partly.query, query):
-            return partly
-        return effects.estimated(subject)
+        key, partly = self._partly
+        return partly if partly is not None and key == self._impacts_key(subject) else effects.estimated(subject)
 
     @staticmethod
     def _impacts_key(subject: Subject) -> Hashable:
-        return ("impacts", *subject.key, subject.target, subject.rating)
+        return ("impacts", *subject.key, subject.target, subject.rating, subject.label)
 
     def _impacts(self, query: Query, job: Job) -> Impacts:
         subject = self.subject(query)
@@ -144,6 +160,7 @@ class Requests:
             return known
 
         def show(impacts: Impacts) -> None:
+            self._partly = key, impacts
             share = float(impacts.exact.mean())
             if self._often() and self._tell("effect of each map", share):
                 self._put("impacts", query)(impacts)
@@ -165,7 +182,9 @@ class Requests:
 
     def _measures(self, query: Query, job: Job, *, again: bool = False) -> Measures:
         subject = self.subject(query)
-        key = ("measures", *subject.key, subject.target)
+        others = (run for run in subject.model.runs if run is not subject.model)
+        runs = tuple(run.now().key for run in others)  # stability is that of all of them
+        key = ("measures", *subject.key, subject.target, runs)
         if again:
             self.engine.cache.drop(key)
         known: Measures | None = self.engine.cache.get(key)

@@ -32,7 +32,7 @@ export function percent(share) {
 /** The question in parts; every second one is the name of a class. */
 export function question(names, target, { kind, value }) {
   const p = names[target] ?? "P";
-  if (kind === "confidence") return ["Why not ", p, " with 100 % confidence?"];
+  if (kind === "confidence" || (kind === "class" && value === target)) return ["Why not ", p, " with 100 % confidence?"];
   if (kind === "class" && names[value] !== undefined) return ["Why ", p, ", rather than ", names[value], "?"];
   return ["Why ", p, "?"];
 }

@@ -20,9 +20,10 @@ export function scoreAt([low, high], share) {
 }
 
 /** What the contrast with Q asks, in one line. */
-export function meaning(score, q) {
+export function meaning(score, q, form = "plain") {
   if (!Number.isFinite(score)) return "";
   if (!Number.isFinite(q)) return "Choose a score Q: drag the marker, pick one, or type it.";
+  if (form === "tiles") return "Parts that score above Q show what merits it, parts below Q what prevents it: two colours.";
   if (q > score) return "Q is above the score: the map shows what prevents a higher score.";
   if (q < score) return "Q is below the score: the map shows what merits a score above Q.";
   return "Q is the score itself: nothing is left to explain, the map is empty.";
@@ -69,13 +70,14 @@ function parts() {
 export function mountScores(model, root, signal) {
   const ui = parts(), stop = new AbortController();
   root.append(ui.heading, ui.axis, ui.key, ui.says, ui.bar, ui.note);
-  let [q, form, range, gesture, dragging] = [NaN, "plain", [0, 1], 0, false];
+  let [q, form, range, gesture, dragging, word] = [NaN, "plain", [0, 1], 0, false, ""];
   const known = (name) => model.get(name) ?? NaN;
 
   function readContrast() {
     const contrast = model.get("contrast");
     if (dragging) return; // the hand knows better than an older answer
     q = contrast.kind === "score" ? contrast.value : NaN;
+    word = contrast.word ?? "";
     if (contrast.form) form = contrast.form;
     draw();
   }
@@ -108,7 +110,7 @@ export function mountScores(model, root, signal) {
     if (document.activeElement !== ui.entry) ui.entry.value = Number.isFinite(q) ? String(Number(q.toFixed(decimals))) : "";
     for (const [name, node] of Object.entries(ui.forms)) node.setAttribute("aria-pressed", name === form);
     for (const node of ui.quick.children) node.setAttribute("aria-pressed", Number(node.dataset.value) === q);
-    ui.says.textContent = meaning(score, q);
+    ui.says.textContent = meaning(score, q, form);
     ui.note.textContent = formNote(form, score, q, decimals);
     ui.clear.disabled = !Number.isFinite(q);
   }
@@ -117,20 +119,21 @@ export function mountScores(model, root, signal) {
     ui.quick.replaceChildren(...model.get("quick").map(([label, value]) => {
       const node = element("button", { type: "button", class: "xw-button xw-numbers", "data-value": value,
         "aria-pressed": "false", title: `Q = ${value}` }, label);
-      node.addEventListener("click", () => choose(value), { signal: stop.signal });
+      // The rating is asked for by its name: on the next image it is that image's.
+      node.addEventListener("click", () => choose(value, label === "rating" ? label : ""), { signal: stop.signal });
       return node;
     }));
     draw();
   }
 
-  function choose(value) {
-    q = value;
-    model.send({ kind: "score", value, form });
+  function choose(value, name = "") {
+    [q, word] = [value, name];
+    model.send({ kind: "score", value: word || value, form });
     draw();
   }
 
   function drag(value) {
-    q = value;
+    [q, word] = [value, ""];
     // The number of the gesture: the same value twice, with an undo between, is still a change.
     model.set("drag", { kind: "score", value, form, gesture });
     model.save_changes(); // one message in flight; ipywidgets keeps only the latest of those that wait
@@ -166,7 +169,7 @@ export function mountScores(model, root, signal) {
   for (const name of ["plain", "tiles"]) {
     listen(ui.forms[name], "click", () => {
       form = name;
-      if (Number.isFinite(q)) choose(q);
+      if (Number.isFinite(q)) choose(q, word);
       else draw();
     });
   }

@@ -272,7 +272,10 @@ function render({ model, el, signal }) {
     model.send({ kind: "pick", name: images.names[index] });
   }
 
-  const pin = (index) => model.send({ kind: "pin", name: images.names[index] });
+  const pin = (...some) => { // where all are pinned, let them go
+    const kept = !some.every((index) => pins.has(index));
+    model.send({ kind: "pin", names: some.map((index) => images.names[index]), kept });
+  };
   const listen = (target, type, action, options = {}) => target.addEventListener(type, action, { signal, ...options });
   const indexAt = (event) => Number(event.target.closest?.(".xw-cell")?.dataset.index ?? -1);
 
@@ -346,7 +349,7 @@ function render({ model, el, signal }) {
     event.preventDefault();
   });
   listen(parts.pinned, "click", () => { only = !only; view.scrollTop = 0; sort(); });
-  listen(parts.pinAll, "click", () => model.send({ kind: "pin", names: [...selected].map((index) => images.names[index]) }));
+  listen(parts.pinAll, "click", () => pin(...selected));
   listen(parts.clear, "click", () => select([]));
 
   function readHeight() { fitted = ""; resize(); }

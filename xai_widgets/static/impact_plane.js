@@ -31,8 +31,8 @@ export function pointsOf({ deltaY, deltaError }) {
 }
 
 /** What is said about one map, in words and both numbers. */
-export function sentence(index, { deltaY, deltaError, roles, exact }) {
-  const error = deltaError.length === deltaY.length ? ` · Δ error ${signed(deltaError[index])}` : "";
+export function sentence(index, { deltaY, deltaError, roles, exact, error: name = "error" }) {
+  const error = deltaError.length === deltaY.length ? ` · Δ ${name} ${signed(deltaError[index])}` : "";
   const role = roles.length ? ROLES[roles[index]] : effect(deltaY[index]);
   return `map ${index}: Δ score ${signed(deltaY[index])}${error} · ${role}${exact[index] ? "" : " (first estimate)"}`;
 }
@@ -49,7 +49,7 @@ const empty = { deltaY: new Float32Array(0), deltaError: new Float32Array(0), ro
 function readImpacts(model) {
   const raw = (name) => bytes(model.get(name)).slice();
   const impacts = { deltaY: floats(model.get("delta_y")), deltaError: floats(model.get("delta_error")),
-    roles: new Int8Array(raw("roles").buffer), exact: raw("exact") };
+    roles: new Int8Array(raw("roles").buffer), exact: raw("exact"), error: model.get("error") || "error" };
   return impacts.exact.length === impacts.deltaY.length ? impacts : empty;
 }
 
@@ -173,7 +173,7 @@ function render({ model, el, signal }) {
     context.clearRect(0, 0, width, height);
     const words = layout.byRank
       ? { xName: "rank, from raising to lowering", yName: "Δ score when removed" }
-      : { xName: "Δ score when removed", yName: "Δ error when removed" };
+      : { xName: "Δ score when removed", yName: `Δ ${impacts.error} when removed` };
     paintAxes(context, layout.frame, layout.x, layout.y, { ...palette, ...words, font: `11px ${family}` });
     paintCorners(context, layout, palette, `11px ${family}`);
     paintPoints(context, layout, impacts, path ? [] : chosen, palette);

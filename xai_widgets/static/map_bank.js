@@ -54,11 +54,12 @@ function render({ model, el, signal }) {
     bank.value = impacts.value ?? NaN;
     bank.most = largest(bank.delta);
     bank.worst = largest(bank.error);
+    bank.errorName = impacts.error || "error";
     for (const option of parts.order.options) option.hidden = NEEDS_RATING.has(option.value) && !bank.roles;
     const subject = model.get("subject"), moves = subject === "the score" ? subject : `the logit of ${subject}`;
     parts.legend.textContent = `The figure under a map is Δy: how far ${moves} would move without it (▲ the map raises it, ▼ lowers it). `
       + "Drag its bar to the left for less of the map, to the right for more."
-      + `${bank.roles ? " Without a map that helps ● the error against the rating would grow." : ""}`;
+      + `${bank.roles ? ` Without a map that helps ● ${bank.errorName === "error" ? "the error against the rating" : `the ${bank.errorName} with the label`} would grow.` : ""}`;
     parts.note.textContent = impacts.note ?? "";
     tellProgress(impacts);
     refresh();

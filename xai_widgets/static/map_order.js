@@ -101,7 +101,8 @@ export function describe(bank, i, subject = "the score") {
   let long = `Without it: ${plain(value)} → ${about}${plain(value + change)} (Δy ${exact[i] ? "" : "≈ "}${size}).`;
   if (roles) {
     const grows = error[i] > 0 ? "grow" : "shrink";
-    long += roles[i] ? ` The error would ${grows} by ${plain(Math.abs(error[i]))}.` : " The error would stay the same.";
+    const name = bank.errorName ?? "error";
+    long += roles[i] ? ` The ${name} would ${grows} by ${plain(Math.abs(error[i]))}.` : ` The ${name} would stay the same.`;
   }
   const role = roles ? ` · ${roles[i] ? ROLES[roles[i]].split(",")[0] : "neutral"}` : "";
   return [`map ${i} · ${state} · ${way}${role}`, long];

@@ -13,7 +13,7 @@ from xai_widgets.session import Contrast
 from xai_widgets.static import front_end, style
 from xai_widgets.views._base import View
 
-NO_CONTRAST = {"kind": "", "value": 0.0, "form": ""}
+NO_CONTRAST = {"kind": "", "value": 0.0, "form": "", "word": ""}
 
 
 class ContrastPicker(View):
@@ -30,14 +30,15 @@ class ContrastPicker(View):
     target = Int(-1, help="The class P, or -1.").tag(sync=True)
     changed = Bool(False, help="Whether P was chosen, and is not simply the predicted class.").tag(sync=True)
     # Both sides move this one: the version makes a return to what was sent last a change.
-    contrast = Dict(help="kind: empty, class, score or confidence; value, form, version.").tag(sync=True)
+    contrast = Dict(help="kind: empty, class, score or confidence; value, form, word, version.").tag(sync=True)
     axis = TupleTrait(Float(), Float(), default_value=(0.0, 1.0), help="Range of the score.").tag(sync=True)
     score = Float(None, allow_none=True).tag(sync=True)
     rating = Float(None, allow_none=True).tag(sync=True)
     quick = List(List(), help="(name, score) of scores that are worth asking about.").tag(sync=True)
 
     def __init__(self, session: Any, **traits: Any) -> None:
-        self._shown: Contrast | str | None = "unknown"  # what the browser shows, by our messages or by its drags
+        # Q as it is asked and what it stands for, as the browser shows it, by our messages or by its drags.
+        self._shown: Any = "unknown"
         super().__init__(session, **traits)
 
     def draw(self) -> None:
@@ -49,31 +50,33 @@ class ContrastPicker(View):
             self._draw_classes()
         else:
             self._draw_scores()
-        if query.contrast != self._shown:  # nothing echoes: a drag is on the screen already
-            self._shown = query.contrast
-            self.contrast = _plain(query.contrast) | {"version": self.contrast.get("version", 0) + 1}
+        shown = query.contrast, self.session.contrast()  # the rating of another image is another number
+        if shown != self._shown:  # nothing echoes: a drag is on the screen already
+            self._shown = shown
+            self.contrast = _plain(*shown) | {"version": self.contrast.get("version", 0) + 1}
 
     def gesture(self, kind: str, **details: Any) -> None:
         if kind == "score":
             self._choose_score(**details)
         elif kind == "choose" and details.get("slot") == "P":
-            # P alone: a contrast is about the predicted class, whatever P was chosen before.
-            self.session.ask(target=int(details["index"]), contrast=None)
+            self.session.ask(target=int(details["index"]))  # Q stays
         elif kind == "choose":
-            self.session.ask(target=None, contrast=int(details["index"]))
+            self.session.ask(contrast=int(details["index"]))  # P stays
         elif kind == "confidence":
-            self.session.ask(target=None, contrast="confidence")
+            self.session.ask(contrast="confidence")
         elif kind == "clear":
             self.session.ask(target=None, contrast=None)
 
-    def _choose_score(self, value: float, form: str = "plain", gesture: Any = None) -> None:
-        """Q as a number; the steps of one drag carry one mark, and are one step of the history."""
+    def _choose_score(self, value: float | str, form: str = "plain", gesture: Any = None) -> None:
+        """Q as a number, or "rating"; the steps of one drag carry one mark, and are one step of the history."""
         mark = None if gesture is None else ("contrast", gesture)
         try:
-            if not isinstance(value, int | float) or not math.isfinite(value):
-                raise ValueError(f"Q must be a number, got {value!r}.")
-            self._shown = Contrast("score", float(value), form)
-            self.session.ask(contrast=float(value), form=form, gesture=mark)
+            if value != "rating":
+                if not isinstance(value, int | float) or not math.isfinite(value):
+                    raise ValueError(f"Q must be a number, got {value!r}.")
+                value = float(value)
+                self._shown = (Contrast("score", value, form),) * 2
+            self.session.ask(contrast=value, form=form, gesture=mark)
         except ValueError:
             self._shown = "refused"  # the browser moved its marker by itself: take it back
             self.draw()
@@ -97,8 +100,9 @@ class ContrastPicker(View):
         self.score = None if output is None else float(output.value)
 
 
-def _plain(contrast: Contrast | None) -> dict[str, Any]:
-    if contrast is None:
+def _plain(asked: Contrast | None, contrast: Contrast | None) -> dict[str, Any]:
+    """Q for the browser: `word` where it is asked for by a word, and `value` what that is now."""
+    if asked is None or contrast is None:
         return dict(NO_CONTRAST)
     value = int(contrast.value) if contrast.kind == "class" else contrast.value
-    return {"kind": contrast.kind, "value": value, "form": contrast.form}
+    return {"kind": contrast.kind, "value": value, "form": contrast.form, "word": "rating" if asked.asks_rating else ""}

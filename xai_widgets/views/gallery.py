@@ -70,7 +70,8 @@ class Gallery(View):
         if kind == "pick":
             self.session.ask(image=details["name"])
         elif kind == "pin":
-            self._pin(details["names"] if "names" in details else [details["name"]])
+            for name in details["names"]:
+                self.session.pin(name, bool(details["kept"]))
         elif kind == "select":
             self.selected = tuple(self.names[i] for i in self._checked(details["indices"]))
         elif kind == "need":
@@ -80,12 +81,6 @@ class Gallery(View):
     def close(self) -> None:
         self._courier.close()
         super().close()
-
-    def _pin(self, names: list[str]) -> None:
-        """Pin those that are not; where all are, let them go."""
-        missing = [name for name in names if name not in self.session.pins]
-        for name in missing or names:
-            self.session.pin(name)
 
     def _checked(self, indices: Iterable[Any]) -> list[int]:
         known = [index for index in indices if isinstance(index, int) and 0 <= index < len(self.names)]

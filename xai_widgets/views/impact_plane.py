@@ -19,7 +19,8 @@ class ImpactPlane(View):
     watches = ("query", "impacts", "selected")
 
     delta_y = Bytes(help="float32, one a map.").tag(sync=True)
-    delta_error = Bytes(help="The same; empty where no rating is known.").tag(sync=True)
+    delta_error = Bytes(help="The same; empty where neither a rating nor a label is known.").tag(sync=True)
+    error = Unicode(help="Its name: error, or cross entropy.").tag(sync=True)
     roles = Bytes(help="int8: 0 neutral, 1 and 2 helpful, 3 and 4 harmful; odd ones raise the score.").tag(sync=True)
     exact = Bytes(help="1 where the removal was computed, 0 where it is estimated.").tag(sync=True)
     selected = List(Int(), help="Numbers of the selected maps.").tag(sync=True)
@@ -46,6 +47,7 @@ class ImpactPlane(View):
     def _draw_impacts(self, impacts: Any) -> None:
         self.delta_y = _packed(getattr(impacts, "delta_y", None), np.float32)
         self.delta_error = _packed(getattr(impacts, "delta_error", None), np.float32)
+        self.error = getattr(impacts, "error", "")
         self.roles = _packed(getattr(impacts, "roles", None), np.int8)
         self.exact = _packed(getattr(impacts, "exact", None), np.uint8)
         self.facts = self._facts(impacts) if impacts is not None else ""
@@ -53,6 +55,9 @@ class ImpactPlane(View):
 
     def _facts(self, impacts: Any) -> str:
         rating = None if impacts.residual is None else impacts.value - impacts.residual
+        if impacts.label:
+            known = f"cross entropy with the label {impacts.label} {impacts.error_value:.3g}"
+            return f"Score {impacts.value:.3g}, {known}."
         if rating is None:
             return f"Score {impacts.value:.3g}"
         way = "too high" if impacts.residual > 0 else "too low" if impacts.residual < 0 else "just right"
@@ -63,7 +68,7 @@ class ImpactPlane(View):
         if impacts.delta_error is not None:
             return str(impacts.note)
         if self.session.model.task == "classification":
-            why = "A class has no rating, so there is no error to compare with: Δ score by rank instead."
+            why = "No label of this image names a class, so the error cannot be told: Δ score by rank instead."
         else:
             why = "No rating is known for this image, so the error cannot be told: Δ score by rank instead."
         return f"{why} {impacts.note}".strip()

@@ -27,7 +27,9 @@ class MapBank(View):
     pending = Bool(True, help="What is shown belongs to an earlier query; the new maps are on their way.").tag(
         sync=True
     )
-    impacts = Dict(help="delta_y, delta_error: float32; exact, roles: bytes; value, note, done.").tag(sync=True)
+    impacts = Dict(help="delta_y, delta_error: float32; exact, roles: bytes; value, note, done, error (its name).").tag(
+        sync=True
+    )
     subject = Unicode("the score", help="What delta y is a change of, in words.").tag(sync=True)
     can_undo = Bool(False).tag(sync=True)
     # Both sides move these two: the version makes a return to what was sent last a change.
@@ -116,6 +118,7 @@ class MapBank(View):
             "value": float(impacts.value),
             "done": bool(impacts.done),
             "note": impacts.note,
+            "error": impacts.error,
         }
 
     def _is_new(self, name: str, answer: Any) -> bool:

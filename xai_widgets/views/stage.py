@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from traitlets import Bool, Bytes, Dict, Int, List, Tuple, Unicode
 
-from xai_widgets.session import METHODS, Session
+from xai_widgets.session import METHODS, NEED_ERROR, Session
 from xai_widgets.static import front_end, style
 from xai_widgets.views._base import View
 
@@ -27,7 +27,6 @@ WORDS = {
     "helpful": "Helpful maps",
     "primary": "Primary (maps that help)",
 }
-NEED_RATING = ("helpful", "primary")
 PATIENCE = 2.0  # seconds that a display waits for the first answer, so that its picture is one
 
 
@@ -79,9 +78,11 @@ class Stage(View):
             self.session.ask(method=details["name"])
 
     def _likely_contrast(self) -> float:
-        """Q, where none was chosen yet: the second class, or the best score."""
-        ranked = self.session.ranked_classes(2)
-        return ranked[-1][0] if ranked else self.session.score_range()[1]
+        """Q, where none was chosen yet: the most probable class beside P, or the best score."""
+        session = self.session
+        ranked = [index for index, _, _ in session.ranked_classes(2)]
+        others = [index for index in ranked if session.output is None or index != session.output.target]
+        return others[0] if others else session.score_range()[1]
 
     def scene(self) -> dict[str, Any] | None:
         """What is shown, as plain data; waits a moment where the first answer is on its way."""
@@ -171,9 +172,9 @@ class Stage(View):
         session = self.session
         classifier = session.model.task == "classification"
         what = "class" if classifier else "score"
-        rated = not classifier and session.images.rating(session.query.image) is not None
+        known = session.knows_error()
         return [
-            [name, WORDS.get(name, name).format(what=what), text, rated or name not in NEED_RATING]
+            [name, WORDS.get(name, name).format(what=what), text, known or name not in NEED_ERROR]
             for name, text in METHODS.items()
         ]
 
