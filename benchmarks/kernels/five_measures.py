@@ -34,7 +34,7 @@ def five_measures(runs: list[nn.Module], layer: str, images: Tensor, goal: float
     def peer() -> list[list[float]]:
         with ExitStack() as stack:
             cams = [stack.enter_context(GradCAM(network, [network.get_submodule(layer)])) for network in runs]
-            generator = torch.Generator(images.device).manual_seed(0)
+            generator = torch.Generator().manual_seed(0)
             return [loop(cams, image, generator) for image in images]
 
     name = f"five measures of {len(images)} images, ResNet-18 {layer}, 2 runs"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
@@ -76,6 +77,13 @@ def measure(row: Row, device: torch.device, *, quick: bool = False) -> Timing:
     return Timing(row, mine, (peer[0] / row.part, peer[1] / row.part), difference)
 
 
+def _versions() -> Iterator[str]:
+    """Of the packages that are here: not every row needs all."""
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            yield f"{name} {version(name)}"
+
+
 def machine(device: torch.device, what: str) -> list[str]:
     """What the numbers were measured with."""
     info = Path("/proc/cpuinfo")
@@ -86,7 +94,7 @@ def machine(device: torch.device, what: str) -> list[str]:
     processor = models[0] if models else platform.processor() or platform.machine()
     place = getattr(torch, device.type)
     chip = f", {place.get_device_name(device)}" if hasattr(place, "get_device_name") else ""
-    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    packages = ", ".join(_versions())
     cores = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads ({', '.join(units) or 'no vector units named'})"
     return [
         f"Python {platform.python_version()}, {packages}",
