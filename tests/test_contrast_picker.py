@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import math
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -55,16 +53,20 @@ def test_choosing_q_and_p(classes: Any) -> None:
     assert (picker.contrast["kind"], picker.contrast["value"]) == ("class", q)
     assert isinstance(picker.contrast["value"], int)
     assert picker.names[q] in classes.saliency.title
-    # A contrast is about the predicted class: choosing another P leaves the contrast, and choosing Q leaves that P.
-    picker.comm.click(kind="choose", slot="P", index=q)
+    # P and Q are chosen each for itself, and the map is about both.
+    p = 3 - predicted - q
+    picker.comm.click(kind="choose", slot="P", index=p)
     classes.wait()
-    assert (classes.query.target, classes.query.contrast, picker.target, picker.changed) == (q, None, q, True)
+    assert (classes.query.target, classes.query.contrast) == (p, Contrast("class", float(q)))
+    assert (picker.target, picker.changed) == (p, True)
+    assert f"why {picker.names[p]}, rather than {picker.names[q]}?" in classes.saliency.title
     picker.comm.click(kind="confidence")
     classes.wait()
     assert classes.query.contrast == Contrast("confidence")
-    assert (classes.query.target, picker.target, picker.contrast["kind"]) == (None, predicted, "confidence")
+    assert (classes.query.target, picker.target, picker.contrast["kind"]) == (p, p, "confidence")
+    assert f"why not {picker.names[p]} with 100 % confidence?" in classes.saliency.title
     picker.comm.click(kind="clear")
-    assert (classes.query.contrast, classes.query.method) == (None, "grad_cam")
+    assert (classes.query.target, classes.query.contrast, classes.query.method) == (None, None, "grad_cam")
     assert picker.contrast["kind"] == ""
     picker.close()
 
@@ -128,6 +130,24 @@ def test_quick_picks_entry_and_form(scored: Any) -> None:
     picker.close()
 
 
+def test_the_rating_is_asked_for_by_its_name(scored: Any) -> None:
+    """The marker moves to the next image's rating, and another form keeps the word."""
+    picker = ContrastPicker(scored)
+    picker.comm.click(kind="score", value="rating", form="plain")
+    assert scored.query.contrast == Contrast("score", "rating")
+    assert {"value": 0.25, "word": "rating"}.items() <= picker.contrast.items()
+    scored.ask(image=scored.images.names[1])
+    assert {"value": 0.75, "word": "rating"}.items() <= picker.contrast.items()
+    picker.comm.click(kind="score", value="rating", form="tiles")
+    assert scored.query.contrast == Contrast("score", "rating", "tiles")
+    picker.comm.arrive(drag={"kind": "score", "value": 0.5, "form": "tiles", "gesture": 1})
+    assert scored.query.contrast == Contrast("score", 0.5, "tiles")
+    scored.undo()
+    assert {"value": 0.75, "word": "rating"}.items() <= picker.contrast.items()
+    scored.wait()
+    picker.close()
+
+
 def test_a_drag_is_one_step_and_nothing_echoes(scored: Any) -> None:
     picker = ContrastPicker(scored)
     picker.comm.take()
@@ -172,7 +192,7 @@ def test_what_is_refused_is_one_line_and_takes_the_marker_back(
     picker.comm.click(kind="score", value=value, form=form)
     assert scored.query == before
     assert message in scored.error
-    assert picker.contrast == {"kind": "", "value": 0.0, "form": "", "version": version + 1}
+    assert picker.contrast == {"kind": "", "value": 0.0, "form": "", "word": "", "version": version + 1}
     picker.close()
 
 
@@ -186,17 +206,3 @@ def test_another_model_is_another_task(make_session: Make) -> None:
     assert (picker.task, picker.contrast["kind"]) == ("regression", "")
     assert picker.score == pytest.approx(session.output.value)
     picker.close()
-
-
-def test_a_closed_picker_no_longer_follows_and_is_freed(classes: Any) -> None:
-    picker = ContrastPicker(classes)
-    gone, sent = weakref.ref(picker), picker.comm.sent
-    picker.close()
-    picker.close()
-    count = len(sent)
-    classes.ask(contrast=2)
-    classes.wait()
-    assert len(sent) == count
-    del picker
-    gc.collect()
-    assert gone() is None

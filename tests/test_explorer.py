@@ -67,6 +67,27 @@ def test_one_that_is_still_seen_stays_until_it_is_not(opened: Any, monkeypatch: 
     assert first.session.closed
 
 
+def test_what_an_explorer_is_made_of_is_checked(opened: Any) -> None:
+    with pytest.raises(ValueError, match="an explorer needs images: a folder, files"):
+        Explorer("demo/quality")
+    with pytest.raises(TypeError, match=r"explore\(\) takes engine, image, layer, got 'colour'\."):
+        Explorer("demo/quality", "demo/quality", colour="red")
+    with pytest.raises(ValueError, match="image must be one of 'a', 'b'; got 'c'"):
+        explorer.explore(
+            "demo/quality", {"a": np.zeros((9, 9, 3), np.uint8), "b": np.zeros((9, 9, 3), np.uint8)}, image="c"
+        )
+
+
+def test_an_engine_an_image_and_a_layer_reach_the_session(opened: Any, engine: Any) -> None:
+    photos = {"a": np.zeros((16, 16, 3), np.uint8), "b": np.full((16, 16, 3), 200, np.uint8)}
+    model = ImageModel(Small(), lambda photo: photo.float() / 255, range=(0, 1))
+    one = explorer.explore(model, photos, engine=engine, image="b", layer="features")
+    assert one.session.engine is engine
+    assert (one.session.query.image, one.session.query.layer) == ("b", "features")
+    one.close()
+    assert one.session.closed
+
+
 def test_without_a_notebook_none_is_replaced(opened: Any) -> None:
     assert explorer._running_cell() == ("", "")
     first = opened()

@@ -87,9 +87,21 @@ JOBS: dict[str, Callable[[Shell, str], Tensor]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("error", [Fault, Interrupt])
-@pytest.mark.parametrize("where", REGISTER)
+BACKWARD = ("grad_cam", "contrast")  # jobs with a backward pass
+PLACES = [(job, where) for job in JOBS for where in REGISTER if where != "backward" or job in BACKWARD]
+
+
+@pytest.mark.parametrize("kind", LAYER)
 @pytest.mark.parametrize("job", JOBS)
+def test_only_what_takes_gradients_goes_back(kind: str, job: str) -> None:
+    network = network_of(kind)
+    with faults(-1, "backward", not_of=network) as counted:
+        JOBS[job](Shell(network), kind)
+    assert (counted.calls > 0) == (job in BACKWARD)
+
+
+@pytest.mark.parametrize("error", [Fault, Interrupt])
+@pytest.mark.parametrize(("job", "where"), PLACES)
 @pytest.mark.parametrize("kind", LAYER)
 def test_a_fault_at_each_module_in_turn(kind: str, job: str, where: str, error: type[BaseException]) -> None:
     network = network_of(kind)
@@ -97,9 +109,6 @@ def test_a_fault_at_each_module_in_turn(kind: str, job: str, where: str, error: 
     expected = JOBS[job](Shell(network), kind)
     with faults(-1, where, not_of=network) as counted:
         JOBS[job](Shell(network), kind)
-    if where == "backward" and job not in ("grad_cam", "contrast"):
-        assert counted.calls == 0
-        return
     assert counted.calls > 3
     raised, step = 0, max(1, counted.calls // (3 if error is Interrupt or kind == "vit" else 12))
     for at in range(0, counted.calls, step):
@@ -113,16 +122,13 @@ def test_a_fault_at_each_module_in_turn(kind: str, job: str, where: str, error: 
         assert torch.allclose(JOBS[job](shell, kind), expected, atol=1e-6), f"after a fault at call {at}"
         assert torch.allclose(replayed(shell, kind), replayed(Shell(network), kind), atol=1e-6)
         same()
-    assert raised >= 0.5 * len(range(0, counted.calls, step))
+    # A fault while a layer is tried out is met by trying again, and the trials are more than half of all calls.
+    assert raised >= 0.25 * len(range(0, counted.calls, step))
     same()
 
 
 def seeded() -> torch.Generator:
     return torch.Generator().manual_seed(0)
-
-
-def of_network(tail: Tail) -> gradients.Forward:
-    return lambda inputs: scores_of(tail.shell.network(inputs))
 
 
 def groups(tail: Tail) -> Tensor:
@@ -153,18 +159,18 @@ SLOPES: dict[str, Callable[[Tail], Tensor]] = {
     "all_contrasts": lambda tail: cam.all_contrasts(tail, scores_of),
     "counterfactual": lambda tail: cam.counterfactual(tail, scores_of),
     "score_contrast": lambda tail: cam.score_contrast(tail, lambda result: scores_of(result)[:, :1], 0.3),
-    "patch_contrast": lambda tail: cam.patch_contrast(tail, patches, 0.3),
+    "patch_contrast": lambda tail: cam.patch_contrast(tail, patches, 0.3).signed,
     "implicit_saliency": lambda tail: mismatch.implicit_saliency(tail, scores_of, batch=3),
     "uniform_gradient": lambda tail: mismatch.uniform_gradient(tail, scores_of),
-    "gradient": lambda tail: gradients.gradient(of_network(tail), tail.inputs, gradients.of_output(1)),
+    "gradient": lambda tail: gradients.gradient(tail, None, gradients.of_output(1), score=scores_of),
     "input_x_gradient": lambda tail: gradients.input_x_gradient(
-        of_network(tail), tail.inputs, gradients.of_class_contrast(2)
+        tail, None, gradients.of_class_contrast(2), score=scores_of
     ),
     "smooth_grad": lambda tail: gradients.smooth_grad(
-        of_network(tail), tail.inputs, gradients.of_output(1), generator=seeded(), n_samples=2
+        tail, None, gradients.of_output(1), score=scores_of, generator=seeded(), n_samples=2
     ),
     "guided_backpropagation": lambda tail: gradients.guided_backpropagation(
-        of_network(tail), tail.inputs, gradients.of_output(1)
+        tail, None, gradients.of_output(1), score=scores_of
     ),
 }
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import re
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -285,11 +283,11 @@ def test_a_pick_of_what_is_not_there_is_an_error_line(gallery: Gallery, session:
 
 
 def test_pins(gallery: Gallery, session: Session) -> None:
-    gallery.comm.click(kind="pin", name="3.png")
+    gallery.comm.click(kind="pin", names=["3.png"], kept=True)
     assert (session.pins, gallery.pinned) == (("3.png",), [3])
-    gallery.comm.click(kind="pin", names=["1.png", "3.png"])  # some are not: all are
+    gallery.comm.click(kind="pin", names=["1.png", "3.png"], kept=True)
     assert gallery.pinned == [3, 1]
-    gallery.comm.click(kind="pin", names=["1.png", "3.png"])
+    gallery.comm.click(kind="pin", names=["1.png", "3.png"], kept=False)
     assert gallery.pinned == []
     session.pin("4.png")
     assert gallery.pinned == [4]
@@ -316,24 +314,11 @@ def test_names_travel_as_text(tmp_path: Path, make_session: Callable[..., Sessio
     Image.new("RGB", (8, 8)).save(tmp_path / EVIL)
     gallery = Gallery(make_session(model(), ImageSet(tmp_path)))
     assert gallery.names == [EVIL]
-    gallery.comm.click(kind="pin", name=EVIL)
+    gallery.comm.click(kind="pin", names=[EVIL], kept=True)
     assert gallery.pinned == [0]
     gallery.close()
     source = "".join(Gallery._esm.split())
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write", source)
-
-
-def test_a_closed_gallery_follows_no_more_and_is_freed(session: Session) -> None:
-    gallery = Gallery(session)
-    gallery.comm.click(kind="need", indices=[0], side=96)
-    gallery._courier.join()
-    gallery.close()
-    session.ask(image="2.png")
-    assert gallery.current == 0
-    seen = weakref.ref(gallery)
-    del gallery
-    gc.collect()
-    assert seen() is None
 
 
 def test_thousands_open_quickly_and_travel_small(make_session: Callable[..., Session]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import weakref
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -179,17 +177,3 @@ def test_order_and_filter_can_be_set_from_python_only_to_known_names(session: Se
     assert names == [["order"], ["show"]]
     with pytest.raises(TraitError, match="order"):
         bank.order = "beauty"
-
-
-def test_a_closed_bank_no_longer_follows_and_is_freed(session: Session) -> None:
-    bank = MapBank(session)
-    gone, sent = weakref.ref(bank), bank.comm.sent
-    bank.close()
-    bank.close()
-    count = len(sent)
-    session.set_gain(1, 0.5)
-    assert session.wait(30)
-    assert len(sent) == count
-    del bank
-    gc.collect()
-    assert gone() is None, f"kept by {gc.get_referrers(gone())}"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import math
 import threading
-import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -273,18 +271,3 @@ def test_a_drag_of_a_gain_does_not_touch_the_figure(scored: Any) -> None:
 def test_every_axis_says_what_it_is() -> None:
     assert len({label for _, label, _ in AXES}) == len(AXES)
     assert all(meaning.endswith(".") for _, _, meaning in AXES)
-
-
-def test_a_closed_radar_no_longer_follows_and_is_freed(scored: Any) -> None:
-    radar = MetricRadar(scored)
-    gone = [weakref.ref(radar), weakref.ref(radar.figure)]
-    sent = [radar.comm.sent, radar.figure.comm.sent]
-    radar.close()
-    radar.close()
-    counts = [len(some) for some in sent]
-    scored.ask(image=scored.images.names[1])
-    scored.wait()
-    assert [len(some) for some in sent] == counts
-    del radar
-    gc.collect()
-    assert [one() for one in gone] == [None, None]

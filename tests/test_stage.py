@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-import gc
 import io
 import json
 import shutil
 import subprocess
 import threading
-import weakref
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -106,7 +104,7 @@ def test_a_class_stands_with_its_probability(make_session: Make) -> None:
     assert "labelled cat" in stage.score["facts"]
     able = {name: ready for name, _, _, ready in stage.methods}
     assert able["grad_cam"]
-    assert not able["helpful"]
+    assert able["helpful"], "the label names a class"
     stage.close()
 
 
@@ -124,6 +122,22 @@ def test_choosing_a_method_asks_the_session(session: Session, stage: Stage) -> N
         assert session.query.method == name == stage.method
         assert session.error == ""
         assert stage.saliency["palette"] == ("purple-green" if name == "helpful" else "")
+
+
+def test_tiles_have_two_colours_and_both_are_named(session: Session, stage: Stage) -> None:
+    assert session.output is not None
+    session.ask(contrast=session.output.value, form="tiles")  # some tiles score above, some below
+    assert session.wait(30)
+    shown, values = stage.saliency, map_of(stage)
+    assert (shown["low"], shown["high"]) == ("prevents Q", "merits a score above Q")
+    assert not shown["one_sided"]
+    assert values.min() < 0 < values.max()
+    assert shown["limit"] == pytest.approx(np.abs(values).max())
+    assert "tile by tile" in shown["title"]
+    assert "the larger is shown" in shown["note"]
+    session.ask(form="plain")
+    assert session.wait(30)
+    assert stage.saliency["one_sided"]
 
 
 def test_contrast_without_a_choice_takes_the_likely_one(session: Session, make_session: Make) -> None:
@@ -217,20 +231,6 @@ def test_a_stage_that_is_shown_at_once_waits_for_its_picture(make_session: Make)
     threading.Timer(0.2, lambda: setattr(session, "saliency", answer)).start()
     assert "why the score" in (stage.still() or (b"", ""))[1]
     stage.close()
-
-
-def test_a_closed_stage_no_longer_follows_and_is_freed(session: Session) -> None:
-    stage = Stage(session)
-    gone, sent = weakref.ref(stage), stage.comm.sent
-    stage.close()
-    stage.close()
-    count = len(sent)
-    session.set_gain(1, 0.5)
-    assert session.wait(30)
-    assert len(sent) == count
-    del stage
-    gc.collect()
-    assert gone() is None, f"kept by {gc.get_referrers(gone())}"
 
 
 def test_traits_refuse_nonsense(session: Session, stage: Stage) -> None:

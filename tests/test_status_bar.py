@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -93,19 +91,6 @@ def test_progress_is_a_small_message(scored: Any) -> None:
     assert updates == [["status"]]
     assert size < 400
     bar.close()
-
-
-def test_a_closed_bar_no_longer_follows_and_is_freed(scored: Any) -> None:
-    bar = StatusBar(scored)
-    gone, sent = weakref.ref(bar), bar.comm.sent
-    bar.close()
-    bar.close()
-    count = len(sent)
-    scored.set_gain(1, 0.5)
-    assert len(sent) == count
-    del bar
-    gc.collect()
-    assert gone() is None
 
 
 def test_sizes_are_left_out_where_they_differ_from_image_to_image(demo_session: Session) -> None:

@@ -61,8 +61,8 @@ def test_a_class_is_chosen_by_click_and_named_as_text(opened: Open, classes: Any
     page.find("button", has_text=re.compile("^P$")).click()
     page.find(".xw-class", has_text=labels[q]).click()
     page.deliver(classes)
-    expect(page.find("h3")).to_have_text(f"Why {labels[q]}?")
-    assert (classes.query.target, classes.query.contrast) == (q, None)
+    expect(page.find("h3")).to_have_text(f"Why not {labels[q]} with 100 % confidence?")  # P and Q, each for itself
+    assert (classes.query.target, classes.query.contrast) == (q, Contrast("confidence"))
     assert page.page.locator("main b").count() == 0  # a label of the tiny classes is HTML
 
 

@@ -36,6 +36,7 @@ test("the question names P and Q", () => {
   assert.equal(ask({ kind: "confidence" }), "Why not cat with 100 % confidence?");
   assert.equal(ask({ kind: "" }), "Why cat?");
   assert.equal(ask({ kind: "class", value: 7 }), "Why cat?");
+  assert.equal(ask({ kind: "class", value: 0 }), "Why not cat with 100 % confidence?"); // Q = P
   assert.equal(classes.question(names, -1, { kind: "" }).join(""), "Why P?");
 });
 
@@ -59,6 +60,7 @@ test("what Q asks depends on its side of the score", () => {
   assert.match(scores.meaning(0.5, 0.25), /merits a score above Q/);
   assert.match(scores.meaning(0.5, 0.5), /nothing is left/);
   assert.match(scores.meaning(0.5, NaN), /Choose/);
+  for (const q of [0.25, 0.75]) assert.match(scores.meaning(0.5, q, "tiles"), /merits it.*prevents it.*two colours/);
   assert.equal(scores.meaning(NaN, 0.5), "");
 });
 
