@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -30,8 +31,10 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 def pictures_in(cache: Path) -> int:
-    """How many were written so far, wherever."""
-    return sum(1 for _ in cache.rglob("*.png"))
+    """How many were written so far, wherever; counted anew where a folder gets its name meanwhile."""
+    while True:
+        with suppress(FileNotFoundError):
+            return sum(1 for _ in cache.rglob("*.png"))
 
 
 @pytest.mark.slow

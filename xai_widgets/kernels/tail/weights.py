@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 from torch import Tensor, nn
+
+VERSION = attrgetter("_version")
 
 
 class Weights:
@@ -17,30 +21,26 @@ class Weights:
     """
 
     def __init__(self, network: nn.Module) -> None:
-        self._held: list[tuple[dict[str, Any], list[tuple[str, Any]]]] = []
-        self._counted: list[tuple[Tensor, int]] = []
-        self._stored: list[tuple[Tensor, int]] = []
-        known: set[int] = set()
-        for module in network.modules():
-            for kept in (module._modules, module._parameters, module._buffers):
-                if isinstance(kept, dict):  # that of a TorchScript part cannot change
-                    self._held.append((kept, list(kept.items())))
-                for tensor in kept.values():
-                    if isinstance(tensor, Tensor) and id(tensor) not in known:
-                        known.add(id(tensor))
-                        self._stored.append((tensor, tensor.data_ptr()))
-                        if not tensor.is_inference():  # torch counts no writes of those
-                            self._counted.append((tensor, tensor._version))
+        modules = list(network.modules())
+        kept: list[Any] = [
+            kept for module in modules for kept in (module._modules, module._parameters, module._buffers)
+        ]
+        self._kept: list[dict[str, Any]] = [
+            some for some in kept if isinstance(some, dict)
+        ]  # those of a TorchScript part cannot change
+        self._held = [value for some in self._kept for value in some.values()]  # alive, so that no id is used again
+        tensors = {id(value): value for value in self._held if isinstance(value, Tensor)}
+        self._tensors = list(tensors.values())
+        self._counted = [
+            tensor for tensor in self._tensors if not tensor.is_inference()
+        ]  # torch counts no writes there
+        self._before = self._look()
 
     def unchanged(self) -> bool:
         """Does the network hold the same now?"""
-        for kept, before in self._held:
-            if len(kept) != len(before):
-                return False
-            for name, value in before:
-                if kept.get(name) is not value:
-                    return False
-        for tensor, version in self._counted:
-            if tensor._version != version:
-                return False
-        return all(tensor.data_ptr() == place for tensor, place in self._stored)
+        return self._look() == self._before
+
+    def _look(self) -> tuple[list[int], list[int], list[int]]:
+        """What is held, how often it was written, and where it is; without a step of the interpreter for each."""
+        held = list(map(id, chain.from_iterable(map(dict.values, self._kept))))
+        return held, list(map(VERSION, self._counted)), list(map(Tensor.data_ptr, self._tensors))
