@@ -71,7 +71,7 @@ def _impacts(subject: Subject, found: Effects, *, done: bool | None = None) -> I
         delta_y=array(change), exact=exact.numpy().copy(), value=float(y),
         done=found.done if done is None else done, note="Single removals, zero baseline, all gains 1.",
     )  # fmt: skip
-    precision = getattr(subject.tail, "precision", subject.tail.maps.dtype)
+    precision = subject.tail.precision
     if isinstance(found, LabelledEffects) and label is not None:
         growth = found.delta_error
         role = ablation.roles(change[None].to(growth), growth[None], y.to(growth), precision=precision)[0]

@@ -32,7 +32,7 @@ class Replayable(Protocol):
     def __call__(self, maps: Tensor) -> Any: ...
 
 
-def arithmetic_of(tail: Replayable) -> AbstractContextManager[None]:
+def arithmetic_of(tail: object) -> AbstractContextManager[None]:
     """In which a score of a tail is read; nothing is set for what is no Tail."""
     return tail.arithmetic() if isinstance(tail, Tail) else nullcontext()
 

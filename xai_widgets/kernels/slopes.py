@@ -9,7 +9,6 @@ from torch import Tensor
 from xai_widgets.kernels.batches import Step
 from xai_widgets.kernels.checks import check_finite, scores_from
 from xai_widgets.kernels.gains import Baseline, level_of
-from xai_widgets.kernels.precision import ieee
 from xai_widgets.kernels.scores import Score, Target, one_image, output_of
 from xai_widgets.kernels.tail import Tail
 
@@ -32,7 +31,7 @@ def first_orders(
     tail: Tail, score: Score, target: Target | None, baseline: Baseline, step: Step = None
 ) -> Float[Tensor, "c o"]:
     """Of one output, or of all where the target is None: one pass forwards, one backwards for each."""
-    with tail.autocast.set(), ieee(), torch.inference_mode(False), torch.enable_grad():
+    with tail.arithmetic(), torch.inference_mode(False), torch.enable_grad():
         leaf = one_image(tail).detach().clone().requires_grad_()
         scores = scores_from(score, tail(leaf), 1)
         outputs = range(scores.shape[1]) if target is None else [output_of(score, target, scores)]

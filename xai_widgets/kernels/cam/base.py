@@ -6,7 +6,7 @@ References: Selvaraju et al., 2017.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from xai_widgets.kernels.affine import Replayable as Replayable
+from xai_widgets.kernels.affine import arithmetic_of
 from xai_widgets.kernels.batches import Step as Step
 from xai_widgets.kernels.checks import Target as Target
 from xai_widgets.kernels.checks import check_finite, labels_of, scores_from, targets_of
@@ -91,8 +92,7 @@ def recording(tail: object = None) -> Iterator[None]:
     Args:
         tail: in whose precision the passes run, also the one backwards: torch would take the caller's autocast.
     """
-    kept = getattr(tail, "autocast", None)
-    with nullcontext() if kept is None else kept.set(), ieee(), torch.inference_mode(False), torch.enable_grad():
+    with arithmetic_of(tail), ieee(), torch.inference_mode(False), torch.enable_grad():
         yield
 
 
