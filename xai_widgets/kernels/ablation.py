@@ -1,7 +1,7 @@
 """What the score and its error become when feature maps are removed, alone or together, or weighted.
 
-Everything about removals can be had from here: `removals` are the scores, `gains` weigh maps, `slopes` are estimates,
-`errors` what a change of the score does to its error.
+Everything about removals can be imported from here: `removals` gives the scores, `gains` weights maps, `slopes` gives
+estimates, and `errors` what a change of the score does to its error.
 
 Reference: Truong, Pesenti and Hasson, 2024, arXiv 2409.16292; gains generalise removal.
 """
@@ -42,7 +42,7 @@ from xai_widgets.kernels.slopes import first_order as first_order
 from xai_widgets.kernels.slopes import first_orders
 from xai_widgets.kernels.tail import Tail
 
-FEW = 4  # maps for each score, from which on a backward pass a score is cheaper than a whole copy a map
+FEW = 4  # from so many maps for each score on, a backward pass for each score costs less than a copy for each map
 
 
 def delta_y(
@@ -56,11 +56,12 @@ def delta_y(
 ) -> Float[Tensor, " c"]:
     """Change of one score when each map is removed; positive: the map lowered the score.
 
-    One backward pass where the tail is affine, else one copy a map. captum's LayerFeatureAblation gives the negative.
+    From one backward pass where the tail is affine, else from one copy for each map. captum's LayerFeatureAblation
+    gives the negative.
 
     Args:
         target: the output, by number or by name.
-        batch: copies at once, without a closed form; found from the memory of the layer if left out.
+        batch: copies at once, and no closed form; as many as memory allows if left out.
         step: called before each batch; may raise to cancel.
 
     Raises:
@@ -95,7 +96,7 @@ def delta_logits(
 
     Args:
         score: for a cross entropy the logits of the classes, as `Outputs.logits` gives them.
-        batch: copies at once, without a closed form; found from the memory of the layer if left out.
+        batch: copies at once, and no closed form; as many as memory allows if left out.
         step: called before each batch; may raise to cancel.
 
     Raises:
@@ -121,15 +122,18 @@ def anytime_delta_logits(
 ) -> Iterator[tuple[Int[Tensor, " b"], Float[Tensor, "b k"]]]:
     """The rows of `delta_logits`, a micro-batch at a time; `delta_cross_entropy` takes the rows that are known so far.
 
-    Each copy without a map gives all scores, each backward pass all maps. So copies it is, whatever the number of
-    classes, but where they have to be written out, the tail is affine and there are few scores beside many maps: there
-    one backward pass a score gives everything at once.
+    One copy without a map gives all scores of that map; one backward pass gives one score of all maps. Copies are
+    used, whatever the number of classes, with one exception. Where copies have to be written out, the tail is affine
+    and there are few scores for many maps, a backward pass for each score gives all rows at once.
 
     Args:
         order: which maps, in which order; all by index if left out. Maps that equal their baseline come first.
-        batch: copies at once, without a closed form; found from the memory of the layer if left out.
+        batch: copies at once, and no closed form; as many as memory allows if left out.
         seconds: how long a micro-batch may take.
         step: called before each micro-batch; may raise to cancel.
+
+    Yields:
+        Some maps by index, and their rows.
 
     Raises:
         TypeError: an order that is no list of whole numbers, a score or a baseline that is no tensor of numbers.
@@ -146,8 +150,8 @@ def anytime_delta_logits(
             return
     if bool(unchanged.any()):
         yield order[unchanged], y.new_zeros(int(unchanged.sum()), y.shape[1])
-    left = order[~unchanged]
-    for index, scores in removal_scores(tail, score, left, baseline=baseline, batch=batch, seconds=seconds, step=step):
+    alive = order[~unchanged]
+    for index, scores in removal_scores(tail, score, alive, baseline=baseline, batch=batch, seconds=seconds, step=step):
         yield index, scores - y
 
 
@@ -162,11 +166,11 @@ def closed_form(
 ) -> Float[Tensor, " c"] | None:
     """delta y from one backward pass where the tail is affine; None where it is not.
 
-    The strongest effects are computed by removal too: with this baseline, and as large as the effects at stake, a tail
-    may bend where probes did not show it.
+    The strongest effects are also computed by removal: with this baseline a tail may bend where the probes of
+    `is_affine` did not show it.
 
     Args:
-        estimate: what `first_order` gave, 0 for dead maps, where it is known.
+        estimate: what `first_order` gave, 0 for dead maps, where it was computed before.
         step: called before each batch; may raise to cancel.
 
     Raises:
@@ -194,7 +198,7 @@ def _closed_logits(tail: Tail, score: Score, baseline: Baseline, step: Step) -> 
 def _holds(
     tail: Tail, score: Score, change: Float[Tensor, "c o"], outputs: list[int], baseline: Baseline, step: Step
 ) -> bool:
-    """Are the strongest effects those of removals, as far as rounding lets them be?"""
+    """Are the strongest effects equal to those of removals, up to rounding?"""
     y = own_scores(tail, score)[0, outputs]
     strongest = change.abs().amax(1).argsort(descending=True, stable=True)[:3]
     removed = torch.cat([s for _, s in removal_scores(tail, score, strongest, baseline=baseline, step=step)])
@@ -218,8 +222,8 @@ def delta_y_of(
     """`delta_y` of each image of a tail.
 
     Args:
-        target: one output for all images, or one an image, by number or by name.
-        baseline: of all images alike.
+        target: one output for all images, or one for each image, by number or by name.
+        baseline: the same for all images.
         batch: copies at once, as in `delta_y`.
         step: called before each batch; may raise to cancel.
 
@@ -238,5 +242,10 @@ def delta_y_of(
 def delta_logits_of(
     tail: Tail, score: Score, *, baseline: Baseline = None, batch: int | None = None, step: Step = None
 ) -> Float[Tensor, "n c k"]:
-    """`delta_logits` of each image of a tail, with the same arguments."""
+    """`delta_logits` of each image of a tail, with the same arguments.
+
+    Raises:
+        TypeError: see `delta_logits`.
+        ValueError: see `delta_logits`, but for the tail of several images.
+    """
     return torch.stack([delta_logits(one, score, baseline=baseline, batch=batch, step=step) for one in images_of(tail)])

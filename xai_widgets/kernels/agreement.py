@@ -58,8 +58,8 @@ def nss(saliency: Shaped[Tensor, "n h w"], fixations: Shaped[Tensor, "m y x"]) -
     centred = flat - flat.mean(1, keepdim=True)
     total = torch.where(fixed, centred, 0).sum(1)
     undefined = degenerate(maps) | ~fixed.any(1)
-    found = total / fixed.sum(1) / centred.square().mean(1).sqrt()
-    return torch.where(undefined, math.nan, found).to(torch.promote_types(maps.dtype, torch.float32))
+    score = total / fixed.sum(1) / centred.square().mean(1).sqrt()
+    return torch.where(undefined, math.nan, score).to(torch.promote_types(maps.dtype, torch.float32))
 
 
 def cc(saliency: Shaped[Tensor, "n h w"], density: Shaped[Tensor, "m y x"]) -> Float[Tensor, " n"]:
@@ -72,8 +72,8 @@ def cc(saliency: Shaped[Tensor, "n h w"], density: Shaped[Tensor, "m y x"]) -> F
     maps, human, dtype = _pair(saliency, density)
     a, b = (flat - flat.mean(1, keepdim=True) for flat in (_unit(maps), _unit(human)))
     undefined = degenerate(maps) | degenerate(human)
-    found = (a * b).sum(1) / (a.square().sum(1) * b.square().sum(1)).sqrt()
-    return torch.where(undefined, math.nan, found).to(dtype)
+    correlation = (a * b).sum(1) / (a.square().sum(1) * b.square().sum(1)).sqrt()
+    return torch.where(undefined, math.nan, correlation).to(dtype)
 
 
 def sim(saliency: Shaped[Tensor, "n h w"], density: Shaped[Tensor, "m y x"]) -> Float[Tensor, " n"]:
@@ -133,7 +133,7 @@ def auc_judd(saliency: Shaped[Tensor, "n h w"], fixations: Shaped[Tensor, "m y x
 def shuffled_auc(saliency: Shaped[Tensor, "n h w"], fixations: Shaped[Tensor, "m y x"]) -> Float[Tensor, " n"]:
     """Area under the curve of the map at its fixations against those of all other images.
 
-    Repeats are kept, own positions not excluded. NaN for one image alone.
+    Repeats are kept, own positions not excluded. NaN where there is one image only.
 
     Args:
         fixations: a mask, or numbers of which all that are not 0 are equal.
@@ -164,8 +164,8 @@ def auc(positives: Float[Tensor, " p"], negatives: Float[Tensor, " q"]) -> Float
     dtype = torch.promote_types(torch.promote_types(positives.dtype, negatives.dtype), torch.float32)
     if not len(positives) or not len(negatives) or not bool(torch.cat((positives, negatives)).isfinite().all()):
         return positives.new_tensor(math.nan, dtype=dtype)
-    ordered, found = negatives.to(dtype).sort().values, positives.to(dtype)
-    below = torch.searchsorted(ordered, found) + torch.searchsorted(ordered, found, right=True)
+    ordered, asked = negatives.to(dtype).sort().values, positives.to(dtype)
+    below = torch.searchsorted(ordered, asked) + torch.searchsorted(ordered, asked, right=True)
     # Whole numbers: a sum of many halves in float32 would be rounded.
     return positives.new_tensor(int(below.sum()) / (2 * len(negatives) * len(positives)), dtype=dtype)
 

@@ -1,4 +1,4 @@
-"""The effect of every map at any time: an estimate at once, then exact values, the largest estimates first."""
+"""The effect of every map, at any time: an estimate at once, then exact values, the largest estimates first."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from xai_widgets.kernels.ablation import Baseline, Score, closed_form, dead, first_order, own_scores, removal_scores
 from xai_widgets.kernels.batches import Step
+from xai_widgets.kernels.checks import NoGradient
 from xai_widgets.kernels.tail import Tail
 
 SECONDS_OF_A_BATCH = 0.04
@@ -30,19 +31,30 @@ class Effects:
 
     @property
     def share(self) -> float:
-        """Of the maps, how many are exact; in [0, 1]."""
+        """The share of maps that are exact, in [0, 1]."""
         return float(self.exact.float().mean())
 
     @property
     def done(self) -> bool:
+        """Are all maps exact?"""
         return bool(self.exact.all())
 
 
 def estimated_delta_y(tail: Tail, score: Score, target: int = 0, *, baseline: Baseline = None) -> Effects:
-    """Every effect to first order, from one backward pass through the tail; maps that are their baseline are exact."""
+    """Every effect to first order, from one backward pass through the tail; maps that are their baseline are exact.
+
+    Raises:
+        TypeError, ValueError: see `slopes.first_order`.
+    """
     unchanged = dead(tail.maps, baseline)[0]
     change = first_order(tail, score, target, baseline=baseline)
     return Effects(torch.where(unchanged, 0, change), unchanged)
+
+
+def unestimated(tail: Tail, baseline: Baseline = None) -> Effects:
+    """Where a network cuts gradients off: no estimate, 0 for every map; maps that are their baseline are exact."""
+    unchanged = dead(tail.maps, baseline)[0]
+    return Effects(torch.zeros_like(unchanged, dtype=tail.maps.dtype), unchanged)
 
 
 def anytime_delta_y(
@@ -54,16 +66,26 @@ def anytime_delta_y(
     seconds: float = SECONDS_OF_A_BATCH,
     step: Step = None,
 ) -> Iterator[Effects]:
-    """The estimate; then, after each micro-batch, what is exact by then, in the order of the estimate.
+    """The estimate; then, after each micro-batch, all effects with those that are exact by then.
 
-    The last answer is `done`. Where the tail is affine the first answer is exact already. To stop, leave the loop.
+    The largest estimates become exact first. The last answer is `done`. Where the tail is affine the first answer is
+    exact already. Where the network cuts gradients off, nothing is estimated and the order is that of the maps. To
+    stop, leave the loop.
 
     Args:
         seconds: how long a micro-batch may take.
         step: called before each micro-batch; may raise to cancel.
+
+    Raises:
+        TypeError: a score or a baseline that is no tensor of numbers, a target that is none.
+        ValueError: the tail of several images, no such output, a score that is not finite, a
+            baseline that does not fit, seconds that are not above 0.
     """
-    known = estimated_delta_y(tail, score, target, baseline=baseline)
-    closed = closed_form(tail, score, target, baseline=baseline, estimate=known.delta_y, step=step)
+    try:
+        known = estimated_delta_y(tail, score, target, baseline=baseline)
+        closed = closed_form(tail, score, target, baseline=baseline, estimate=known.delta_y, step=step)
+    except NoGradient:
+        known, closed = unestimated(tail, baseline), None
     if closed is not None:
         known = Effects(closed, torch.ones_like(known.exact))
     yield known

@@ -10,37 +10,46 @@ from jaxtyping import Float
 from torch import Tensor
 
 from xai_widgets.kernels import draws
-from xai_widgets.kernels.cam import Replayable
 from xai_widgets.kernels.checks import check_finite, check_tensor
-from xai_widgets.kernels.measures import widest
+from xai_widgets.kernels.precision import widest
+from xai_widgets.kernels.tail import Replayable
 
 Maps = Tensor | Replayable  # (n c h w), or a tail that holds them
 
 
 def mean_baseline(images: Iterable[Maps] | Maps) -> Float[Tensor, " c"]:
-    """One number a map: its mean over all images and places.
+    """One number for each map: its mean over all images and positions.
 
     Args:
         images: maps (n c h w), or tails that hold them, which may differ in size; or one of these.
+
+    Raises:
+        TypeError: no list of maps or tails.
+        ValueError: no image, other axes, numbers of maps that differ, or a value that is not finite.
     """
-    total, places, like = None, 0, None
+    total, positions, like = None, 0, None
     for maps in _checked(images):
         like = maps if like is None else like
         some = maps.to(widest(maps.device)).sum((0, 2, 3))
         total = some if total is None else total + some
-        places += maps.numel() // maps.shape[1]
+        positions += maps.numel() // maps.shape[1]
     if total is None or like is None:
         raise ValueError("a mean over a set needs at least one image, got none.")
-    return (total / places).to(like.dtype)
+    return (total / positions).to(like.dtype)
 
 
 def resampled_baseline(others: Iterable[Maps] | Maps, *, generator: torch.Generator) -> Float[Tensor, "c h w"]:
-    """Each map as a whole from another image, drawn anew for every map.
+    """Each map as a whole from another image, which is drawn for every map by itself.
 
     Args:
         others: the images to draw from, without the one that is explained; all of one size. Maps (n c h w), tails that
             hold them, or one of these.
         generator: on the CPU: one seed draws the same images wherever the maps are.
+
+    Raises:
+        TypeError: no list of maps or tails, or no generator.
+        ValueError: no image, other axes, sizes or numbers of maps that differ, a value that is not finite, or a
+            generator that is not on the CPU.
     """
     draws.check_generator(generator)
     sizes: list[tuple[int, ...]] = []
@@ -62,6 +71,7 @@ def resampled_baseline(others: Iterable[Maps] | Maps, *, generator: torch.Genera
 
 
 def _checked(images: Iterable[Maps] | Maps) -> Iterator[Float[Tensor, "n c h w"]]:
+    """The maps of each entry of a set."""
     if isinstance(images, Replayable) or (isinstance(images, Tensor) and images.dim() == 4):
         images = [images]
     if not isinstance(images, Iterable):

@@ -1,4 +1,4 @@
-"""How much is done at once: a share of the memory that is left, halved when it runs out, the CPU as the last resort."""
+"""How many copies are run at once: a share of the free memory, fewer when it runs out, on the CPU as a last resort."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,14 +15,14 @@ from torch import Tensor
 from xai_widgets.kernels.checks import whole_number
 from xai_widgets.kernels.tail import Tail
 
-Step = Callable[[], None] | None
-Run = Callable[[int, int], Tensor]  # from the first item to before the last one
+Step = Callable[[], None] | None  # called before each batch; may raise to cancel
+Run = Callable[[int, int], Tensor]  # what is computed for the items from `start` to before `end`
 
 WORKING_SET = 32 * 2**20  # bytes of changed copies that are in memory at once; more was slower on every CPU tried
 
 
 def working_set(device: torch.device) -> int:
-    """Bytes of changed copies at once: a share of what an accelerator has left, little on a CPU, where it is faster."""
+    """Bytes of changed copies at once: an eighth of an accelerator's free memory; on a CPU little, which is faster."""
     if device.type == "cpu" or not hasattr(torch.accelerator, "get_memory_info"):
         return WORKING_SET
     free, _ = torch.accelerator.get_memory_info(device)
@@ -35,13 +35,18 @@ def at_once(bytes_of_item: int, device: torch.device) -> int:
 
 
 def check_batch(batch: int | None) -> None:
-    """Raise where a number of items at once is no whole number, or below one."""
+    """Refuse a number of items at once that makes no sense; None stands for as many as memory allows.
+
+    Raises:
+        TypeError: no whole number.
+        ValueError: below one.
+    """
     if batch is not None:
         whole_number("batch", batch, 1)
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
-    """Is it for want of memory, of an accelerator or of the machine?"""
+    """Was an error raised for want of memory, of an accelerator or of the machine?"""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
@@ -56,45 +61,57 @@ def in_batches(
     seconds: float | None = None,
     retreat: Callable[[BaseException], Run] | None = None,
 ) -> Iterator[tuple[int, int, Tensor]]:
-    """What `run` gives for `size` items after another, with the first item and the one after the last.
+    """For one batch of items after another: its first item, the item after its last, and what `run` gives for it.
 
     Args:
+        size: items in a batch; halved when memory runs out.
         step: called before each batch; may raise to cancel.
-        seconds: how long a batch may take; the number of items follows what was measured, `size` at most.
-        retreat: where not even one item fits: another way to run, or an error.
+        seconds: how long a batch may take; its size follows what was measured, up to `size`.
+        retreat: where not even one item fits: gives another way to run, or raises.
+
+    Raises:
+        ValueError: seconds that are not above 0.
+        RuntimeError, MemoryError: not even one item fits, and there is no other way to run.
     """
     if seconds is not None and not seconds > 0:
         raise ValueError(f"seconds must be above 0, got {seconds}.")
-    most, done = size, 0
+    largest, done = size, 0
     size = size if seconds is None else min(size, 8)
     while done < count:
         if step is not None:
             step()
         end, began = min(done + size, count), perf_counter()
-        found, size, run = _tried(run, done, end, size, retreat)
-        if found is None:
-            most = size
+        tried = _tried(run, done, end, size, retreat)
+        size, run = tried.size, tried.run
+        if tried.values is None:
+            largest = size
             continue
         if seconds is not None:
             spent = max(perf_counter() - began, 1e-4)
-            size = max(1, min(int((end - done) * min(seconds / spent, 4.0)), most))
-        yield done, end, found
+            size = max(1, min(int((end - done) * min(seconds / spent, 4.0)), largest))
+        yield done, end, tried.values
         done = end
 
 
-def _tried(
-    run: Run, start: int, end: int, size: int, retreat: Callable[[BaseException], Run] | None
-) -> tuple[Tensor | None, int, Run]:
+class _Tried(NamedTuple):
+    """A batch that was run, or did not fit (no values); and how to go on."""
+
+    values: Tensor | None
+    size: int
+    run: Run
+
+
+def _tried(run: Run, start: int, end: int, size: int, retreat: Callable[[BaseException], Run] | None) -> _Tried:
     try:
-        return run(start, end), size, run
+        return _Tried(run(start, end), size, run)
     except (RuntimeError, MemoryError) as error:
         if not ran_out_of_memory(error):
             raise
         if end - start > 1:
-            return None, (end - start) // 2, run
+            return _Tried(None, (end - start) // 2, run)
         if retreat is None:
             raise
-        return None, size, retreat(error)
+        return _Tried(None, size, retreat(error))
 
 
 def on_tail(
@@ -106,9 +123,16 @@ def on_tail(
     step: Step = None,
     seconds: float | None = None,
 ) -> Iterator[tuple[int, int, Tensor]]:
-    """The same with the tail of one image, which goes on on the CPU where an accelerator does not hold one copy.
+    """`in_batches` with the tail of one image: the CPU goes on where an accelerator does not hold one copy.
 
-    `run` takes its tensors to the device of the tail that it gets; what it gives comes back to where the tail was.
+    Args:
+        run: from a tail and the items from `start` to before `end` to what is computed for them. It brings its tensors
+            to the device of that tail; what it gives comes back to the device of `tail`.
+
+    Raises:
+        ValueError: seconds that are not above 0.
+        torch.OutOfMemoryError: the CPU does not hold one copy either.
+        RuntimeError: the weights of the network changed before the CPU could go on.
     """
     home = tail.maps.device
 
@@ -125,15 +149,25 @@ def on_tail(
 def on_any_tail(
     tail: Any, count: int, size: int, run: Callable[[Any, int, int], Tensor], *, step: Step = None
 ) -> Iterator[Tensor]:
-    """What `run` gives, in batches: `on_tail` where the tail can be made anew on the CPU, else halved only."""
+    """What `run` gives for one batch after another: by `on_tail` for a `Tail` of one image, else by `in_batches`.
+
+    Raises:
+        torch.OutOfMemoryError, RuntimeError, MemoryError: not even one item fits.
+    """
     if isinstance(tail, Tail) and len(tail.inputs) == 1:
-        yield from (found for _, _, found in on_tail(tail, count, size, run, step=step))
+        batches = on_tail(tail, count, size, run, step=step)
     else:
-        yield from (found for _, _, found in in_batches(count, size, partial(run, tail), step=step))
+        batches = in_batches(count, size, partial(run, tail), step=step)
+    yield from (values for _, _, values in batches)
 
 
 def on_cpu(tail: Tail, error: BaseException) -> Tail:
-    """The same tail on the CPU, with a notice; an error in words where it is there already."""
+    """A tail of the same inputs on the CPU, with a warning that says so.
+
+    Raises:
+        torch.OutOfMemoryError: the tail is on the CPU already.
+        RuntimeError: the weights of the network changed since the tail was made.
+    """
     if tail.maps.device.type == "cpu":
         raise torch.OutOfMemoryError(
             f"one copy of the maps of layer {tail.layer!r} does not fit into memory."

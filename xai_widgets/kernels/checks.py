@@ -1,4 +1,4 @@
-"""What every kernel refuses in the same words: what is no tensor, values that are not finite, sizes that differ."""
+"""Checks of arguments that all kernels share, so that all refuse the same in the same words."""
 
 from __future__ import annotations
 
@@ -14,14 +14,24 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-Target = SupportsIndex | str | Sequence[SupportsIndex | str] | Tensor  # one output, or one an image
+Target = SupportsIndex | str | Sequence[SupportsIndex | str] | Tensor  # one output, or one for each image
+RANDOM = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)  # random, or mixing a batch, in training mode
 
 
-RANDOM = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)  # in training mode
+class NoGradient(ValueError):
+    """Scores do not follow, by steps that have a gradient, from what they are to be differentiated by."""
+
+
+class NoGradientRecorded(NoGradient, RuntimeError):
+    """A layer runs where the network records no gradient."""
 
 
 def check_finite(name: str, values: Tensor) -> None:
-    """Raise ValueError that names the first entry, along the first axis and within it, that is NaN or infinite."""
+    """Refuse values that are NaN or infinite.
+
+    Raises:
+        ValueError: one of them is; the first is named by its place along the first axis, and within it.
+    """
     if not values.numel() or bool(values.isfinite().all()):
         return
     place = (~values.isfinite()).nonzero()[0].tolist()
@@ -31,7 +41,12 @@ def check_finite(name: str, values: Tensor) -> None:
 
 
 def check_tensor(name: str, values: Any, axes: tuple[str, ...] = ()) -> None:
-    """Raise TypeError for what is no tensor of floating-point numbers, ValueError for other or empty axes."""
+    """Refuse what is no tensor of floating-point numbers with these axes, each of at least one entry.
+
+    Raises:
+        TypeError: no tensor, or one of other numbers.
+        ValueError: other axes, or an empty one.
+    """
     if not isinstance(values, Tensor):
         raise TypeError(f"{name} must be a tensor, got {type(values).__name__}.")
     if not values.is_floating_point():
@@ -44,7 +59,15 @@ def check_tensor(name: str, values: Any, axes: tuple[str, ...] = ()) -> None:
 
 
 def check_images(name: str, images: Any, axes: tuple[str, ...], *, bounded: bool = False) -> None:
-    """Raise TypeError or ValueError for what is no image: see `check_tensor`; not finite; outside [0, 1] if bounded."""
+    """Refuse what are no images.
+
+    Args:
+        bounded: they must lie in [0, 1].
+
+    Raises:
+        TypeError: no tensor of floating-point numbers.
+        ValueError: other or empty axes, a value that is not finite, or one outside of [0, 1] where they are bounded.
+    """
     check_tensor(name, images, axes)
     check_finite(name, images)
     if bounded:
@@ -54,7 +77,12 @@ def check_images(name: str, images: Any, axes: tuple[str, ...], *, bounded: bool
 
 
 def check_same(first: tuple[str, Tensor], second: tuple[str, Tensor], axes: tuple[str, ...]) -> None:
-    """Raise ValueError that names the axis and both sizes where two tensors differ."""
+    """Refuse two tensors whose axes differ.
+
+    Raises:
+        TypeError: no tensor.
+        ValueError: other axes, or sizes that differ; the axis and both sizes are named.
+    """
     (a, x), (b, y) = first, second
     for name, tensor in (first, second):
         if not isinstance(tensor, Tensor):
@@ -67,7 +95,12 @@ def check_same(first: tuple[str, Tensor], second: tuple[str, Tensor], axes: tupl
 
 
 def check_target(target: Any, outputs: int, name: str = "target") -> int:
-    """The index; raise TypeError for what is no whole number, ValueError that lists the range for no such output."""
+    """The index of an output.
+
+    Raises:
+        TypeError: no whole number.
+        ValueError: no such output; the range is named.
+    """
     index = whole_number(name, target)
     if not 0 <= index < outputs:
         raise ValueError(f"{name} must be 0 to {outputs - 1}, got {index}.")
@@ -91,7 +124,7 @@ def target_of(target: Any, outputs: int, labels: Sequence[str] | None = None, na
 def targets_of(
     target: Any, scores: Float[Tensor, "n k"], labels: Sequence[str] | None = None, name: str = "target"
 ) -> Int[Tensor, " n"]:
-    """One output an image: as `target_of` for all, or a tensor or list with one an image.
+    """One output for each image, from one for all (see `target_of`), or from a tensor or list with one for each.
 
     Raises:
         TypeError: something else.
@@ -101,7 +134,7 @@ def targets_of(
     if not one_an_image(target):
         return torch.full((images,), target_of(target, outputs, labels, name), device=scores.device)
     if len(target) != images:
-        raise ValueError(f"{name} must be one an image, got {len(target)} for {images}.")
+        raise ValueError(f"{name} must be one for each image, got {len(target)} for {images}.")
     if not isinstance(target, Tensor):
         return torch.tensor([target_of(one, outputs, labels, name) for one in target], device=scores.device)
     if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
@@ -119,7 +152,7 @@ def one_an_image(choice: Any) -> bool:
 
 
 def labels_of(score: Any) -> Sequence[str] | None:
-    """The names of the outputs, where the score brings them, or the model whose method it is."""
+    """The names of the outputs: the `labels` of a score, or of the model whose method it is; None without names."""
     labels: Sequence[str] | None = getattr(score, "labels", None) or getattr(
         getattr(score, "__self__", None), "labels", None
     )
@@ -127,7 +160,11 @@ def labels_of(score: Any) -> Sequence[str] | None:
 
 
 def named(target: str, labels: Sequence[str] | None, name: str = "target") -> int:
-    """The place of a label; raise ValueError that lists the nearest."""
+    """The index of the output with a name.
+
+    Raises:
+        ValueError: outputs without names, no such name (the nearest are listed), or several outputs that have it.
+    """
     if not labels:
         raise ValueError(f"{name} must be a number where the outputs have no names, got {target!r}.")
     if (count := list(labels).count(target)) > 1:  # as "crane" in ImageNet, a bird and a machine
@@ -139,7 +176,12 @@ def named(target: str, labels: Sequence[str] | None, name: str = "target") -> in
 
 
 def whole_number(name: str, value: Any, least: int | None = None) -> int:
-    """Raise TypeError for what is no whole number (True is none either), ValueError where it is too small."""
+    """A whole number; True and False are none.
+
+    Raises:
+        TypeError: no whole number.
+        ValueError: one below `least`.
+    """
     try:
         number = operator.index(value)
     except TypeError:
@@ -152,7 +194,11 @@ def whole_number(name: str, value: Any, least: int | None = None) -> int:
 
 
 def real_number(name: str, value: Any) -> float:
-    """Raise TypeError for what is no number: True is none, a tensor without axes is one."""
+    """A number; True and False are none, a tensor without axes is one.
+
+    Raises:
+        TypeError: no number.
+    """
     one = isinstance(value, Tensor) and value.dim() == 0 and value.dtype != torch.bool and not value.is_complex()
     if isinstance(value, bool) or not (one or isinstance(value, numbers.Real)):
         given = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
@@ -161,7 +207,12 @@ def real_number(name: str, value: Any) -> float:
 
 
 def positive_number(name: str, value: Any) -> float:
-    """Raise TypeError for what is no number, ValueError for 0, less, or what is not finite."""
+    """A finite number above 0.
+
+    Raises:
+        TypeError: no number.
+        ValueError: 0 or less, or not finite.
+    """
     number = real_number(name, value)
     if not 0 < number < float("inf"):
         raise ValueError(f"{name} must be more than 0 and finite, got {number}.")
@@ -169,12 +220,12 @@ def positive_number(name: str, value: Any) -> float:
 
 
 def scores_from(score: Callable[[Any], Tensor], result: Any, rows: int) -> Tensor:
-    """What `score` makes of a network's return value: (rows k).
+    """The scores (rows k) that `score` reads from a network's return value.
 
     Raises:
         TypeError: no tensor of floating-point numbers.
-        ValueError: another shape, or not one row a copy, as where the images of a batch are mixed; a score that is a
-            network in training mode, whose values would be random or depend on the batch.
+        ValueError: another shape, or not one row for each copy, as where the images of a batch are mixed; a score that
+            is a network in training mode, whose values would be random or depend on the batch.
     """
     if isinstance(score, nn.Module) and any(part.training and isinstance(part, RANDOM) for part in score.modules()):
         raise ValueError(
@@ -186,35 +237,52 @@ def scores_from(score: Callable[[Any], Tensor], result: Any, rows: int) -> Tenso
         given = scores.dtype if isinstance(scores, Tensor) else type(scores).__name__
         raise TypeError(f"the score must be a tensor of floating-point numbers, (images, outputs), got {given}.")
     if scores.dim() != 2 or not scores.shape[1]:
-        hint = "; for one output an image return scores[:, None]" if scores.dim() == 1 else ""
+        hint = "; for one output return scores[:, None]" if scores.dim() == 1 else ""
         raise ValueError(f"the score must be (images, outputs), got shape {tuple(scores.shape)}{hint}.")
     if len(scores) != rows:
-        raise ValueError(f"the score must have one row an image, got {len(scores)} for {rows}.")
+        raise ValueError(f"the score must have one row for each image, got {len(scores)} for {rows}.")
     return scores
 
 
 def check_rows_apart(score: Callable[[Any], Tensor], result: Any, scores: Tensor) -> None:
-    """Raise ValueError where the score of a copy depends on the copies beside it; tried for tensors."""
+    """Refuse a score of which a row depends on the other rows. Tried where the network returns a tensor.
+
+    Raises:
+        ValueError: the first row alone gives another score than beside the others.
+    """
     if not isinstance(result, Tensor) or not result.dim() or len(result) != len(scores) or len(scores) < 2:
         return
     alone, beside = score(result[:1])[0].double().cpu(), scores[0].double().cpu()
     size = max(1.0, float(beside.abs().nan_to_num(posinf=0).amax()))
     if not torch.allclose(alone, beside, rtol=0, atol=1e-2 * size, equal_nan=True):
         raise ValueError(
-            "the score must treat each row for itself: the score of a copy changes with the copies beside it; do not "
+            "the score must treat each row by itself: the score of a copy changes with the copies beside it; do not "
             "scale or normalise over the rows."
         )
 
 
 def check_classes(what: str, scores: Tensor) -> None:
-    """Raise TypeError or ValueError for what are no scores of classes, or where there is one alone: no other class."""
+    """Refuse what are no scores of at least two classes.
+
+    Args:
+        what: what needs them, in words.
+
+    Raises:
+        TypeError: no tensor of floating-point numbers.
+        ValueError: other axes, or one class alone.
+    """
     check_tensor("the logits", scores, ("images", "classes"))
     if scores.shape[1] < 2:
         raise ValueError(f"{what} needs at least 2 classes; this network gives one score.")
 
 
 def finite_number(name: str, value: Any) -> float:
-    """Raise TypeError for what is no number, ValueError for what is not finite."""
+    """A finite number.
+
+    Raises:
+        TypeError: no number.
+        ValueError: not finite.
+    """
     number = real_number(name, value)
     if not math.isfinite(number):
         raise ValueError(f"{name} must be finite, got {number}.")
@@ -222,15 +290,16 @@ def finite_number(name: str, value: Any) -> float:
 
 
 def numbers_of(name: str, value: Any, scores: Float[Tensor, "n k"]) -> Float[Tensor, " n"]:
-    """One finite number an image: one for all, or a tensor or list with one an image.
+    """One finite number for each image, from one for all of them, or from a tensor or list with one for each.
 
     Raises:
-        TypeError, ValueError: something else, or another number of them than of images.
+        TypeError: no numbers.
+        ValueError: not finite, or another number of them than of images.
     """
     if not one_an_image(value):
         return torch.full((len(scores),), finite_number(name, value), dtype=scores.dtype, device=scores.device)
     if len(value) != len(scores):
-        raise ValueError(f"{name} must be one an image, got {len(value)} for {len(scores)}.")
+        raise ValueError(f"{name} must be one for each image, got {len(value)} for {len(scores)}.")
     if not isinstance(value, Tensor):
         value = torch.tensor([finite_number(name, one) for one in value], dtype=scores.dtype, device=scores.device)
     check_finite(name, value)

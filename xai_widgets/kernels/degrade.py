@@ -1,4 +1,4 @@
-"""Images (n c h w) in [0, 1] made worse, moved or turned, and the way back for maps of what was moved.
+"""Images (n c h w) in [0, 1] corrupted, moved or turned, and the way back for maps of what was moved.
 
 Blur is a Gaussian's standard deviation in pixels of the images everywhere.
 """
@@ -76,13 +76,13 @@ def blur_levels(side: int) -> tuple[float, ...]:
 
 
 def check_noise(kind: str, levels: Sequence[float], side: int, *, per_channel: bool = False) -> None:
-    """Refuse what `worsened` does not know.
+    """Refuse what `corrupted` does not know.
 
     Args:
         kind: One of `NOISES`.
         levels: At least one.
         side: The shorter one of the images: a blur is at most a quarter of it.
-        per_channel: For salt and pepper alone.
+        per_channel: For salt and pepper only.
 
     Raises:
         TypeError: a level that is no number.
@@ -104,7 +104,7 @@ def check_noise(kind: str, levels: Sequence[float], side: int, *, per_channel: b
             )
 
 
-def worsened(
+def corrupted(
     images: Float[Tensor, "n c h w"],
     kind: str,
     level: float,
@@ -112,7 +112,7 @@ def worsened(
     generator: Seeds,
     per_channel: bool = False,
 ) -> Float[Tensor, "n c h w"]:
-    """One kind of noise, from a level of 0 (nothing).
+    """Images with one kind of noise; a level of 0 changes nothing.
 
     Args:
         images: in [0, 1].
@@ -120,7 +120,7 @@ def worsened(
             (sigma in pixels, at most a quarter of the shorter side).
         level: from 0 to 1, but for blur.
         generator: a seed or a generator, whose noise every image gets, or one of them an image.
-        per_channel: salt and pepper for each channel anew, and not for whole pixels.
+        per_channel: salt and pepper drawn for each channel on its own, and not for whole pixels.
 
     Raises:
         TypeError: no tensor of floating-point numbers, no seed.
@@ -142,11 +142,14 @@ def salt_and_pepper(
     generator: Seeds,
     per_channel: bool = False,
 ) -> Float[Tensor, "n c h w"]:
-    """A share of the pixels set to black or white, half each; `per_channel` draws anew for every channel.
+    """A share of the pixels set to black or white, half each; see `corrupted` for the generator.
 
-    Args: as of `worsened`.
+    Args:
+        per_channel: drawn for each channel on its own, and not for whole pixels.
 
-    Raises: as of `worsened`.
+    Raises:
+        TypeError: no tensor of floating-point numbers, no seed.
+        ValueError: images outside of [0, 1], a share outside of [0, 1].
     """
     check_range("images", images)
     _check_share("share", share)
@@ -166,11 +169,11 @@ def gaussian_noise(
     *,
     generator: Seeds,
 ) -> Float[Tensor, "n c h w"]:
-    """Images plus normal noise of this standard deviation in every channel, cut at 0 and 1.
+    """Images plus normal noise of this standard deviation in every channel, cut at 0 and 1; see `corrupted`.
 
-    Args: as of `worsened`.
-
-    Raises: as of `worsened`.
+    Raises:
+        TypeError: no tensor of floating-point numbers, no seed.
+        ValueError: images outside of [0, 1], a standard deviation outside of [0, 1].
     """
     check_range("images", images)
     _check_share("std", std)
@@ -179,14 +182,16 @@ def gaussian_noise(
     return (images + std * noise).clamp(0, 1)
 
 
-def noise_alone(images: Float[Tensor, "n c h w"], *, generator: Seeds) -> Float[Tensor, "n c h w"]:
-    """Uniform noise and nothing else, of the images' size, device and precision.
+def pure_noise(images: Float[Tensor, "n c h w"], *, generator: Seeds) -> Float[Tensor, "n c h w"]:
+    """Images of uniform random noise and nothing else, with the size, device and precision of the given ones.
 
     Args:
         images: whose pixels are not used.
-        generator: as of `worsened`.
+        generator: see `corrupted`.
 
-    Raises: as of `draws.one_an_image`.
+    Raises:
+        TypeError: no tensor of floating-point numbers, no seed.
+        ValueError: other axes, another number of seeds than of images, a generator that is not on the CPU.
     """
     check_tensor("images", images, IMAGES)
     shape = (1, *images.shape[1:])
@@ -202,18 +207,18 @@ def changed(
     generator: torch.Generator,
     per_channel: bool = False,
 ) -> Float[Tensor, "n c h w"]:
-    """One of `NOISES`, see `worsened`, or a change of the caller's own: a function of images, level and generator.
+    """One of `NOISES`, see `corrupted`, or a change of the caller's own: a function of images, level and generator.
 
     Raises:
-        TypeError: as of `worsened`; the caller's change gives no images.
-        ValueError: as of `worsened`; the caller's change gives images of another size, or outside of [0, 1].
+        TypeError: as `corrupted`; the caller's change gives no images.
+        ValueError: as `corrupted`; the caller's change gives images of another size, or outside of [0, 1].
     """
     if isinstance(kind, str):
-        return worsened(images, kind, level, generator=generator, per_channel=per_channel)
-    found = kind(images.clone(), level, generator)
-    check_range("images of the change", found)
-    check_same(("images of the change", found), ("images", images), IMAGES)
-    return found
+        return corrupted(images, kind, level, generator=generator, per_channel=per_channel)
+    other = kind(images.clone(), level, generator)
+    check_range("images of the change", other)
+    check_same(("images of the change", other), ("images", images), IMAGES)
+    return other
 
 
 def blur(images: Float[Tensor, "n c h w"], sigma: float) -> Float[Tensor, "n c h w"]:
@@ -246,7 +251,9 @@ def graded_blur(
 
     Blended from evenly spaced sigmas, the image itself among them. One image serves any number of weights.
 
-    Raises: as of `graded_blurs`.
+    Raises:
+        TypeError: as `graded_blurs`.
+        ValueError: as `graded_blurs`.
     """
     check_tensor("images", images, IMAGES)
     check_tensor("weight", weight, ("images", "rows", "columns"))
@@ -260,7 +267,7 @@ def graded_blurs(
     weight: Float[Tensor, "n m h w"],
     exponent: float = 4.0,
 ) -> Float[Tensor, "n m c h w"]:
-    """The same for several weights of each image, which share its blurs.
+    """The graded blur of each image for several weights, which share its blurred copies; see `graded_blur`.
 
     Raises:
         TypeError: no tensors of floating-point numbers, an exponent that is no number.
@@ -304,7 +311,7 @@ def overlap(
     dy: int,
     dx: int,
 ) -> tuple[Float[Tensor, "n H W"], Float[Tensor, "n H W"]]:
-    """Undo a shift: the maps of the image and of the shifted image, both cut to the places that both saw.
+    """Undo a shift: the maps of the image and of the shifted image, both cut to the positions that both show.
 
     Raises:
         TypeError: no tensors.

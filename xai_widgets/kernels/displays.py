@@ -1,9 +1,9 @@
-"""From what removals change to a picture: the weights of the feature maps in each display.
+"""Saliency from removals: the weight that each feature map gets in each display.
 
-Weights go into `saliency.weighted_sum`. Red means two things in two displays, so every picture carries its own legend.
-For a classifier with a known label the error is the cross entropy to that label, and delta y that of the logit of P.
-Helpful and harmful are the two sides of 0, strictly: a value of the size of rounding counts as one of them. `neutral`
-leaves such maps out, for instance those with `ablation.roles(...) == 0`.
+`saliency.weighted_sum` makes the saliency of the weights. Each display needs a legend of its own, since red means
+another thing in each. For a classifier with a known label the error is the cross entropy with that label, and delta y
+is that of the logit of P. Helpful and harmful are the two sides of 0, so that a value of the size of rounding counts as
+one of them: `neutral` leaves such maps out, for instance those with `ablation.roles(...) == 0`.
 
 Reference: Truong, Pesenti and Hasson, 2024, arXiv 2409.16292.
 """
@@ -127,7 +127,7 @@ def unlabelled(delta_y: Float[Tensor, "n c"], importance: Float[Tensor, " c"]) -
 
 
 class Combined(NamedTuple):
-    """Direction and helpfulness in one picture.
+    """Direction and helpfulness in one saliency.
 
     Attributes:
         direction: +1 where the maps raise the score together, -1 where they lower it: red or blue.

@@ -27,7 +27,7 @@ ROLES = (
 
 
 def residual(score: Float[Tensor, " n"], rating: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-    """The score minus the rating: above 0 where the network says too much.
+    """The score minus the rating: above 0 where the score is too high.
 
     Raises:
         TypeError: no tensors of floating-point numbers.
@@ -61,14 +61,13 @@ def delta_cross_entropy(
 ) -> Float[Tensor, " c"]:
     """Growth of the cross entropy to a known label when a map is removed; positive: the map helps.
 
-    Right for a confident network too, whose cross entropy itself is 0 in float32: with the probabilities p and the
-    changes d of the logits it is log(sum_k p_k exp(d_k - d_label)), without a difference of two cross entropies.
+    With the probabilities p and the changes d of the logits it is log(sum_k p_k exp(d_k - d_label)). No difference of
+    two cross entropies is taken, so it is right for a confident network too, whose own is 0 in float32.
 
     Args:
-        logits: of one image, as it is: those of a softmax over the classes, `Outputs.logits` of a binary task too.
-        delta_logits: the change of every logit, a row for each map: of all maps or of those known so far, since each
-            row stands by itself.
-        label: the class that is true.
+        logits: of one image as it is, those of a softmax over the classes; of a binary task too, see `Outputs.logits`.
+        delta_logits: the change of every logit, a row for each map; any maps, since no row depends on another.
+        label: the true class.
 
     Raises:
         TypeError: no tensors of floating-point numbers, or a label that is no whole number.
@@ -84,13 +83,14 @@ def delta_cross_entropy(
     check_finite("delta logits", delta_logits)
     dtype = torch.promote_types(logits.dtype, delta_logits.dtype)
     change = delta_logits.to(torch.promote_types(dtype, torch.float32))
-    share = logits.to(change).log_softmax(0)
-    change = change - change[:, label : label + 1]
-    small = change.clamp_max(1)  # above, the difference may be taken: nothing cancels, and p may be too small for it
-    terms = torch.where(change > 1, (share + change).exp() - share.exp(), share.exp() * small.expm1())
-    grown = terms.sum(1)  # the label adds 0, however confident the network is
-    near = grown.abs() < 0.5  # else logarithms, which do not overflow
-    return torch.where(near, torch.where(near, grown, 0).log1p(), (share + change).logsumexp(1)).to(dtype)
+    log_p = logits.to(change).log_softmax(0)  # (k)
+    change = change - change[:, label : label + 1]  # d_k - d_label, (c k)
+    # p (exp(d) - 1), as a difference of exponentials for large d: nothing cancels there, and exp(d) may overflow.
+    small = change.clamp_max(1)
+    terms = torch.where(change > 1, (log_p + change).exp() - log_p.exp(), log_p.exp() * small.expm1())
+    growth = terms.sum(1)  # of the sum, which was 1; the label adds 0, however confident the network is
+    near = growth.abs() < 0.5  # else by logarithms, which do not overflow
+    return torch.where(near, torch.where(near, growth, 0).log1p(), (log_p + change).logsumexp(1)).to(dtype)
 
 
 def roles(
@@ -102,15 +102,15 @@ def roles(
 ) -> Int[Tensor, "n c"]:
     """Which of `ROLES` each map has.
 
-    Neutral where the error moves by no more than rounding, and where the score does not move at all, as may be for a
-    classifier whose other logits move.
+    Neutral where the error moves by no more than rounding. Neutral too where the score does not move at all: the error
+    of a classifier may still move then, with the other logits.
 
     Args:
         delta_y: change of the score without each map; for a classifier that of the logit of P.
         delta_error: of the same maps.
         score: of each image; for a classifier the logit of P.
-        precision: in which the scores were computed, as `Tail.precision` has it: a network in bfloat16 may return
-            float32. That of the values themselves if left out.
+        precision: in which the scores were computed, see `Tail.precision`: a network in bfloat16 may return float32.
+            That of the values themselves if left out.
 
     Raises:
         TypeError: no tensors of floating-point numbers, or a precision that is no dtype.
@@ -141,7 +141,7 @@ def one_sided(delta_y: Float[Tensor, "n c"], residual: Float[Tensor, " n"]) -> B
 
 
 def _check_rows(delta_y: Any, **values: Any) -> None:
-    """One value an image beside the effects of its maps."""
+    """Check the effects of maps, and values of which there is one for each image."""
     check_tensor("delta y", delta_y)
     if delta_y.dim() != 2:
         raise ValueError(f"delta y must have the axes images, maps, got shape {tuple(delta_y.shape)}.")

@@ -1,6 +1,6 @@
-"""Feature maps that are weighted or replaced: gains from 0 to 2, and what a removed map becomes.
+"""Feature maps times their gains (0 to 2), and the baseline that a removed map becomes.
 
-A removed map becomes its baseline: zero, one number a map (c), or a map of its own (c h w), see `baselines`.
+A baseline is zero, one number for each map (c), or a map for each map (c h w), see `baselines`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def with_gains(
     """Maps times their gains, towards the baseline (zero): g A + (1 - g) b. Gain 1 is A, bit by bit.
 
     Args:
-        gains: a row an image, or one row for all images, or any number of rows for one image.
+        gains: a row for each image, or one row for all images, or any number of rows for one image.
 
     Raises:
         TypeError: maps or gains are no tensors of floating-point numbers.
@@ -45,7 +45,7 @@ def _check_gains(gains: Tensor, maps: Tensor) -> None:
     if gains.dim() != 2 or gains.shape[1] != maps.shape[1]:
         raise ValueError(f"gains must be (copies, {maps.shape[1]} maps), got shape {tuple(gains.shape)}.")
     if len(gains) != len(maps) and 1 not in (len(gains), len(maps)):
-        raise ValueError(f"gains must have 1 row or one an image, got {len(gains)} rows for {len(maps)} images.")
+        raise ValueError(f"gains must have 1 row or one for each image, got {len(gains)} rows for {len(maps)} images.")
     wrong = ~((gains >= 0) & (gains <= 2))
     if bool(wrong.any()):
         row, index = wrong.nonzero()[0].tolist()
@@ -53,7 +53,7 @@ def _check_gains(gains: Tensor, maps: Tensor) -> None:
 
 
 def level_of(baseline: Baseline, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "#c #h #w"]:
-    """The baseline so that it broadcasts over maps, in their precision.
+    """The baseline with axes that broadcast over maps, in their precision.
 
     Raises:
         TypeError: the baseline is no tensor of numbers.

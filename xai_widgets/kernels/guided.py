@@ -69,12 +69,12 @@ class Guided(TorchFunctionMode):
 
 def check_seen(scores: Tensor) -> None:
     """Raise ValueError where a ReLU, or code that may hold some, would keep its own gradient on the way back."""
-    nodes, found = [scores.grad_fn], set()
+    nodes, seen = [scores.grad_fn], set()
     while nodes:
         node = nodes.pop()
-        if node is None or node in found:
+        if node is None or node in seen:
             continue
-        found.add(node)
+        seen.add(node)
         name = node.name()
         if any(word in name for word in COMPILED):
             raise ValueError(
@@ -98,9 +98,9 @@ def _is_relu(name: str, node: Any) -> bool:
 
 
 def _input(args: Any, kwargs: dict[str, Any]) -> Tensor:
-    found: Tensor = args[0] if args else kwargs["input"]
-    return found
+    first: Tensor = args[0] if args else kwargs["input"]
+    return first
 
 
-def _argument(name: str, place: int, args: Any, kwargs: dict[str, Any], default: Any) -> Any:
-    return args[place] if len(args) > place else kwargs.get(name, default)
+def _argument(name: str, position: int, args: Any, kwargs: dict[str, Any], default: Any) -> Any:
+    return args[position] if len(args) > position else kwargs.get(name, default)

@@ -109,9 +109,13 @@ class Outputs:
         return torch.cat(((-outputs).sigmoid(), outputs.sigmoid()), 1) if self.task == "binary" else outputs.sigmoid()
 
     def rounded_away(self, result: Any) -> Bool[Tensor, "n k"]:
-        """Where a score is the logarithm of a probability so near to 1, or so small, that rounding is all it holds.
+        """Where a score is the logarithm of a probability so near to 1, or so small, that it holds rounding only.
 
-        A map of such a score says nothing. No logit is.
+        A map of such a score shows rounding only. No logit is such a score.
+
+        Raises:
+            TypeError: the network returns no tensor of floating-point numbers.
+            ValueError: outputs that are not (n k), or are not what they are said to be.
         """
         scores = self(result)
         if self.form not in ("probabilities", "log-probabilities"):
@@ -119,8 +123,8 @@ class Outputs:
         outputs = self._outputs(result)
         p = outputs.exp() if self.form == "log-probabilities" else outputs
         limits = torch.finfo(p.dtype)
-        lost = (1 - p < CERTAIN * limits.eps / torch.finfo(torch.float32).eps) | (p <= limits.tiny)
-        return lost.expand_as(scores)
+        rounded = (1 - p < CERTAIN * limits.eps / torch.finfo(torch.float32).eps) | (p <= limits.tiny)
+        return rounded.expand_as(scores)
 
     def words(self, index: int) -> str:
         """What a title calls an output."""
@@ -208,7 +212,7 @@ def logits_shell(network: nn.Module, ending: Ending, *, hooks: bool = True) -> S
     Args:
         network: the user's own, which is not changed.
         ending: see `ending_of`.
-        hooks: as of `Shell`.
+        hooks: see `Shell`.
     """
     shell = Shell(network, hooks=hooks)
     part = shell.network.get_submodule(ending.name)

@@ -1,9 +1,9 @@
-"""In which arithmetic a value was computed, and what rounding may change in it.
+"""In which arithmetic values are computed, and how far rounding may move them.
 
 "Exact" means IEEE arithmetic in the network's own precision, on every device: no TF32, no bfloat16 inside float32
-products, no reduced-precision sums. torch keeps these choices in flags of the process, so they are set while exact work
-runs and set back when the last of it ends. torch 2.9 added new flags beside the old ones, and reading an old one raises
-where both disagree; so they are always changed together.
+products, no reduced-precision sums. torch keeps these choices in flags of the process. They are set while exact work
+runs, and set back when the last of it ends. torch 2.9 added new flags beside the old ones, and reading an old one
+raises where both disagree, so they are always changed together.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ContextDecorator, contextmanager, nullcontext
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from operator import call
 from typing import Any
 
@@ -25,9 +25,10 @@ _C: Any = torch._C
 Flag = Any  # its name, or backend and operation
 State = dict[Flag, Any]  # of every flag, its value
 
-# The new flags, by backend and operation, and their values while exact work runs. "none" takes what "all" of the
-# backend says, and that what "generic" says; nothing said is IEEE. A call of the user's meanwhile is known by what it
-# leaves: `cudnn.allow_tf32 = False` sets "none" for rnn, `set_float32_matmul_precision("highest")` "ieee" for matmul.
+# The new flags, by backend and operation, and their values while exact work runs. A flag that is "none" inherits from
+# "all" of its backend, and that from "generic"; where none of them says more it is IEEE. The values differ from what
+# calls of the user leave, so that these are noticed: `cudnn.allow_tf32 = False` sets "none" for rnn, and
+# `set_float32_matmul_precision("highest")` sets "ieee" for matmul.
 CONV, RNN, MATMUL = ("cuda", "conv"), ("cuda", "rnn"), ("cuda", "matmul")
 NEW = {
     ("generic", "all"): "none", ("cuda", "all"): "none", ("mkldnn", "all"): "none",
@@ -49,24 +50,34 @@ SUMS = tuple(
 
 
 def tolerance_of(*dtypes: torch.dtype) -> float:
-    """By how much rounding may move a score, of max(1, |score|), in the coarsest of some precisions."""
+    """How far rounding may move a score, as a share of max(1, |score|), in the coarsest of some precisions."""
     return max(TOLERANCE.get(dtype, TOLERANCE[torch.float32]) for dtype in dtypes)
 
 
-def ieee() -> _Exact:
-    """IEEE arithmetic within a block or a decorated function; in all threads, so that others get better values.
+@cache
+def widest(device: torch.device) -> torch.dtype:
+    """The most precise floating type that a device computes in; Apple's GPU has no float64."""
+    try:
+        torch.zeros(1, dtype=torch.float64, device=device)
+    except TypeError:
+        return torch.float32
+    return torch.float64
 
-    Blocks may be nested, and those of several threads may interleave. When the last one ends every flag is what it was
-    before the first, but those that were changed meanwhile by somebody else keep their new value. A change to the value
-    that exact work itself uses cannot be noticed, and is set back. Do not decorate a generator, which would keep
-    it while it waits.
+
+def ieee() -> _Exact:
+    """IEEE arithmetic within a block or a decorated function. It holds for all threads, also for those of others.
+
+    Blocks may be nested, and those of several threads may overlap. When the last one ends every flag is what it was
+    before the first, but those that somebody else changed meanwhile keep their new value. A change to the value that
+    exact work itself uses cannot be noticed, and is undone. Do not decorate a generator: the flags would stay set while
+    it waits.
     """
     return _exact
 
 
 @contextmanager
 def products(device: torch.device) -> Iterator[None]:
-    """For matrix products of our own: IEEE arithmetic, and not lowered by an autocast of the caller."""
+    """A block for matrix products of a kernel's own: IEEE arithmetic, whatever `torch.autocast` the caller has set."""
     kind = device.type
     lowered = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
     with ieee(), torch.autocast(kind, enabled=False) if lowered else nullcontext():
@@ -74,7 +85,11 @@ def products(device: torch.device) -> Iterator[None]:
 
 
 def in_force(device: torch.device | str) -> str:
-    """In words: what the flags of the process allow on a device now, outside of exact work."""
+    """The arithmetic that the flags of the process allow on a device outside of exact work, in words.
+
+    Raises:
+        RuntimeError: a device that torch does not know.
+    """
     kind = torch.device(device).type
     read = partial(_C._get_fp32_precision_getter, "mkldnn" if kind == "cpu" else "cuda") if NEW else _old_precision
     operations = (("matmul", "products"), ("conv", "convolutions"), ("rnn", "recurrent layers"))
@@ -82,8 +97,8 @@ def in_force(device: torch.device | str) -> str:
     for operation, words in operations if kind in ("cpu", "cuda") else ():
         lower.setdefault(read(operation) if NEW or kind == "cuda" else "none", []).append(words)
     names = {"tf32": "TF32", "bf16": "bfloat16"}
-    said = [f"{names[name]} in {_listed(where)}" for name, where in lower.items() if name in names]
-    return "; ".join(said) or "IEEE"
+    sentences = [f"{names[name]} in {_listed(where)}" for name, where in lower.items() if name in names]
+    return "; ".join(sentences) or "IEEE"
 
 
 def _listed(words: list[str]) -> str:
@@ -91,7 +106,7 @@ def _listed(words: list[str]) -> str:
 
 
 def _old_precision(operation: str) -> str:
-    """Before torch 2.9."""
+    """What the flags of torch before 2.9 allow for an operation, as the new flags would say it."""
     allowed = _C._get_float32_matmul_precision() != "highest" if operation == "matmul" else _C._get_cudnn_allow_tf32()
     return "tf32" if allowed else "none"
 
@@ -99,9 +114,9 @@ def _old_precision(operation: str) -> str:
 class _WithoutCudnn(ContextDecorator):
     """cuDNN is off within: its recurrent layers round more than IEEE arithmetic, and have no gradient in eval mode.
 
-    Measured on an H200: the score of an LSTM is off by 4e-7 with cuDNN, by 2e-8 without it. Owners are counted, as of
-    exact work; what another thread runs meanwhile is slower, and as exact. A choice to switch cuDNN off
-    that is made meanwhile cannot be noticed, and is set back.
+    Measured on an H200: the error of the score of an LSTM is 4e-7 with cuDNN and 2e-8 without it. Blocks may be nested
+    and may overlap, as those of `ieee`. What another thread runs meanwhile is slower, and as exact. Where somebody
+    switches cuDNN off meanwhile this cannot be noticed, and is undone.
     """
 
     def __init__(self) -> None:
@@ -127,7 +142,7 @@ without_cudnn = _WithoutCudnn()
 
 
 class _Exact(ContextDecorator):
-    """Counts who does exact work; the first saves and sets the flags, the last restores them."""
+    """Counts the blocks of exact work; the first saves and sets the flags, the last restores them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -153,12 +168,13 @@ class _Exact(ContextDecorator):
                     _put(self._saved)
 
     def _keep_choices(self) -> None:
+        """Where somebody else changed a flag meanwhile, restore that value at the end, and go on with exact work."""
         if not _is_exact():
             with self._unwarned():
                 self._saved = _with_choices(self._saved, _take())
 
     def _unwarned(self) -> AbstractContextManager[Any]:
-        """torch 2.9 to 2.13 warn once when an old flag is touched; the user did not touch it."""
+        """Without the warning of torch 2.9 to 2.13 that an old flag is used: the user did not use it."""
         if self._warned and not torch.is_warn_always_enabled():
             return nullcontext()
         self._warned = True
@@ -178,9 +194,9 @@ def _writing(flag: Any, value: Any) -> Callable[[], Any]:
 
 
 class _Sweep:
-    """Reads and writes of flags, of which other threads see all done or none.
+    """Reads and writes of flags that no other thread sees half done.
 
-    `map` calls functions of C without going through the interpreter, which alone hands over to another thread.
+    `map` calls functions written in C without a step of the interpreter, and only there another thread gets its turn.
     """
 
     def __init__(self, *steps: tuple[Flag | None, Callable[[], Any]]) -> None:
@@ -188,12 +204,12 @@ class _Sweep:
         self.calls = [step for _, step in steps]
 
     def __call__(self) -> State:
-        found = list(map(call, self.calls))
-        return {flag: found[place] for place, flag in self.read}
+        values = list(map(call, self.calls))
+        return {flag: values[place] for place, flag in self.read}
 
 
 def _look_at(flags: Iterable[Flag]) -> Iterator[tuple[Flag | None, Callable[[], Any]]]:
-    """A new flag that is "none" shows what it inherits: those that others inherit from become "none" when read."""
+    """Reads of flags. One that is "none" shows what it inherits, so each "all" is set to "none" once it is read."""
     for flag in flags:
         yield flag, _reading(flag)
         if flag in NEW and flag[1] == "all":
@@ -213,6 +229,7 @@ _SUMS = {flag: _reading(flag) for flag in SUMS}
 
 
 def _is_exact() -> bool:
+    """Are all flags as exact work sets them?"""
     try:
         return list(map(call, _LOOK)) == _VALUES and not any(_allowed(read()) for read in _SUMS.values())
     except RuntimeError:  # somebody set a new flag, and the old one does not agree
@@ -220,12 +237,12 @@ def _is_exact() -> bool:
 
 
 def _allowed(value: Any) -> bool:
-    """Of a flag of sums: recent versions of torch keep a second choice with it."""
+    """Does a flag allow reduced-precision sums? Recent versions of torch keep a second choice with it."""
     return bool(value[0] if isinstance(value, tuple) else value)
 
 
 def _take() -> State:
-    """Set every flag for exact work; what they were, each for itself and not as it inherits."""
+    """Set every flag for exact work, and return what each was by itself, without what it inherits."""
     try:
         saved = _take_all()
     except RuntimeError:
@@ -238,9 +255,9 @@ def _take() -> State:
 
 
 def _take_mixed() -> State:
-    """The same where the user set old and new flags against each other, so that the old ones cannot be read.
+    """`_take` where the user set old and new flags to values that disagree, so that the old ones cannot be read.
 
-    They can where the new flags are "none", but for `cudnn.allow_tf32`: that then raises where it is True.
+    They can be read once the new flags are "none". One exception: `cudnn.allow_tf32` raises then where it is True.
     """
     saved = _take_new()
     try:
@@ -253,6 +270,7 @@ def _take_mixed() -> State:
 
 
 def _put(saved: State) -> None:
+    """Set every flag to what it was."""
     _putting(tuple(saved[flag] for flag in EXACT))()
     for flag in SUMS:
         if _allowed(saved[flag]):
@@ -264,14 +282,14 @@ def _putting(values: tuple[Any, ...]) -> _Sweep:
     return _Sweep(*_set(dict(zip(EXACT, values, strict=True))))
 
 
-def _with_choices(saved: State, found: State) -> State:
-    """What was saved, with what was changed while exact work ran."""
-    changed = {flag for flag, value in found.items() if (_allowed(value) if flag in SUMS else value != EXACT[flag])}
-    if OLD_CUDNN in changed or found.get(RNN) == "none":
+def _with_choices(saved: State, now: State) -> State:
+    """What was saved, with what somebody else changed while exact work ran."""
+    changed = {flag for flag, value in now.items() if (_allowed(value) if flag in SUMS else value != EXACT[flag])}
+    if OLD_CUDNN in changed or now.get(RNN) == "none":
         changed |= {OLD_CUDNN, CONV, RNN}
     if OLD_MATMUL in changed or MATMUL in changed:
         changed |= {OLD_MATMUL, MATMUL}
-    return saved | {flag: value for flag, value in found.items() if flag in changed}
+    return saved | {flag: value for flag, value in now.items() if flag in changed}
 
 
 _exact = _Exact()

@@ -1,4 +1,4 @@
-"""Rank correlation."""
+"""Spearman's rank correlation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from xai_widgets.kernels.checks import check_same
 
 
 def rank_correlation(a: Float[Tensor, " c"], b: Float[Tensor, " c"]) -> float:
-    """Spearman's correlation, ties at their mean rank; NaN where either is constant or holds a NaN."""
+    """Spearman's correlation, ties at their mean rank; NaN where either is constant or holds a NaN.
+
+    Raises:
+        TypeError: no tensors.
+        ValueError: other axes, or numbers of values that differ.
+    """
     check_same(("the first", a), ("the second", b), ("values",))
     if bool(a.isnan().any()) or bool(b.isnan().any()):
         return math.nan
@@ -23,6 +28,7 @@ def rank_correlation(a: Float[Tensor, " c"], b: Float[Tensor, " c"]) -> float:
 
 
 def _ranks(values: Float[Tensor, " c"]) -> Float[Tensor, " c"]:
+    """Mean ranks, from 0 or 0.5 on: only their differences count."""
     ordered = values.sort().values
     values = values.contiguous()
     first = torch.searchsorted(ordered, values)

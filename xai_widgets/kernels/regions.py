@@ -39,7 +39,12 @@ def top_share(saliency: Shaped[Tensor, "n h w"], share: float, *, absolute: bool
 
 
 def share_of_pixels(share: Any) -> float:
-    """Raise TypeError for what is no number, ValueError for one outside of [0, 1]."""
+    """A share of the pixels as a number.
+
+    Raises:
+        TypeError: no number.
+        ValueError: outside of [0, 1].
+    """
     number = real_number("share", share)
     if not 0 <= number <= 1:
         raise ValueError(f"share must be in [0, 1], got {number}.")

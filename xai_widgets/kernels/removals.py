@@ -1,6 +1,6 @@
 """The scores of a network without some of a layer's feature maps, one at a time or a group together.
 
-A removed map becomes its baseline: zero, one number a map (c), or a map of its own (c h w), see `baselines`.
+A removed map becomes its baseline: zero, one number for each map (c), or a map for each map (c h w), see `baselines`.
 """
 
 from __future__ import annotations
@@ -29,13 +29,16 @@ def removal_scores(
     seconds: float | None = None,
     step: Step = None,
 ) -> Iterator[tuple[Int[Tensor, " b"], Float[Tensor, "b k"]]]:
-    """The scores without one map each, for one image, a micro-batch at a time.
+    """The scores of one image without one map at a time, a micro-batch of maps after another.
 
     Args:
         order: which maps, in which order; all by index if left out.
-        batch: copies at once; found from the memory of the layer, and halved when memory runs out, if left out.
+        batch: copies at once; as many as memory allows if left out.
         seconds: how long a micro-batch may take; the number of copies follows what was measured.
         step: called before each micro-batch; may raise to cancel.
+
+    Yields:
+        Some maps by index, and their scores.
 
     Raises:
         TypeError: an order that is no list of whole numbers, a score or a baseline that is no tensor of numbers.
@@ -47,9 +50,9 @@ def removal_scores(
     level = level_of(baseline, maps)
 
     def run(tail: Tail, start: int, end: int) -> Tensor:
-        place = tail.maps.device
+        device = tail.maps.device
         with torch.inference_mode(), tail.arithmetic():
-            result = tail.without(order[start:end].to(place), level.to(place))
+            result = tail.without(order[start:end].to(device), level.to(device))
             scores = scores_from(score, result, end - start)
             if not start:
                 check_rows_apart(score, result, scores)
@@ -57,7 +60,7 @@ def removal_scores(
 
     size = batch or at_once(tail.sparse.bytes_of_copy, maps.device)
     for start, end, scores in on_tail(tail, len(order), size, run, step=step, seconds=seconds):
-        yield order[start:end], scores.clone()  # outside of inference mode: a tensor as any other
+        yield order[start:end], scores.clone()  # outside of inference mode, so that it may be part of a gradient
 
 
 def group_scores(
@@ -69,11 +72,11 @@ def group_scores(
     batch: int | None = None,
     step: Step = None,
 ) -> Float[Tensor, "m k"]:
-    """The scores without all the maps of a group, for one image; recomputed, since removals do not add up.
+    """The scores of one image without all the maps of a group; computed, since effects of removals do not add up.
 
     Args:
-        masks: for each group, which maps it removes; none is a group too.
-        batch: groups at once; found from the memory of the layer if left out.
+        masks: for each group, which maps it removes; a group may be empty.
+        batch: groups at once; as many as memory allows if left out.
         step: called before each batch; may raise to cancel.
 
     Raises:
@@ -105,12 +108,13 @@ def group_scores_of(
     """`group_scores` of each image of a tail.
 
     Args:
-        masks: the same groups for all images, or as many an image.
-        baseline: of all images alike.
+        masks: the same groups for all images, or as many groups for each image.
+        baseline: the same for all images.
         batch: groups at once, as in `group_scores`.
         step: called before each batch; may raise to cancel.
 
     Raises:
+        TypeError: see `group_scores`.
         TypeError: see `group_scores`.
         ValueError: see `group_scores`; groups of another number of images.
     """
@@ -127,16 +131,27 @@ def group_scores_of(
 def place_scores(
     tail: Tail, score: Score, masks: Bool[Tensor, "m _ _ _"], level: Tensor, batch: int | None, step: Step
 ) -> Float[Tensor, "m k"]:
-    """The scores with the level wherever a mask holds, for one image."""
+    """The scores of one image whose maps are set to their baseline at some positions.
+
+    Args:
+        masks: where, for each copy; axes of length one stand for all maps, rows or columns.
+        level: the baseline, see `gains.level_of`.
+        batch: copies at once; as many as memory allows if left out.
+        step: called before each batch; may raise to cancel.
+
+    Raises:
+        TypeError: a batch that is no whole number, a score that is no tensor of numbers.
+        ValueError: the tail of several images, a batch below one, a score that does not fit.
+    """
     maps = one_image(tail)
     check_batch(batch)
 
     def run(tail: Tail, start: int, end: int) -> Tensor:
-        place = tail.maps.device
+        device = tail.maps.device
         with torch.inference_mode(), tail.arithmetic():
-            changed = torch.where(masks[start:end].to(place), level.to(place), tail.maps)
+            changed = torch.where(masks[start:end].to(device), level.to(device), tail.maps)
             scores = scores_from(score, tail(changed), end - start)
-            same = (changed == tail.maps).flatten(1).all(1, keepdim=True)  # dead maps: exactly what it was
+            same = (changed == tail.maps).flatten(1).all(1, keepdim=True)  # dead maps: the very same scores
             return torch.where(same, score(tail.result), scores)
 
     size = batch or at_once(4 * maps.nbytes, maps.device)
@@ -145,6 +160,12 @@ def place_scores(
 
 
 def checked_order(order: Tensor | Sequence[int] | None, maps: Tensor) -> Int[Tensor, " i"]:
+    """Maps by index, in some order; all of them where it is None.
+
+    Raises:
+        TypeError: no list of whole numbers.
+        ValueError: no such map.
+    """
     if order is None:
         return torch.arange(maps.shape[1], device=maps.device)
     try:

@@ -24,7 +24,7 @@ class Robustness(NamedTuple):
 
     Attributes:
         clean: Of the clean image; one an image where there are several.
-        agreement: At each level, the last of noise alone where that was asked for.
+        agreement: At each level; the last one is of pure noise, where that was asked for.
     """
 
     clean: float | Float[Tensor, " n"]
@@ -55,25 +55,27 @@ def robustness(
     kind: str | Change = "blur",
     levels: Sequence[float] | None = None,
     per_channel: bool = False,
-    far_end: bool = False,
+    pure_noise: bool = False,
     target: Target | None = None,
     batch: int | None = None,
     step: Step = None,
 ) -> dict[str, Robustness]:
     """How the agreement with the clean image's human map falls when the image is blurred or made noisy.
 
-    Args: as of `robustness_of`, for one image: `agreement` gets its maps (1 h' w').
+    `robustness_of` says what the arguments are; `agreement` gets the maps (1 h' w') of the one image.
 
-    Raises: as of `robustness_of`.
+    Raises:
+        TypeError: as `robustness_of`.
+        ValueError: as `robustness_of`.
     """
     images = one_image(image)
     check_finite("the image", image)
     degrade.check_range("the image", images)
-    found = robustness_of(
+    by_name = robustness_of(
         explain, agreement, images, generator=[generator_of(generator)], kind=kind, levels=levels,
-        per_channel=per_channel, far_end=far_end, targets=target, batch=batch, step=step,
+        per_channel=per_channel, pure_noise=pure_noise, targets=target, batch=batch, step=step,
     )  # fmt: skip
-    return {name: Robustness(float(some.clean), some.agreement[0]) for name, some in found.items()}
+    return {name: Robustness(float(some.clean), some.agreement[0]) for name, some in by_name.items()}
 
 
 def robustness_of(
@@ -85,12 +87,12 @@ def robustness_of(
     kind: str | Change = "blur",
     levels: Sequence[float] | None = None,
     per_channel: bool = False,
-    far_end: bool = False,
+    pure_noise: bool = False,
     targets: Target | None = None,
     batch: int | None = None,
     step: Step = None,
 ) -> dict[str, Robustness]:
-    """The same for many images.
+    """How the agreement of many maps with the human maps of their clean images falls; see `robustness`.
 
     Args:
         explain: methods by name: functions of images in [0, 1], or of images and targets, which give maps (n h' w'),
@@ -103,8 +105,8 @@ def robustness_of(
             or a function of images (1 c h w), level and generator that gives images in [0, 1].
         levels: from 0 to 1, of blur to a quarter of the shorter side; if left out `blur_levels` of blur, and `LEVELS`
             of noise.
-        per_channel: salt and pepper for each channel anew.
-        far_end: one more value at the end, for uniform random noise alone: the reaction to nonsense.
+        per_channel: salt and pepper drawn for each channel on its own.
+        pure_noise: one more value at the end, for an image of uniform random noise and nothing else.
         targets: of the methods that take targets, where it is not to be what is predicted for the clean image.
         batch: images that are explained at a time; found from their size if left out.
         step: called before each batch; may raise to cancel.
@@ -130,7 +132,7 @@ def robustness_of(
         mine = targets if method.targeted else None
         clean = clean_of(method, images, targets=mine, signed=True, batch=batch, step=step)
         asked[name], values[name] = clean.targets, [_agreed(agreement, clean.maps)]
-    for changed in _changed(images, kind, ladder, starts, per_channel, far_end):
+    for changed in _changed(images, kind, ladder, starts, per_channel, pure_noise):
         for name, method in methods.items():
             maps = explained(method, changed, asked[name], signed=True, batch=batch, step=step).maps
             values[name].append(_agreed(agreement, maps))
@@ -143,15 +145,15 @@ def _changed(
     levels: tuple[float, ...],
     starts: list[Callable[[], torch.Generator]],
     per_channel: bool,
-    far_end: bool,
+    pure_noise: bool,
 ) -> Iterator[Tensor]:
     each = list(zip(images.split(1), starts, strict=True))
     for level in levels:
         yield torch.cat(
             [degrade.changed(image, kind, level, generator=start(), per_channel=per_channel) for image, start in each]
         )
-    if far_end:
-        yield degrade.noise_alone(images, generator=[start() for start in starts])
+    if pure_noise:
+        yield degrade.pure_noise(images, generator=[start() for start in starts])
 
 
 def _agreed(agreement: Callable[[Tensor], Tensor], maps: Tensor) -> Float[Tensor, " n"]:

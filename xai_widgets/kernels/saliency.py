@@ -1,4 +1,4 @@
-"""Saliency (h w) from feature maps and one weight a map: sums, scales, sizes, and maps that say nothing."""
+"""Saliency (h w) from feature maps and one weight a map: sums, scales, sizes, and maps that show nothing."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def weighted_sum(
     check_tensor("weights", weights, ("images", "maps"))
     check_same(("maps", maps[:, :, 0, 0]), ("weights", weights), ("images", "maps"))
     check_finite("weights", weights)
-    found = _summed(_normalised(maps, normal), weights)
-    if not bool(isfinite(found).all()):  # rare: only then is a copy without the maps of weight 0 worth its memory
-        heard = where(weights[:, :, None, None] == 0, 0, maps)
-        check_finite("maps of a weight that is not 0", heard)
-        found = _summed(_normalised(heard, normal), weights)
-    return found
+    saliency = _summed(_normalised(maps, normal), weights)
+    if not bool(isfinite(saliency).all()):  # rare: only then is a copy without the maps of weight 0 worth its memory
+        used = where(weights[:, :, None, None] == 0, 0, maps)
+        check_finite("maps of a weight that is not 0", used)
+        saliency = _summed(_normalised(used, normal), weights)
+    return saliency
 
 
 def signed_scale(saliency: Shaped[Tensor, "n h w"], limit: float | None = None) -> Float[Tensor, "n h w"]:
@@ -79,26 +79,41 @@ def signed_scale(saliency: Shaped[Tensor, "n h w"], limit: float | None = None) 
     return _over_peak(maps) if limit is None else maps / positive_number("limit", limit)
 
 
-def degenerate(saliency: Shaped[Tensor, "n h w"]) -> Bool[Tensor, " n"]:
-    """True for maps without any structure: max == min to the last bit, or a value that is not finite.
-
-    This is the constant map of agreement, displays and receipts. `measures.says_nothing` is stricter: for SSIM a map is
-    also nothing when it is constant up to rounding, or never positive.
+def degenerate(saliency: Shaped[Tensor, "n h w"], *, rounding: int = 0, signed: bool = True) -> Bool[Tensor, " n"]:
+    """Which maps show nothing: zero or constant everywhere, or with a value that is not finite; see `degeneracy`.
 
     Raises:
         TypeError: no tensor of numbers.
         ValueError: other axes.
     """
-    maps = as_floating("saliency", saliency)
-    return (maps.amax((-2, -1)) == maps.amin((-2, -1))) | ~isfinite(maps).all(-1).all(-1)
+    not_finite, zero, constant = _degenerate(saliency, rounding, signed)
+    return not_finite | zero | constant
+
+
+def degeneracy(saliency: Shaped[Tensor, "n h w"], *, rounding: int = 0, signed: bool = True) -> tuple[str, ...]:
+    """Why each map shows nothing: "not finite", "zero", or "constant"; "" for a map that has a structure.
+
+    Args:
+        saliency: the maps.
+        rounding: how much a constant map may vary, in units of the rounding of its largest value: 0 is constant to the
+            last bit; after resizing a plateau differs by a few.
+        signed: False where only positive values count, so that a map without any is zero.
+
+    Raises:
+        TypeError: no tensor of numbers.
+        ValueError: other axes.
+    """
+    not_finite, zero, constant = (kind.tolist() for kind in _degenerate(saliency, rounding, signed))
+    kinds = zip(not_finite, zero, constant, strict=True)
+    return tuple("not finite" if a else "zero" if b else "constant" if c else "" for a, b, c in kinds)
 
 
 def resize(saliency: Shaped[Tensor, "n h w"], size: tuple[int, int]) -> Float[Tensor, "n H W"]:
     """Bilinear to (rows, columns), corners not aligned, antialiased when either side shrinks.
 
-    What is computed and nothing else: a constant map may differ in its last bits afterwards, and a value that is not
-    finite spoils its neighbours only. `agreement.at_size` sees to both, for maps that are compared. A mask or whole
-    numbers are resized in float32.
+    A constant map may differ in its last bits afterwards, and a value that is not finite spoils its neighbours. Use
+    `agreement.at_size` for maps that are compared, which keeps constant maps constant. A mask or whole numbers are
+    resized in float32.
 
     Raises:
         TypeError: no tensor of numbers, or a size that is not two whole numbers.
@@ -112,6 +127,17 @@ def resize(saliency: Shaped[Tensor, "n h w"], size: tuple[int, int]) -> Float[Te
     planes = saliency[:, None].to(torch.promote_types(saliency.dtype, torch.float32))  # a CPU may lack it in less
     resized = F.interpolate(planes, size=(rows, columns), mode="bilinear", align_corners=False, antialias=shrinks)
     return resized[:, 0].to(saliency.dtype)
+
+
+def _degenerate(saliency: Any, rounding: int, signed: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Masks (n) of maps that are not finite, zero, and constant; a zero map is constant too."""
+    maps = as_floating("saliency", saliency)
+    high, low = maps.amax((-2, -1)), maps.amin((-2, -1))
+    largest = high.abs().maximum(low.abs())
+    constant = high == low
+    if rounding:
+        constant = ~(high - low > rounding * torch.finfo(maps.dtype).eps * largest)
+    return ~isfinite(maps).all(-1).all(-1), (largest == 0) if signed else (high <= 0), constant
 
 
 def _sides(size: Any) -> tuple[int, int]:

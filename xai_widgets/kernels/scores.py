@@ -1,4 +1,4 @@
-"""What a score is, which of its outputs is meant, and by how much rounding moves it."""
+"""What a score is, which of its outputs is meant, and how far rounding moves it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def output_of(score: Score, target: Target, scores: Float[Tensor, "n k"]) -> int
 
 
 def rounding_of(tail: Tail, scores: Tensor) -> float:
-    """By how much rounding may move a score, of max(1, |score|): in the coarsest precision on the way to it."""
+    """How far rounding may move a score, as a share of max(1, |score|): in the coarsest precision on the way to it."""
     return tolerance_of(tail.precision, scores.dtype)
 
 
@@ -36,7 +36,8 @@ def own_scores(tail: Tail, score: Score) -> Float[Tensor, "n k"]:
     """The scores of the images as they are.
 
     Raises:
-        ValueError: one is not finite; see `checks.scores_from`.
+        TypeError: a score that is no tensor of floating-point numbers.
+        ValueError: a score that is not finite, is not (n k), or is a network in training mode.
     """
     with tail.arithmetic():
         scores = scores_from(score, tail.result, len(tail.inputs)).detach()  # a score may have weights of its own
@@ -45,18 +46,19 @@ def own_scores(tail: Tail, score: Score) -> Float[Tensor, "n k"]:
 
 
 def probabilities(score: Score) -> Score:
-    """A score of logits as one of class probabilities: by softmax, or as an `outputs.Outputs` has them.
+    """A score that gives class probabilities for one that gives logits: by softmax, or as an `Outputs` has them.
 
-    What it returns raises ValueError where there is one score alone, or no class.
+    Raises:
+        ValueError: when the new score is called: there is one score alone, or the outputs are no classes.
     """
     own = score.probabilities if isinstance(score, Outputs) else None
 
     def chances(result: Any) -> Tensor:
         if own is not None:
-            found = own(result)
-            if found is None:
+            chance = own(result)
+            if chance is None:
                 raise ValueError("a probability needs classes; these outputs are scores.")
-            return found
+            return chance
         logits = score(result)
         if logits.dim() != 2 or logits.shape[1] < 2:
             raise ValueError("a probability needs the logits of at least 2 classes, got one score.")
@@ -66,7 +68,12 @@ def probabilities(score: Score) -> Score:
     return chances
 
 
-def one_image(tail: Tail) -> Tensor:
+def one_image(tail: Tail) -> Float[Tensor, "1 c h w"]:
+    """The maps of a tail of one image.
+
+    Raises:
+        ValueError: a tail of several images.
+    """
     if len(tail.inputs) != 1:
         raise ValueError(f"removals take the tail of one image, got one of {len(tail.inputs)}.")
     return tail.maps

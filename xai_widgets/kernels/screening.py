@@ -1,6 +1,6 @@
 """A first pass over all maps in reduced precision, whose strongest maps are computed again exactly.
 
-Never used unless asked for: it reports how far the two agree, and says which values are exact.
+Only used where it is asked for. It reports how far the two passes agree, and which values are exact.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ PRECISIONS = (torch.bfloat16, torch.float16)
 
 @dataclass(frozen=True)
 class Screening:
-    """What a screening pass found.
+    """Effects of a first pass in reduced precision, some of them computed again.
 
     Attributes:
-        delta_y: of every map; exact where `exact`, else of the reduced precision.
+        delta_y: of every map; exact where `exact`, else in the reduced precision.
         exact: the maps that were computed again.
         rank_agreement: Spearman's correlation of both passes over the maps of the second; NaN for fewer than two.
         precision: of the first pass.
@@ -46,11 +46,16 @@ def screened_delta_y(
     precision: torch.dtype = torch.bfloat16,
     baseline: Baseline = None,
 ) -> Screening:
-    """delta y of every map in reduced precision, and of the `top` strongest anew in the network's own.
+    """delta y of every map in reduced precision, and of the `top` strongest again in the network's own.
 
     Args:
         top: 1 to the number of maps.
-        precision: bfloat16 or float16; which operations take it is decided by torch.autocast.
+        precision: bfloat16 or float16; torch.autocast decides which operations use it.
+
+    Raises:
+        TypeError: a top that is no whole number, a score or a baseline that is no tensor of numbers.
+        ValueError: the tail of several images, a top or a precision that is not offered, no such output, a score that
+            is not finite, a baseline that does not fit.
     """
     maps = tail.maps
     if len(tail.inputs) != 1:
@@ -65,15 +70,15 @@ def screened_delta_y(
     alive = (~dead(maps, baseline)[0]).nonzero().flatten()
     rough = exactly.new_zeros(maps.shape[1])
     lower = tail.lowered(precision)
-    # In the same precision, or else its rounding would be taken for an effect of every map.
+    # The unchanged score in the same precision, or its rounding would be taken for an effect of every map.
     with lower.arithmetic():
         y = scores_from(score, lower(maps), 1)[0, target].to(exactly.dtype)
     for index, scores in removal_scores(lower, score, alive, baseline=baseline):
         rough[index] = scores[:, target].to(exactly.dtype) - y
     order = alive[rough[alive].abs().argsort(descending=True, stable=True)][:top]
-    found = rough.clone()
+    change = rough.clone()
     for index, scores in removal_scores(tail, score, order, baseline=baseline):
-        found[index] = scores[:, target] - exactly[0, target]
+        change[index] = scores[:, target] - exactly[0, target]
     exact = dead(maps, baseline)[0]
     exact[order] = True
-    return Screening(found, exact, rank_correlation(rough[order], found[order]), precision)
+    return Screening(change, exact, rank_correlation(rough[order], change[order]), precision)

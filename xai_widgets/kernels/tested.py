@@ -1,4 +1,4 @@
-"""What a receipt says: what was taken away, what that changed, and what as much at random changes."""
+"""What a receipt says: what was taken away, how that changed the score, and how random choices change it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ class Tested(NamedTuple):
     """What was taken away.
 
     Attributes:
-        kind: "places" (of all maps) or "maps" (everywhere).
-        taken: how many of them, as in each random choice.
+        kind: "places" (positions, of all feature maps) or "maps" (feature maps, everywhere).
+        taken: how many, in each random choice too.
         of: how many there are.
         asked: how many were asked for: more than were taken where equal values do not fit, or too few are above 0.
-        share: that was asked for, of places; None for maps.
-        absolute: both sides of a signed map were meant, by their size.
-        maps: that were named; none for places.
+        share: the share of the positions that was asked for; None for maps.
+        absolute: the largest absolute values were taken, of both signs.
+        maps: the maps that were named; none for positions.
         layer: by name.
         baseline: what they became, in words.
-        target: the output that was read.
-        tolerance: by how much rounding moves the score.
+        target: the output whose change is told.
+        tolerance: how far rounding moves the score.
     """
 
     kind: str
@@ -40,16 +40,17 @@ class Tested(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """The change of the score, beside those of random choices of equal size.
+    """The change of the score, beside the changes of random choices of equal size.
 
     Attributes:
-        change: where the picture points.
+        change: of what the map points at.
         random: of each random choice.
         mean: of the random choices.
-        low: 95 % of the random choices lie from here (their 2.5 % quantile) ...
-        high: ... to here. A change within is an ordinary one, however many draws there are.
-        mean_low: 95 % bootstrap interval of the mean alone, from here ...
-        mean_high: ... to here. It shrinks as draws grow, and says nothing of whether a change is ordinary.
+        low: their 2.5 % quantile. A change from `low` to `high` is as random ones are, however many draws there are.
+        high: their 97.5 % quantile.
+        mean_low: the lower end of the 95 % bootstrap interval of the mean. The interval shrinks with more draws, and
+            does not say whether a change is as random ones are.
+        mean_high: its upper end.
         tested: what was taken away.
     """
 
@@ -64,26 +65,27 @@ class Receipt(NamedTuple):
 
     @property
     def draws(self) -> int:
+        """The number of random choices."""
         return len(self.random)
 
     @property
     def beats(self) -> float:
-        """The share of random choices that move the score less, by more than rounding; NaN if any has no value."""
+        """The share of random choices that move the score less, by more than rounding; NaN where a change is NaN."""
         if math.isnan(self.change) or bool(self.random.isnan().any()):
             return math.nan
         return float((self.random.abs() < abs(self.change) - self.tested.tolerance).double().mean())
 
     @property
     def text(self) -> str:
-        """One line for under a picture."""
+        """One sentence, for a caption."""
         tested = self.tested
         if tested.share is not None:
             values = "largest absolute values" if tested.absolute else "largest values"
-            what = f"the {tested.taken} of {tested.of} places with the {values} ({100 * tested.share:.3g} %)"
+            what = f"the {tested.taken} of {tested.of} positions with the {values} ({100 * tested.share:.3g} %)"
             if tested.taken < tested.asked:
                 what = (
-                    f"the {tested.taken} of {tested.of} places with the {values} ({tested.asked} asked for, without "
-                    "values that are equal and do not fit, or not above 0)"
+                    f"the {tested.taken} of {tested.of} positions with the {values} ({tested.asked} asked for, "
+                    "without values that are equal and do not fit, or not above 0)"
                 )
         else:
             what = f"map{'s' * (tested.taken > 1)} {', '.join(map(str, tested.maps))} of {tested.of}"

@@ -1,9 +1,9 @@
-"""Grad-CAM and contrast: "why P?", "why P, rather than Q?", from the tail of a network alone.
+"""Grad-CAM and contrast: "why P?", "why P, rather than Q?", from what follows one layer of a network.
 
-A tail carries `maps` (n c h w) and turns changed maps into the network's return value; `score` turns that into
-(n k) scores; an `outputs.Outputs` in its place says what they mean. P and Q go by number or by name, for all images or
-one an image. All maps are signed; cutting them at 0 is a matter of display. `maps` stands in for the tail's own: maps
-with gains. Maps come in float32 at least.
+A tail has the feature maps `maps` (n c h w) of a layer, and turns changed maps into what the network returns. `score`
+reads scores (n k) from that; an `outputs.Outputs` does so and says what they mean. P and Q are given by number or by
+name, for all images or one an image. All saliency is signed; cutting it at 0 is a matter of display. The argument
+`maps` takes the place of the tail's own, such as maps with gains. Saliency is computed in float32 at least.
 
 References: Selvaraju et al., 2017; Prabhushankar, Kwon, Temel and AlRegib, 2020, arXiv 2008.00178.
 """

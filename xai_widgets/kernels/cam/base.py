@@ -1,6 +1,6 @@
-"""Grad-CAM: "why P?", from the tail of a network alone.
+"""Grad-CAM: "why P?", from what follows one layer of a network.
 
-References: Selvaraju et al., 2017.
+Reference: Selvaraju et al., 2017.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from xai_widgets.kernels.affine import Replayable as Replayable
-from xai_widgets.kernels.affine import arithmetic_of
 from xai_widgets.kernels.batches import Step as Step
+from xai_widgets.kernels.checks import NoGradient, check_finite, labels_of, scores_from, targets_of
 from xai_widgets.kernels.checks import Target as Target
-from xai_widgets.kernels.checks import check_finite, labels_of, scores_from, targets_of
 from xai_widgets.kernels.precision import ieee, products
+from xai_widgets.kernels.tail import Replayable as Replayable
+from xai_widgets.kernels.tail import arithmetic_of
 
 Score = Callable[[Any], Tensor]
 
-SCALES = (1024.0, 1.0)  # of a float16 backward pass, whose small slopes would be 0; the first that overflows nothing
+SCALES = (1024.0, 1.0)  # of the weights in a float16 backward pass: the first one that overflows nothing is used
 
 
 def grad_cam(
@@ -40,8 +40,9 @@ def grad_cam(
         target: an output by number or by name, or one an image.
 
     Raises:
-        TypeError, ValueError: no such target; scores that are not (n k), not finite, or without a gradient; a gradient
-            that is not finite at a map that is not 0 everywhere; a layer whose places are not in raster order.
+        TypeError: a target that is no number or name, scores that are no tensor of floating-point numbers.
+        ValueError: no such target; scores that are not (n k), not finite, or without a gradient; a gradient that is not
+            finite at a map that is not 0 everywhere; a layer whose positions are not in raster order.
     """
     return cam_of(tail, score, partial(one_hot, target, labels=labels_of(score)), maps=maps)[1]
 
@@ -55,15 +56,16 @@ def grad_cam_weights(
 ) -> Float[Tensor, "n c"]:
     """The weight a_i of each map in Grad-CAM: the spatial mean of the gradient of the target's score.
 
-    A map that is 0 everywhere adds nothing whatever its weight: 0 where its gradient is not finite.
+    A map that is 0 everywhere adds nothing whatever its weight: its weight is 0 where the gradient is not finite.
 
     Raises:
-        TypeError, ValueError: as of `grad_cam`; the order of places does not matter here.
+        TypeError: as `grad_cam`.
+        ValueError: as `grad_cam`, but for the order of positions, which does not matter here.
     """
     with recording(tail):
         leaf, y = replayed(tail, score, maps)
-        weights, size = _weights_at(leaf, y, one_hot(target, y.detach(), labels_of(score)))
-        return weights * size
+        slope, size = unit_slope(leaf, y, one_hot(target, y.detach(), labels_of(score)))
+        return finite_weights(slope.mean((2, 3)), leaf.detach()) * size[:, None]
 
 
 def cam_of(
@@ -73,10 +75,14 @@ def cam_of(
     *,
     maps: Float[Tensor, "n c h w"] | None = None,
 ) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n h w"]]:
-    """All scores, and the signed Grad-CAM of their sum, each times its cotangent (maybe a function of the scores).
+    """All scores, and the signed Grad-CAM of their weighted sum.
+
+    Args:
+        cotangent: the weights, or a function of the scores that gives them.
 
     Raises:
-        TypeError, ValueError: as of `grad_cam`.
+        TypeError: as `grad_cam`.
+        ValueError: as `grad_cam`.
     """
     check_placed(tail)
     with recording(tail):
@@ -87,21 +93,23 @@ def cam_of(
 
 @contextmanager
 def recording(tail: object = None) -> Iterator[None]:
-    """Gradients are recorded here in exact arithmetic, whatever mode the caller is in; both passes lie within.
+    """Gradients are recorded within this block, in exact arithmetic, whatever mode the caller is in.
+
+    Both the forward and the backward pass belong into it: torch would run the latter under the caller's autocast.
 
     Args:
-        tail: in whose precision the passes run, also the one backwards: torch would take the caller's autocast.
+        tail: in whose precision the passes run; the caller's if it is no Tail.
     """
     with arithmetic_of(tail), ieee(), torch.inference_mode(False), torch.enable_grad():
         yield
 
 
 def check_placed(tail: Replayable) -> None:
-    """Raise ValueError where it is not known that the layer's places lie where they are in the image."""
+    """Raise ValueError where it is not known that the layer's positions lie where they are in the image."""
     if not getattr(tail, "placed", True):
         raise ValueError(
-            f"the places of layer {getattr(tail, 'layer', '')!r} are not in raster order, so that a map of them would "
-            "be scrambled: say how they lie by `layout=`, or remove maps, which works as it is."
+            f"the positions of layer {getattr(tail, 'layer', '')!r} are not in raster order, so that a map of them "
+            "would be scrambled: say how they lie by `layout=`, or remove maps, which works as it is."
         )
 
 
@@ -122,17 +130,28 @@ def replayed(
     tail: Replayable,
     score: Callable[[Any], Tensor],
     maps: Float[Tensor, "n c h w"] | None,
-    *,
-    patches: bool = False,
-) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n ..."]]:
-    """A leaf of the maps, and the scores of them, (n k), or those of patches, (n rows columns)."""
-    leaf = (tail.maps if maps is None else maps).detach().clone().requires_grad_()
-    result = tail(leaf)
-    y = score(result) if patches else scores_from(score, result, len(leaf))
+) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n k"]]:
+    """A leaf of the maps, and the scores that follow from it.
+
+    Raises:
+        TypeError: scores that are no tensor of floating-point numbers.
+        ValueError: scores that are not (n k), not finite, or without a gradient at the leaf.
+    """
+    leaf = leaf_of(tail, maps)
+    return leaf, differentiable(scores_from(score, tail(leaf), len(leaf)))
+
+
+def leaf_of(tail: Replayable, maps: Float[Tensor, "n c h w"] | None) -> Float[Tensor, "n c h w"]:
+    """The maps, or those of the tail, as a tensor at which a gradient is recorded."""
+    return (tail.maps if maps is None else maps).detach().clone().requires_grad_()
+
+
+def differentiable(y: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+    """These scores; raise ValueError where they are not finite, or do not depend on the maps by a gradient."""
     check_finite("the scores", y.detach())
     if not y.requires_grad:
-        raise ValueError("the score must depend on the layer's maps by steps that have a gradient, got a constant.")
-    return leaf, y
+        raise NoGradient("the score must depend on the layer's maps by steps that have a gradient, got a constant.")
+    return y
 
 
 def wide_of(*tensors: Tensor) -> torch.dtype:
@@ -143,23 +162,35 @@ def wide_of(*tensors: Tensor) -> torch.dtype:
     return dtype
 
 
-def slope_of(leaf: Tensor, y: Float[Tensor, "n k"], cotangent: Float[Tensor, "n k"], *, retain: bool = False) -> Tensor:
-    """The gradient of the weighted scores at a leaf of n rows, in float32 at least.
-
-    Weights of a confident network are tiny: at size 1 they do not underflow on the way back.
-    """
-    size = cotangent.abs().amax(1, keepdim=True)
-    size = torch.where(size > 0, size, 1)
-    slope = scaled_slope(leaf, y, cotangent / size, retain=retain)
+def slope_of(leaf: Tensor, y: Float[Tensor, "n k"], weights: Float[Tensor, "n k"], *, retain: bool = False) -> Tensor:
+    """The gradient of the weighted sum of the scores at a leaf of n rows, in float32 at least."""
+    slope, size = unit_slope(leaf, y, weights, retain=retain)
     return slope * size.reshape(-1, *[1] * (leaf.dim() - 1))
 
 
-def scaled_slope(leaf: Tensor, y: Tensor, cotangent: Tensor, *, retain: bool = False) -> Tensor:
-    """The gradient for a cotangent of about size 1; in float16 by a factor that is taken out again."""
+def unit_slope(
+    leaf: Tensor, y: Float[Tensor, "n k"], weights: Float[Tensor, "n k"], *, retain: bool = False
+) -> tuple[Tensor, Float[Tensor, " n"]]:
+    """The gradient for weights whose largest is 1, and the size that was divided out: their product is the gradient.
+
+    The weights of a confident network may be as small as 1e-30, and a gradient computed from them would be 0. It is
+    linear in the weights, so that their size can be multiplied in at the very end.
+    """
+    size = weights.abs().amax(1)
+    size = torch.where(size > 0, size, 1)
+    return scaled_slope(leaf, y, weights / size[:, None], retain=retain), size
+
+
+def scaled_slope(leaf: Tensor, y: Tensor, weights: Tensor, *, retain: bool = False) -> Tensor:
+    """The gradient for weights of about size 1, in float32 at least.
+
+    In float16 small slopes would be 0 on the way back. So the weights are multiplied by 1024 and the gradient divided
+    by it, where nothing overflows.
+    """
     wide = wide_of(leaf, y)
     for scale in SCALES if torch.float16 in (leaf.dtype, y.dtype) else SCALES[-1:]:
         again = scale != SCALES[-1]
-        (slope,) = torch.autograd.grad(y, leaf, (cotangent * scale).to(y.dtype), retain_graph=retain or again)
+        (slope,) = torch.autograd.grad(y, leaf, (weights * scale).to(y.dtype), retain_graph=retain or again)
         slope = slope.to(wide) / scale
         if again and bool(slope.isfinite().all()):
             break
@@ -167,23 +198,21 @@ def scaled_slope(leaf: Tensor, y: Tensor, cotangent: Tensor, *, retain: bool = F
 
 
 def cam_at(
-    leaf: Float[Tensor, "n c h w"], y: Float[Tensor, "n k"], cotangent: Float[Tensor, "n k"]
+    leaf: Float[Tensor, "n c h w"], y: Float[Tensor, "n k"], weights: Float[Tensor, "n k"]
 ) -> Float[Tensor, "n h w"]:
-    """The signed Grad-CAM of the weighted scores."""
-    weights, size = _weights_at(leaf, y, cotangent)
+    """The signed Grad-CAM of the weighted sum of the scores.
+
+    Raises:
+        ValueError: a gradient that is not finite at a map that is not 0 everywhere.
+    """
+    slope, size = unit_slope(leaf, y, weights)
+    of_maps = finite_weights(slope.mean((2, 3)), leaf.detach())
     with products(leaf.device):
-        return torch.einsum("nchw,nc->nhw", leaf.detach().to(weights.dtype), weights) * size[..., None]
+        return torch.einsum("nchw,nc->nhw", leaf.detach().to(of_maps.dtype), of_maps) * size[:, None, None]
 
 
-def _weights_at(leaf: Tensor, y: Tensor, cotangent: Tensor) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n 1"]]:
-    """Spatial means of the gradient of the weighted scores, and a size to multiply by at the very end."""
-    size = cotangent.abs().amax(1, keepdim=True)
-    size = torch.where(size > 0, size, 1)
-    return heard(slope_of(leaf, y, cotangent / size).mean((2, 3)), leaf.detach()), size
-
-
-def heard(weights: Float[Tensor, "n *k c"], maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n *k c"]:
-    """Weights of maps, with 0 in the place of what is not finite for a map that is 0 everywhere.
+def finite_weights(weights: Float[Tensor, "n *k c"], maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n *k c"]:
+    """Weights of maps; 0 where one is not finite and its map is 0 everywhere, so that it adds nothing.
 
     Raises:
         ValueError: a weight that is not finite, of any other map.
@@ -207,6 +236,11 @@ def predicted(score: Any, y: Float[Tensor, "n k"]) -> Int[Tensor, " n"]:
 
 
 def one_hot(target: Target, y: Float[Tensor, "n k"], labels: Sequence[str] | None = None) -> Float[Tensor, "n k"]:
-    """1 for the target of each image, 0 for the others."""
+    """1 for the target of each image, 0 for the others.
+
+    Raises:
+        TypeError: a target that is no number or name.
+        ValueError: no such output, or another number of targets than of images.
+    """
     chosen = targets_of(target, y, labels)
     return (chosen[:, None] == torch.arange(y.shape[1], device=y.device)).to(y.dtype)

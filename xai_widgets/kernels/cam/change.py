@@ -21,7 +21,14 @@ from xai_widgets.kernels.tail import Tail
 
 
 class SmallestChange(NamedTuple):
-    """Maps in the order of their removal, the score before and after each, whether Q was crossed, and their picture."""
+    """Maps in the order of their removal, and what became of the score.
+
+    Attributes:
+        maps: their numbers.
+        scores: with all maps, and after each removal.
+        reached: whether the score crossed Q.
+        saliency: the removed maps, each times how far its removal carried the score.
+    """
 
     maps: tuple[int, ...]
     scores: tuple[float, ...]
@@ -52,8 +59,7 @@ def smallest_change(
     """Remove the map that carries the score furthest towards q, again and again, until it crosses q.
 
     Each step tries every map that is left together with those that are removed already. A gain within rounding, in the
-    coarsest precision on the way to the score, is none. The picture shows the removed maps only, each times how far its
-    removal carried the score.
+    coarsest precision on the way to the score, is none.
 
     Args:
         q: the other score.
@@ -63,8 +69,8 @@ def smallest_change(
 
     Raises:
         TypeError: q is no number; a score or a baseline that is no tensor of numbers, a target that is none.
-        ValueError: q or the score is not finite; the tail of several images, of a layer whose places are not in raster
-            order (`group_scores` works there), no such output, a baseline that does not fit.
+        ValueError: q or the score is not finite; the tail of several images, or of a layer whose positions are not in
+            raster order (`group_scores` works there); no such output; a baseline that does not fit.
     """
     check_placed(tail)
     q = finite_number("the other score", q)

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from xai_widgets.kernels import draws
-from xai_widgets.kernels.affine import AFFINE, arithmetic_of, is_affine, unit_of
+from xai_widgets.kernels.affine import AFFINE, is_affine
 from xai_widgets.kernels.batches import Step, at_once, check_batch, in_batches, on_any_tail
 from xai_widgets.kernels.cam.base import (
     Replayable,
@@ -23,7 +23,7 @@ from xai_widgets.kernels.cam.base import (
     cam_of,
     check_placed,
     classes_of,
-    heard,
+    finite_weights,
     one_hot,
     predicted,
     recording,
@@ -34,7 +34,8 @@ from xai_widgets.kernels.cam.base import (
 from xai_widgets.kernels.checks import check_classes, check_same, check_tensor, labels_of, scores_from, targets_of
 from xai_widgets.kernels.precision import products
 from xai_widgets.kernels.saliency import signed_scale
-from xai_widgets.kernels.tail import Tail
+from xai_widgets.kernels.tail import Tail, arithmetic_of
+from xai_widgets.kernels.tail.results import unit_of
 
 WHAT = "a contrast of classes"
 
@@ -62,7 +63,8 @@ def contrast_weights(
             and Q must be another class.
 
     Raises:
-        TypeError, ValueError: no such class, or fewer than two; of classes that do not exclude each other Q = P.
+        TypeError: a class that is no number or name, logits that are no tensor of floating-point numbers.
+        ValueError: no such class, or fewer than two; of classes that do not exclude each other Q = P.
     """
     check_classes(WHAT, logits)
     logits = logits.to(wide_of(logits))
@@ -98,7 +100,8 @@ def class_contrast(
         target: class P likewise; what is predicted for these maps if left out.
 
     Raises:
-        TypeError, ValueError: as of `contrast_weights` and of `grad_cam`.
+        TypeError: as `contrast_weights` and `grad_cam`.
+        ValueError: as `contrast_weights` and `grad_cam`.
     """
     logits, labels, exclusive = classes_of(score)
     weigh = partial(contrast_weights, q=q, p=target, labels=labels, exclusive=exclusive)
@@ -115,7 +118,8 @@ def counterfactual(
     """What if not this class? The Grad-CAM of minus its logit; the predicted class by default.
 
     Raises:
-        TypeError, ValueError: as of `grad_cam`.
+        TypeError: as `grad_cam`.
+        ValueError: as `grad_cam`.
     """
 
     def weights(logits: Tensor) -> Tensor:
@@ -137,7 +141,8 @@ def class_cams(
         step: called before each batch; may raise to cancel.
 
     Raises:
-        TypeError, ValueError: as of `grad_cam`, or a batch below 1.
+        TypeError: as `grad_cam`; a batch that is no whole number.
+        ValueError: as `grad_cam`; a batch below 1.
     """
     check_batch(batch)
     check_placed(tail)
@@ -147,7 +152,7 @@ def class_cams(
         weights = _slopes(tail, score, batch, step)
     maps = tail.maps.detach()
     with products(maps.device):
-        return torch.einsum("nkc,nchw->nkhw", heard(weights, maps), maps.to(weights.dtype))
+        return torch.einsum("nkc,nchw->nkhw", finite_weights(weights, maps), maps.to(weights.dtype))
 
 
 def all_contrasts(
@@ -161,13 +166,14 @@ def all_contrasts(
     """Why P, rather than Q? For every class Q, from the Grad-CAMs of all classes.
 
     Args:
-        score: as of `class_contrast`.
+        score: from what the network returns to logits (n k), or an `outputs.Outputs`.
         target: class P by number or by name, or one an image; the predicted class if left out.
         batch: copies at once; found from the memory of the layer if left out.
         step: called before each batch; may raise to cancel.
 
     Raises:
-        TypeError, ValueError: as of `class_contrast`, or a batch below 1.
+        TypeError: as `class_contrast`; a batch that is no whole number.
+        ValueError: as `class_contrast`; a batch below 1.
     """
     read, labels, exclusive = classes_of(score)
     with torch.no_grad(), arithmetic_of(tail):
@@ -195,7 +201,8 @@ def contrasts_of(
         exclusive: False for classes that do not exclude each other: CAM_P - CAM_Q, and 0 for Q = P.
 
     Raises:
-        TypeError, ValueError: no such class, fewer than two, or sizes that differ.
+        TypeError: no tensors of floating-point numbers, a class that is no number.
+        ValueError: no such class, fewer than two, or sizes that differ.
     """
     check_tensor("the maps of classes", cams, ("images", "classes", "rows", "columns"))
     check_classes(WHAT, logits)
@@ -224,10 +231,11 @@ class Uncertainty(NamedTuple):
 def contrast_uncertainty(contrasts: Float[Tensor, "n k h w"]) -> Uncertainty:
     """Population variance over all Q of the contrasts, each over its own max|.|; NaN where none is left.
 
-    For confident networks nearly all contrasts are one picture, and the variance is small.
+    For confident networks nearly all contrasts are the same map up to a factor, and the variance is small.
 
     Raises:
-        TypeError, ValueError: contrasts that are no floating-point tensor with the axes of `all_contrasts`.
+        TypeError: contrasts that are no tensor of floating-point numbers.
+        ValueError: other axes than those of `all_contrasts`.
     """
     check_tensor("contrasts", contrasts, ("images", "classes", "rows", "columns"))
     contrasts = contrasts.to(wide_of(contrasts))
@@ -251,15 +259,15 @@ def _affine_weights(tail: Replayable, score: Score, batch: int | None, step: Ste
     origin = score(tail(torch.zeros_like(maps)))
 
     def run(tail: Replayable, start: int, end: int) -> Tensor:
-        place = tail.maps.device
-        index = torch.arange(start, end, device=place)
+        device = tail.maps.device
+        index = torch.arange(start, end, device=device)
         if isinstance(tail, Tail) and len(maps) == 1:
-            own = torch.full((end - start, 1, height, width), unit, dtype=maps.dtype, device=place)
+            own = torch.full((end - start, 1, height, width), unit, dtype=maps.dtype, device=device)
             result = tail.with_own(index, own, torch.zeros_like(tail.maps))
-            return (scores_from(score, result, end - start) - origin.to(place))[None] / unit
-        constant = unit * (torch.arange(count, device=place) == index[:, None]).to(maps.dtype)
+            return (scores_from(score, result, end - start) - origin.to(device))[None] / unit
+        constant = unit * (torch.arange(count, device=device) == index[:, None]).to(maps.dtype)
         constant = constant[:, :, None, None].expand(max(len(maps), end - start), -1, height, width)
-        rows = (score(tail(constant)) - origin.to(place)) / unit
+        rows = (score(tail(constant)) - origin.to(device)) / unit
         return rows[None] if len(maps) == 1 else rows[:, None]
 
     size = (batch or at_once(maps.nbytes, maps.device)) if len(maps) == 1 else 1
@@ -276,14 +284,14 @@ def _agrees(tail: Replayable, score: Score, weights: Float[Tensor, "n k c"]) -> 
         size = weights.norm(dim=2)  # so that each class counts as much
         asked = asked / torch.where(size > 0, size, 1)
         (slope,) = torch.autograd.grad(y, leaf, asked)
-        found = slope.mean((2, 3))
+        means = slope.mean((2, 3))
         with products(weights.device):
             expected = torch.einsum("nk,nkc->nc", asked, weights)
-    return bool(((found - expected).abs() <= 10 * AFFINE[weights.dtype] * found.abs().amax()).all())
+    return bool(((means - expected).abs() <= 10 * AFFINE[weights.dtype] * means.abs().amax()).all())
 
 
 def _slopes(tail: Replayable, score: Score, batch: int | None, step: Step) -> Float[Tensor, "n k c"]:
-    """The same by a backward pass for each class: copies of one image with a class each, or class by class."""
+    """Spatial means of dy_k / dA_i by a backward pass for each class, of which one image takes several at once."""
     maps = tail.maps.detach()
     if len(maps) > 1:
         return _slopes_of_batch(tail, score, step)

@@ -20,6 +20,8 @@ from xai_widgets.kernels.cam.base import (
     Target,
     cam_at,
     check_placed,
+    differentiable,
+    leaf_of,
     one_hot,
     recording,
     replayed,
@@ -44,7 +46,7 @@ Number = int | float | Sequence[int | float] | Tensor  # one for all images, or 
 class Tiled(NamedTuple):
     """A contrast in which each tile or patch asks on its own side of Q; neither layer has negative values.
 
-    Each place is the mean over the tiles of its own side that cover it, 0 where there is none.
+    Each position is the mean over the tiles of its own side that cover it, 0 where there is none.
     """
 
     merits: Float[Tensor, "*n h w"]  # of tiles with a score above Q: what merits a score above it
@@ -52,7 +54,7 @@ class Tiled(NamedTuple):
 
     @property
     def signed(self) -> Float[Tensor, "*n h w"]:
-        """For one picture: what merits is positive, what prevents negative, and where both are the larger is shown."""
+        """One signed map: what merits is positive, what prevents negative; where both are, the larger one."""
         return torch.where(self.merits >= self.prevents, self.merits, -self.prevents)
 
 
@@ -64,14 +66,17 @@ def score_contrast(
     target: Target | None = None,
     maps: Float[Tensor, "n c h w"] | None = None,
 ) -> Float[Tensor, "n h w"]:
-    """Why this score y, rather than q? 2 |y - q| relu(sign(y - q) CAM_y); one picture for every q on a side of y.
+    """Why this score y, rather than q? 2 |y - q| relu(sign(y - q) CAM_y).
+
+    All q on the same side of y give the same map up to the factor 2 |y - q|.
 
     Args:
         q: the other score, or one an image.
         target: which score is asked about, by number or by name, or one an image; needed where there are several.
 
     Raises:
-        TypeError, ValueError: as of `grad_cam`; a q that is not finite; several scores and no target.
+        TypeError: as `grad_cam`; a q that is no number.
+        ValueError: as `grad_cam`; a q that is not finite; several scores and no target.
     """
     check_placed(tail)
     with recording(tail):
@@ -99,23 +104,25 @@ def patch_contrast(
     maps: Float[Tensor, "n c h w"] | None = None,
     step: Step = None,
 ) -> Tiled:
-    """The same for the network's own patch scores y_t: relu(2 (y_t - q) sum_i dy_t/dA_i(t) A_i(t)).
+    """Why the network's own patch scores y_t, rather than q? relu(2 (y_t - q) sum_i dy_t/dA_i(t) A_i(t)).
 
-    Each place of the maps belongs to the patch that it lies in, so maps may be finer than the patches. Where patches
-    do not mix places after the layer, the gradient of the sum of y_t holds every dy_t/dA_i(t), and one pass serves all;
-    a second pass with random weights tells: its gradient is then the first one times the weights. Otherwise one
-    pass a patch, with `step` called before each.
+    Each position of the maps belongs to the patch that it lies in, so that maps may be finer than the patches. Where
+    what follows the layer does not mix patches, the gradient of the sum of all y_t holds every dy_t/dA_i(t), so that
+    one backward pass is enough. Whether it is so is tested by a second pass, of a weighted sum: its gradient must be
+    the first one times the weights. Otherwise there is one pass a patch, with `step` called before each.
 
     Args:
         patches: from what the network returns to the scores of patches (n rows columns).
         q: the other score, or one an image.
 
     Raises:
-        TypeError, ValueError: as of `grad_cam`; patch scores of another shape, or finer than the maps.
+        TypeError: as `grad_cam`; a q that is no number.
+        ValueError: as `grad_cam`; patch scores of another shape, or finer than the maps.
     """
     check_placed(tail)
     with recording(tail):
-        leaf, y = replayed(tail, patches, maps, patches=True)
+        leaf = leaf_of(tail, maps)
+        y = differentiable(patches(tail(leaf)))
         if y.dim() != 3 or len(y) != len(leaf):
             raise ValueError(f"patch scores must be ({len(leaf)} images, rows, columns), got shape {tuple(y.shape)}.")
         other = numbers_of(OTHER, q, y.detach().flatten(1).to(wide_of(y)))
@@ -149,8 +156,9 @@ def tile_contrast(
         step: Called before each batch; may raise to cancel.
 
     Raises:
-        TypeError, ValueError: an image that is no finite tensor (channels, rows, columns), a q that is not finite, a
-            window or stride that does not fit the image, a window that `explain` fails on, or answers of another shape.
+        TypeError: an image that is no tensor of floating-point numbers, a q that is no number.
+        ValueError: an image that is not (channels, rows, columns) or not finite, a q that is not finite, a window or
+            stride that does not fit the image, a window that `explain` fails on, or answers of another shape.
     """
     check_images("the image", image, ("channels", "rows", "columns"))
     other = finite_number(OTHER, q)
@@ -172,11 +180,11 @@ def tile_contrast(
         return torch.stack((*parts, *sides), 1)
 
     wide = wide_of(image)
-    found = torch.zeros(4, height, width, dtype=wide, device=image.device)  # two sums of maps, two counts of tiles
+    sums = torch.zeros(4, height, width, dtype=wide, device=image.device)  # of maps of both sides, and of their tiles
     for start, end, parts in in_batches(len(corners), batch, run, step=step):
-        for (y, x), part in zip(corners[start:end], parts.to(found), strict=True):
-            found[:, y : y + window, x : x + window] += part
-    return Tiled(*(found[:2] / found[2:].clamp(min=1)))
+        for (y, x), part in zip(corners[start:end], parts.to(sums), strict=True):
+            sums[:, y : y + window, x : x + window] += part
+    return Tiled(*(sums[:2] / sums[2:].clamp(min=1)))
 
 
 def _sides(distance: Float[Tensor, "n _ _"], cams: Float[Tensor, "n h w"]) -> Tiled:
@@ -213,11 +221,11 @@ def _explained(
 
 
 def _owner(y: Float[Tensor, "n H W"], leaf: Float[Tensor, "n c h w"]) -> Int[Tensor, "h w"]:
-    """Index of the patch that each place of the maps lies in."""
+    """Index of the patch that each position of the maps lies in."""
     (rows, columns), (height, width) = y.shape[-2:], leaf.shape[-2:]
     if rows > height or columns > width:
         raise ValueError(
-            f"a contrast of patch scores needs a layer with at least {rows} x {columns} places, one a patch; "
+            f"a contrast of patch scores needs a layer with at least {rows} x {columns} positions, one a patch; "
             f"got {height} x {width}."
         )
     row = torch.arange(height, device=y.device) * rows // height
@@ -233,7 +241,7 @@ def _starts(side: int, window: int, stride: int) -> list[int]:
 def _own_slope(
     leaf: Float[Tensor, "n c h w"], y: Float[Tensor, "n H W"], owner: Int[Tensor, "h w"], step: Step
 ) -> Float[Tensor, "n c h w"]:
-    """Of each place, the gradient of the score of its own patch; 0 for a dead map whose gradient is not finite."""
+    """At each position, the gradient of the score of its own patch; 0 for a dead map where that is not finite."""
     dead = (leaf.detach() == 0).all(3, keepdim=True).all(2, keepdim=True)
 
     def slope_for(cotangent: Tensor) -> Tensor:

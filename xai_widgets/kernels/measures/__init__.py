@@ -1,10 +1,13 @@
 """Five measures of a saliency map: entropy, noise, resilience, focus and stability, of one image or of many.
 
-Of many at once: `five_measures`; each measure of one image has a sister for many, whose name ends in `_of`. A method is
-a function of images (n c h w) in [0, 1], or of images and the outputs that they are explained for, which gives maps
-(n h' w') that are not negative, or maps and scores: `explainer_of` makes one form of all. It gets `batch` images at a
-time; `step` is called before each batch and may raise to cancel. Maps and scores are brought to the device of the
-images. A map that is constant or not finite makes its value NaN; `mean_defined` leaves those out and counts them.
+All five of many images: `measured`, one after the other, or `five_measures`, all in one. Each measure of one image has
+a function for many images too, whose name ends in `_of`.
+
+A method is a function of images (n c h w) in [0, 1], or of images and the outputs that they are explained for. It gives
+maps (n h' w') that are not negative, or maps and scores; `explainer_of` makes one form of all. It gets `batch` images
+at a time; `step` is called before each batch and may raise to cancel. Maps and scores are brought to the device of the
+images. The value of a degenerate map (zero, constant, or not finite) is NaN; `mean_defined` leaves those out and counts
+them.
 
 Reference: Crum et al., Explain To Me, 2023.
 """
@@ -19,6 +22,11 @@ from xai_widgets.kernels.measures.explaining import Target as Target
 from xai_widgets.kernels.measures.explaining import clean_of as clean_of
 from xai_widgets.kernels.measures.explaining import explain_for as explain_for
 from xai_widgets.kernels.measures.explaining import explained as explained
+from xai_widgets.kernels.measures.five import AXES as AXES
+from xai_widgets.kernels.measures.five import HEADLINE as HEADLINE
+from xai_widgets.kernels.measures.five import Ladder as Ladder
+from xai_widgets.kernels.measures.five import Measured as Measured
+from xai_widgets.kernels.measures.five import measured as measured
 from xai_widgets.kernels.measures.intervals import Interval as Interval
 from xai_widgets.kernels.measures.intervals import bootstrap_interval as bootstrap_interval
 from xai_widgets.kernels.measures.intervals import interval_of_mean as interval_of_mean
@@ -37,8 +45,6 @@ from xai_widgets.kernels.measures.moves import resilience_rows as resilience_row
 from xai_widgets.kernels.measures.noise import Noise as Noise
 from xai_widgets.kernels.measures.noise import noise_of as noise_of
 from xai_widgets.kernels.measures.noise import noise_robustness as noise_robustness
-from xai_widgets.kernels.measures.radar import AXES as AXES
-from xai_widgets.kernels.measures.radar import HEADLINE as HEADLINE
 from xai_widgets.kernels.measures.radar import Radar as Radar
 from xai_widgets.kernels.measures.radar import five_measures as five_measures
 from xai_widgets.kernels.measures.removal import SMOOTHING as SMOOTHING
@@ -52,14 +58,13 @@ from xai_widgets.kernels.measures.removal import removals as removals
 from xai_widgets.kernels.measures.removal import removals_of as removals_of
 from xai_widgets.kernels.measures.rows import Compared as Compared
 from xai_widgets.kernels.measures.rows import Row as Row
+from xai_widgets.kernels.measures.runs import degenerate_runs as degenerate_runs
 from xai_widgets.kernels.measures.runs import pair_similarity as pair_similarity
-from xai_widgets.kernels.measures.runs import runs_lost as runs_lost
 from xai_widgets.kernels.measures.runs import stability as stability
 from xai_widgets.kernels.measures.runs import stability_of as stability_of
 from xai_widgets.kernels.measures.runs import stability_rows as stability_rows
 from xai_widgets.kernels.measures.similarity import as_maps as as_maps
-from xai_widgets.kernels.measures.similarity import says_nothing as says_nothing
+from xai_widgets.kernels.measures.similarity import degenerate_maps as degenerate_maps
 from xai_widgets.kernels.measures.similarity import ssim as ssim
-from xai_widgets.kernels.measures.similarity import widest as widest
 from xai_widgets.kernels.measures.spread import entropy as entropy
 from xai_widgets.kernels.measures.spread import entropy_rows as entropy_rows

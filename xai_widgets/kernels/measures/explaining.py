@@ -15,9 +15,9 @@ from xai_widgets.kernels.checks import check_finite, check_tensor, targets_of
 from xai_widgets.kernels.degrade import IMAGES, check_range
 from xai_widgets.kernels.measures.methods import Explain, Explained, Explainer, Method, explainer_of
 from xai_widgets.kernels.measures.rows import Compared
-from xai_widgets.kernels.measures.similarity import as_maps, says_nothing, ssim
+from xai_widgets.kernels.measures.similarity import as_maps, degenerate_maps, ssim
 
-RULES = ("fixed", "anew")
+RULES = ("fixed", "repredicted")
 PIXELS = 300_000  # of images at a time on a CPU: the outputs of the first layers stay in its cache
 PIXELS_ELSEWHERE = 3_200_000
 GROUP = 4  # batches' worth of changed images that are in memory
@@ -35,15 +35,17 @@ def one_image(image: Any) -> Float[Tensor, "1 c h w"]:
 def explain_for(
     explain: Explain, image: Float[Tensor, "c h w"], *, rule: str = "fixed", target: Target | None = None
 ) -> Callable[[Tensor], Tensor]:
-    """The maps of changed copies of one image, for the output predicted for the clean image, or "anew" for each.
+    """The maps of changed copies of one image, for the output predicted for the clean image, or for each copy.
 
     Args:
         explain: The method.
         image: In [0, 1].
-        rule: "fixed" or "anew".
+        rule: "fixed": the output of the clean image; "repredicted": of each copy.
         target: The output, where it is not to be the predicted one.
 
-    Raises: as of `clean_of`.
+    Raises:
+        TypeError: as `clean_of`.
+        ValueError: as `clean_of`.
     """
     explainer = explainer_of(explain)
     targets = clean_of(explainer, one_image(image), rule=rule, targets=target).targets
@@ -55,7 +57,10 @@ def explain_for(
 
 
 class Clean(NamedTuple):
-    """The images as they are: maps, scores, and what their changed copies are explained for (None: predicted anew)."""
+    """The images as they are: maps, scores, and what their changed copies are explained for.
+
+    Where `targets` is None, each copy is explained for what is predicted for it.
+    """
 
     maps: Float[Tensor, "n H W"]
     scores: Float[Tensor, "n k"] | None
@@ -63,7 +68,7 @@ class Clean(NamedTuple):
     rule: str
 
     def beside(self, images: Float[Tensor, "n c h w"]) -> Clean:
-        """The same on the device of its images; raise ValueError where it is of another number of them."""
+        """Moved to the device of its images; raise ValueError where it is of another number of them."""
         if len(self.maps) != len(images):
             raise ValueError(f"clean must be of the same images, got {len(self.maps)} maps for {len(images)} images.")
         device = images.device
@@ -93,7 +98,7 @@ def clean_of(
     Args:
         explain: The method: a function of images, or of images and targets; see `explainer_of`.
         images: In [0, 1].
-        rule: "fixed": every changed copy is explained for the output of its clean image; "anew": for its own.
+        rule: "fixed": every changed copy is explained for the output of its clean image; "repredicted": for its own.
         targets: Where it is not to be the predicted output: a number, a name, or a list or tensor with one an image;
             only for a fixed target.
         signed: Whether maps may have negative values.
@@ -119,7 +124,7 @@ def clean_of(
     elif explainer.targeted and asked is None and rule == "fixed":
         raise ValueError(
             "a method that takes targets must give its scores beside its maps, so that the output predicted for the "
-            "clean image is known; or give targets, or the rule anew."
+            "clean image is known; or give targets, or the rule repredicted."
         )
     return Clean(maps, scores, asked, rule)
 
@@ -140,8 +145,7 @@ def explained(
         images: In [0, 1].
         targets: Of each image; None where they are predicted.
         signed: Whether maps may have negative values.
-        batch: As of `clean_of`.
-        step: As of `clean_of`.
+        batch, step: See `clean_of`.
 
     Raises:
         TypeError: the method gives no tensors.
@@ -154,18 +158,23 @@ def explained(
 
     def run(start: int, end: int) -> Tensor:
         mine = images[start:end].clone()  # a method may write into what it gets
-        found = explainer(mine, None if targets is None else targets[start:end])
-        if found.scores is not None:
-            scores[start] = _checked_scores(found.scores, end - start).to(images.device)
-        return _checked(found.maps, end - start, signed).to(images.device)
+        part = explainer(mine, None if targets is None else targets[start:end])
+        if part.scores is not None:
+            scores[start] = _checked_scores(part.scores, end - start).to(images.device)
+        return _checked(part.maps, end - start, signed).to(images.device)
 
     even = math.ceil(len(images) / math.ceil(len(images) / size))
-    maps = torch.cat([found for _, _, found in in_batches(len(images), even, run, step=step)])
+    maps = torch.cat([part for _, _, part in in_batches(len(images), even, run, step=step)])
     return Explained(maps, torch.cat(list(scores.values())) if scores else None)
 
 
 def batch_of(images: Float[Tensor, "n c h w"], batch: int | None) -> int:
-    """How many images at a time: as asked, or as many as the processor's cache likes."""
+    """How many images at a time: as asked, or as many as are fastest on this kind of device.
+
+    Raises:
+        TypeError: a batch that is no whole number.
+        ValueError: a batch below 1.
+    """
     check_batch(batch)
     if batch is not None:
         return batch
@@ -191,8 +200,7 @@ def explained_copies(
         targets: Of each image; None where they are predicted.
         change: From the first image to before the last one to their changed copies.
         copies: How many of each image.
-        batch: As of `clean_of`.
-        step: As of `clean_of`.
+        batch, step: See `clean_of`.
     """
     group = max(1, GROUP * batch_of(images, batch) // copies)
     for start in range(0, len(images), group):
@@ -206,19 +214,19 @@ def explained_copies(
 
 def compared(clean: Float[Tensor, "n H W"], parts: list[Float[Tensor, "_ s H W"]]) -> Compared:
     """SSIM of each clean map with those of the changed copies of its image, at the maps' own size."""
-    values, lost, start = [], [], 0
+    values, flagged, start = [], [], 0
     for maps in parts:
         before = clean[start : start + len(maps), None].expand_as(maps).flatten(0, 1)
         values.append(ssim(before, maps.flatten(0, 1)).unflatten(0, maps.shape[:2]))
-        lost.append(says_nothing(maps.flatten(0, 1)).unflatten(0, maps.shape[:2]))
+        flagged.append(degenerate_maps(maps.flatten(0, 1)).unflatten(0, maps.shape[:2]))
         start += len(maps)
-    return Compared(torch.cat(values), says_nothing(clean), torch.cat(lost), (clean.shape[1], clean.shape[2]))
+    return Compared(torch.cat(values), degenerate_maps(clean), torch.cat(flagged), (clean.shape[1], clean.shape[2]))
 
 
 def _asked(targets: Any, images: Tensor, explainer: Method, rule: str) -> Int[Tensor, " n"]:
     """One output an image; which outputs there are is known where they have names, else once there are scores."""
-    if rule == "anew":
-        raise ValueError("targets are given, so that they cannot be predicted anew: leave one of the two out.")
+    if rule == "repredicted":
+        raise ValueError("targets are given, so that they cannot be re-predicted: leave one of the two out.")
     if not explainer.targeted:
         raise ValueError("targets are given, but the method is a function of images alone: make it one of both.")
     outputs = len(explainer.labels) if explainer.labels else torch.iinfo(torch.int32).max
@@ -239,5 +247,5 @@ def _checked_scores(scores: Any, count: int) -> Tensor:
     check_tensor("scores of a method", scores, ("images", "outputs"))
     if len(scores) != count:
         raise ValueError(f"a method must give one row of scores an image, got {len(scores)} for {count} images.")
-    found: Tensor = scores.detach()
-    return found
+    known: Tensor = scores.detach()
+    return known

@@ -14,7 +14,7 @@ from xai_widgets.kernels import draws as random
 from xai_widgets.kernels.checks import check_tensor, real_number, whole_number
 from xai_widgets.kernels.draws import Seed
 from xai_widgets.kernels.measures.runs import pairs_of
-from xai_widgets.kernels.measures.similarity import widest
+from xai_widgets.kernels.precision import widest
 
 AT_ONCE = 2**20  # values that are drawn at a time
 
@@ -61,10 +61,12 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """The interval that holds this share of bootstrap means, NaN left out; NaN for fewer than two values.
 
-    Raises: as of `interval_of_mean`.
+    Raises:
+        TypeError: as `interval_of_mean`.
+        ValueError: as `interval_of_mean`.
     """
-    found = interval_of_mean(values, generator=generator, draws=draws, share=share)
-    return found.low, found.high
+    interval = interval_of_mean(values, generator=generator, draws=draws, share=share)
+    return interval.low, interval.high
 
 
 def interval_of_mean(
@@ -106,7 +108,7 @@ def interval_of_stability(
     draws: int = 2000,
     share: float = 0.95,
 ) -> Interval:
-    """Mean stability over images, and its bootstrap over images and over runs, both drawn anew each time.
+    """Mean stability over images, and its bootstrap over images and over runs, both drawn again for each sample.
 
     A pair of runs counts as often as both were drawn; a run beside itself is no pair, so that samples of one run alone
     are drawn again. For two runs the interval is that over images.

@@ -24,7 +24,7 @@ def levels_of(
         kind: One of `NOISES`, or a function that changes images, whose levels are to be given.
         levels: At least one.
         side: The shorter one of the images.
-        per_channel: For salt and pepper alone.
+        per_channel: For salt and pepper only.
 
     Raises:
         TypeError: a kind that is neither, a level that is no number.

@@ -46,12 +46,17 @@ class Method:
     labels: Sequence[str] | None = None
 
     def __call__(self, images: Tensor, targets: Tensor | None) -> Explained:
-        found = self.explain(images, targets) if self.targeted else self.explain(images)
-        if isinstance(found, Tensor):
-            return Explained(found, None)
-        if isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], Tensor):
-            return Explained(*found)
-        raise TypeError(f"a method must give maps, or maps and scores, as tensors, got {type(found).__name__}.")
+        """The maps of some images, and their scores where the function gives them.
+
+        Raises:
+            TypeError: the function gives neither maps nor maps and scores.
+        """
+        result = self.explain(images, targets) if self.targeted else self.explain(images)
+        if isinstance(result, Tensor):
+            return Explained(result, None)
+        if isinstance(result, tuple) and len(result) == 2 and isinstance(result[0], Tensor):
+            return Explained(*result)
+        raise TypeError(f"a method must give maps, or maps and scores, as tensors, got {type(result).__name__}.")
 
 
 def explainer_of(explain: Explain) -> Method:
@@ -93,8 +98,11 @@ def _takes_targets(explain: Callable[..., Any]) -> bool:
     except (TypeError, ValueError):  # written in C
         return False
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    places = [parameter for parameter in signature.parameters.values() if parameter.kind in kinds]
-    return len(places) > 1 and (places[1].default is places[1].empty or places[1].name in ("target", "targets"))
+    positional = [parameter for parameter in signature.parameters.values() if parameter.kind in kinds]
+    if len(positional) < 2:
+        return False
+    second = positional[1]
+    return second.default is second.empty or second.name in ("target", "targets")
 
 
 def _predicted(scores: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:

@@ -24,7 +24,7 @@ from xai_widgets.kernels.measures.explaining import (
 from xai_widgets.kernels.measures.intervals import mean_defined
 from xai_widgets.kernels.measures.methods import Explain, explainer_of
 from xai_widgets.kernels.measures.rows import Compared, Row
-from xai_widgets.kernels.measures.similarity import says_nothing, ssim
+from xai_widgets.kernels.measures.similarity import degenerate_maps, ssim
 from xai_widgets.kernels.saliency import resize
 
 GROUPS = {"shifts": slice(0, 8), "flips": slice(8, 10), "turns": slice(10, 12)}  # columns of what is compared
@@ -51,7 +51,9 @@ def resilience_by_transform(
         batch: Images that are explained at a time; found from their size if left out.
         step: Called before each batch; may raise to cancel.
 
-    Raises: as of `clean_of`.
+    Raises:
+        TypeError: as `clean_of`.
+        ValueError: as `clean_of`.
     """
     explainer, images = explainer_of(explain), one_image(image)
     clean = clean_of(explainer, images, targets=target, batch=batch, step=step)
@@ -69,9 +71,11 @@ def resilience(
 ) -> dict[str, float]:
     """The mean of each group of `resilience_by_transform`: shifts, flips, turns; NaN for turns of oblong images.
 
-    Args: as of `resilience_by_transform`.
+    `resilience_by_transform` says what the arguments are.
 
-    Raises: as of `clean_of`.
+    Raises:
+        TypeError: as `clean_of`.
+        ValueError: as `clean_of`.
     """
     groups = resilience_by_transform(explain, image, target=target, batch=batch, step=step)
     return {name: mean_defined(values)[0] for name, values in groups.items()}
@@ -85,16 +89,17 @@ def resilience_of(
     batch: int | None = None,
     step: Step = None,
 ) -> Compared:
-    """The same for many images; the columns of `GROUPS`, those of the turns NaN and missing for oblong images.
+    """SSIM of many images with each of their moves, the columns of `GROUPS`; turns are NaN for oblong images.
 
     Args:
         explain: The method.
         images: In [0, 1].
         clean: Of these images.
-        batch: As of `clean_of`.
-        step: As of `clean_of`.
+        batch, step: See `clean_of`.
 
-    Raises: as of `clean_of`.
+    Raises:
+        TypeError: no tensors of floating-point numbers.
+        ValueError: images outside of [0, 1], clean maps of other images, a method that does not give one map an image.
     """
     check_range("images", images)
     explainer, clean = explainer_of(explain), clean.beside(images)
@@ -103,20 +108,20 @@ def resilience_of(
     def change(start: int, end: int) -> Tensor:
         return torch.stack([move.there(images[start:end]) for move in moves], 1)
 
-    values, lost = [], []
+    values, flagged = [], []
     parts = explained_copies(explainer, images, clean.targets, change, len(moves), batch=batch, step=step)
     for some, maps, _ in parts:
         before = at_size_of(images, clean.maps[some])
         columns = [at_size_of(images, moved) for moved in maps.unbind(1)]
         pairs = [move.back(before, moved) for move, moved in zip(moves, columns, strict=True)]
         values.append(torch.stack([ssim(*pair) for pair in pairs], 1))
-        lost.append(_lost(maps))
+        flagged.append(_degenerate(maps))
     height, width = images.shape[-2:]
     every = GROUPS["turns"].stop
     missing = tuple(range(len(moves), every))
-    found = torch.nn.functional.pad(torch.cat(values), (0, len(missing)), value=math.nan)
-    nothing = torch.nn.functional.pad(torch.cat(lost), (0, len(missing)), value=False)
-    return Compared(found, says_nothing(clean.maps), nothing, (height, width), missing)
+    every_value = torch.nn.functional.pad(torch.cat(values), (0, len(missing)), value=math.nan)
+    every_flag = torch.nn.functional.pad(torch.cat(flagged), (0, len(missing)), value=False)
+    return Compared(every_value, degenerate_maps(clean.maps), every_flag, (height, width), missing)
 
 
 def group_means(compared: Compared) -> Float[Tensor, "n 3"]:
@@ -140,13 +145,13 @@ def resilience_rows(compared: Compared, rule: str, *, first: int = 0) -> list[Ro
 
 
 def at_size_of(images: Float[Tensor, "_ c y x"], maps: Float[Tensor, "n h w"]) -> Float[Tensor, "n y x"]:
-    """At the images' size; a map that says nothing goes on to say nothing, whatever rounding makes of it."""
+    """At the images' size; a degenerate map becomes NaN, since rounding could give it a structure."""
     height, width = images.shape[-2:]
-    return torch.where(says_nothing(maps)[:, None, None], math.nan, resize(maps, (height, width)))
+    return torch.where(degenerate_maps(maps)[:, None, None], math.nan, resize(maps, (height, width)))
 
 
 class Move(NamedTuple):
-    """A change of place: of images, and how a map is brought back to the places of the clean one."""
+    """A movement of images, and how a map is moved back to the positions of the clean one."""
 
     there: Callable[[Tensor], Tensor]
     back: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -169,5 +174,5 @@ def _undone(back: Callable[[Tensor], Tensor], clean: Tensor, moved: Tensor) -> t
     return clean, back(moved)
 
 
-def _lost(maps: Float[Tensor, "n s h w"]) -> Bool[Tensor, "n s"]:
-    return says_nothing(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
+def _degenerate(maps: Float[Tensor, "n s h w"]) -> Bool[Tensor, "n s"]:
+    return degenerate_maps(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])

@@ -1,4 +1,4 @@
-"""Noise: how a map stands up to what makes the image worse, and what the score becomes beside it."""
+"""Noise: how a map stands up to a corrupted image, and what becomes of the score."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from xai_widgets.kernels.measures.methods import Explain, explainer_of
 from xai_widgets.kernels.measures.rows import Compared, Row
 from xai_widgets.kernels.measures.spread import entropy
 
-ALONE = "noise_alone"
+PURE = "pure_noise"
 
 
 class Noise(NamedTuple):
     """What becomes of the maps and scores of n images at s levels of noise.
 
-    Where noise alone was asked for, it is one more column at the end.
+    Where pure noise was asked for, it is one more column at the end.
 
     Attributes:
         kind: Of the noise.
@@ -61,16 +61,16 @@ class Noise(NamedTuple):
         return self.compared.values
 
     def rows(self, rule: str, *, first: int = 0) -> list[Row]:
-        """For each image the SSIM, entropy and score at each level, and of noise alone; of the clean one as level 0.
+        """For each image the SSIM, entropy and score at each level, and of pure noise; the clean image is level 0.
 
         Args:
-            rule: What was explained: "fixed" or "anew".
+            rule: What was explained: "fixed" or "repredicted".
             first: The number of the first image.
         """
         parts: list[tuple[str, float | None, slice]]
         parts = [(self.kind, level, slice(column, column + 1)) for column, level in enumerate(self.levels)]
         if self.values.shape[1] > len(self.levels):
-            parts.append((ALONE, None, slice(len(self.levels), None)))
+            parts.append((PURE, None, slice(len(self.levels), None)))
         rows = self.compared.rows("noise", rule, parts, first=first)
         rows += self._rows_of("entropy", self.clean_entropy, self.entropy, rule, first)
         return rows if self.scores is None else rows + self._rows_of("score", self.clean_score, self.score, rule, first)
@@ -80,15 +80,15 @@ class Noise(NamedTuple):
     ) -> list[Row]:
         """A row for each image, the clean one first, and column; scores are made of no map."""
         names: list[tuple[str, float | None]] = [(self.kind, 0.0), *((self.kind, level) for level in self.levels)]
-        names += [(ALONE, None)] * (changed.shape[1] - len(self.levels))
+        names += [(PURE, None)] * (changed.shape[1] - len(self.levels))
         values = torch.cat((clean[:, None], changed), 1).tolist()
-        lost = torch.cat((self.compared.lost_clean[:, None], self.compared.lost), 1).tolist()
+        flagged = torch.cat((self.compared.degenerate_clean[:, None], self.compared.degenerate), 1).tolist()
         rows = []
         for index, columns in enumerate(values):
             for column, ((part, level), value) in enumerate(zip(names, columns, strict=True)):
                 if column == 0 and 0 in self.levels:
                     continue  # it has a row of its own
-                maps, degenerate = (1, int(lost[index][column])) if quantity == "entropy" else (0, 0)
+                maps, degenerate = (1, int(flagged[index][column])) if quantity == "entropy" else (0, 0)
                 named = first + index, "noise", part, level, value, *self.compared.size, rule
                 rows.append(Row(*named, maps, degenerate, int(math.isnan(value)), quantity))
         return rows
@@ -102,27 +102,32 @@ def noise_robustness(
     kind: str | Change = "salt_and_pepper",
     levels: Sequence[float] | None = None,
     per_channel: bool = False,
-    far_end: bool = False,
+    pure_noise: bool = False,
     target: Target | None = None,
     batch: int | None = None,
     step: Step = None,
 ) -> Float[Tensor, " s"]:
     """SSIM of the image's map and the map of the noisy image, for each level, at the maps' own resolution.
 
-    Args: as of `noise_of`; `target` is the output, where it is not to be the predicted one.
+    `noise_of` says what the arguments are.
 
-    Raises: as of `noise_of`.
+    Args:
+        target: The output, where it is not to be the predicted one.
+
+    Raises:
+        TypeError: no tensors of floating-point numbers, no seed, no numbers.
+        ValueError: an image outside of [0, 1], an unknown kind, or levels out of range.
     """
     explainer, images = explainer_of(explain), one_image(image)
     check_range("the image", images)
     levels = levels_of(kind, levels, min(image.shape[-2:]), per_channel=per_channel)
     generators = [generator_of(generator)]
     clean = clean_of(explainer, images, targets=target, batch=batch, step=step)
-    found = noise_of(
+    noise = noise_of(
         explainer, images, clean, generators=generators, kind=kind, levels=levels, per_channel=per_channel,
-        far_end=far_end, batch=batch, step=step,
+        pure_noise=pure_noise, batch=batch, step=step,
     )  # fmt: skip
-    return found.values[0]
+    return noise.values[0]
 
 
 def noise_of(
@@ -134,11 +139,11 @@ def noise_of(
     kind: str | Change = "salt_and_pepper",
     levels: Sequence[float] | None = None,
     per_channel: bool = False,
-    far_end: bool = False,
+    pure_noise: bool = False,
     batch: int | None = None,
     step: Step = None,
 ) -> Noise:
-    """The same for many images, with their scores and entropies; a column a level.
+    """SSIM of the maps of many images with those of the noisy images, their entropies and scores; a column a level.
 
     Args:
         explain: The method.
@@ -151,8 +156,8 @@ def noise_of(
             in pixels), or a function of images (1 c h w), level and generator that gives images in [0, 1].
         levels: From 0 to 1, of blur to a quarter of the shorter side; found by `noise_levels` if left out, which of a
             function are to be given.
-        per_channel: Salt and pepper for each channel anew.
-        far_end: One more column at the end, for uniform random noise alone: the reaction to nonsense.
+        per_channel: Salt and pepper drawn for each channel on its own.
+        pure_noise: One more column at the end, for an image of uniform random noise and nothing else.
         batch: Images that are explained at a time; found from their size if left out.
         step: Called before each batch; may raise to cancel.
 
@@ -168,17 +173,17 @@ def noise_of(
     def noisy(index: int) -> Tensor:
         image, start = images[index : index + 1], starts[index]
         changed = [degrade.changed(image, kind, level, generator=start(), per_channel=per_channel) for level in ladder]
-        if far_end:
-            changed.append(degrade.noise_alone(image, generator=start()))
+        if pure_noise:
+            changed.append(degrade.pure_noise(image, generator=start()))
         return torch.cat(changed)
 
     def change(start: int, end: int) -> Tensor:
         return torch.stack([noisy(index) for index in range(start, end)])
 
-    count = len(ladder) + far_end
+    count = len(ladder) + pure_noise
     parts = list(explained_copies(explainer, images, clean.targets, change, count, batch=batch, step=step))
-    found = [scores for _, _, scores in parts if scores is not None]
-    scores = torch.cat(found) if found else None
+    known = [scores for _, _, scores in parts if scores is not None]
+    scores = torch.cat(known) if known else None
     spread = torch.cat([entropy(maps.flatten(0, 1)).unflatten(0, maps.shape[:2]) for _, maps, _ in parts])
     return Noise(
         name_of(kind), ladder, compared(clean.maps, [maps for _, maps, _ in parts]), spread,

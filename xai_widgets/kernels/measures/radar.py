@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
-from xai_widgets.kernels.degrade import Change, check_range
-from xai_widgets.kernels.draws import Seed, seed_of
-from xai_widgets.kernels.measures.explaining import Clean, Step, Target, clean_of, explained
-from xai_widgets.kernels.measures.levels import Levels, ladders_of
-from xai_widgets.kernels.measures.methods import Explain, Method, explainer_of
-from xai_widgets.kernels.measures.moves import group_means, resilience_of, resilience_rows
-from xai_widgets.kernels.measures.noise import Noise, noise_of
-from xai_widgets.kernels.measures.removal import Focus, focus_of
+from xai_widgets.kernels.degrade import Change
+from xai_widgets.kernels.draws import Seed
+from xai_widgets.kernels.measures.explaining import Clean, Step, Target
+from xai_widgets.kernels.measures.five import AXES as AXES
+from xai_widgets.kernels.measures.five import Entropy, Focused, Ladder, Measured, Resilience, Stability, measured
+from xai_widgets.kernels.measures.levels import Levels
+from xai_widgets.kernels.measures.methods import Explain
+from xai_widgets.kernels.measures.noise import Noise
+from xai_widgets.kernels.measures.removal import Focus
 from xai_widgets.kernels.measures.rows import Compared, Row
-from xai_widgets.kernels.measures.runs import pair_similarity, runs_lost, stability_rows
-from xai_widgets.kernels.measures.spread import entropy, entropy_rows
 
-AXES = ("entropy", "noise", "resilience", "focus", "stability")
-HEADLINE = 0.1  # share of pixels with salt and pepper, on the radar
+One = TypeVar("One", bound=Measured)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,22 +29,43 @@ class Radar:
     """Five measures of n images; NaN is not defined.
 
     Attributes:
-        clean: Maps, scores and targets of the images as they are.
-        entropy: 1 for a uniform map.
-        noise: By kind; the first with a column for noise alone, where that was asked.
-        resilience: The columns of `GROUPS`.
-        focus: Salient and other regions removed.
-        stability: SSIM for each pair of runs; no column for one run.
-        lost_runs: Which maps of the runs say nothing.
+        measured: of each axis, in the order of `AXES`, then further ladders of noise.
+        kinds: of noise, as they were asked for.
     """
 
-    clean: Clean
-    entropy: Float[Tensor, " n"]
-    noise: dict[str, Noise]
-    resilience: Compared
-    focus: Focus
-    stability: Float[Tensor, "n p"]
-    lost_runs: Bool[Tensor, "n r"]
+    measured: tuple[Measured, ...]
+    kinds: tuple[str, ...]
+
+    @property
+    def clean(self) -> Clean:
+        """Maps, scores and targets of the images as they are."""
+        return self.measured[0].clean
+
+    @property
+    def entropy(self) -> Float[Tensor, " n"]:
+        """1 for a uniform map."""
+        return self._one(Entropy).result
+
+    @property
+    def noise(self) -> dict[str, Noise]:
+        """By kind. Salt and pepper, or else the first kind, ends with a column of pure noise where that was asked."""
+        ladders = {one.result.kind: one.result for one in self.measured if isinstance(one, Ladder)}
+        return {kind: ladders[kind] for kind in self.kinds}
+
+    @property
+    def resilience(self) -> Compared:
+        """The columns of `moves.GROUPS`."""
+        return self._one(Resilience).result
+
+    @property
+    def focus(self) -> Focus:
+        """Salient and other regions removed."""
+        return self._one(Focused).result
+
+    @property
+    def stability(self) -> Float[Tensor, "n p"]:
+        """SSIM for each pair of runs; no column for one run."""
+        return self._one(Stability).result
 
     def axes(self) -> Float[Tensor, "n 5"]:
         """The numbers of the radar, in the order of `AXES`: all are better when higher, and not cut at 0.
@@ -55,12 +74,7 @@ class Radar:
         two where images are not square; ((1 - salient removed) + other removed) / 2 of focus; the mean over pairs of
         runs.
         """
-        salted = self.noise.get("salt_and_pepper")
-        known = salted is not None and HEADLINE in salted.levels
-        noise = salted.values[:, salted.levels.index(HEADLINE)] if known and salted else self.entropy * math.nan
-        resilience = group_means(self.resilience).nanmean(1)
-        columns = 1 - self.entropy, noise, resilience, self.focus.value, self.stability.nanmean(1)
-        return torch.stack([column.to(self.entropy) for column in columns], 1)
+        return torch.stack([one.values.to(self.entropy) for one in self.measured[: len(AXES)]], 1)
 
     def rows(self, *, first: int = 0) -> list[Row]:
         """What a table keeps: every value of every image, and what it is the value of.
@@ -68,14 +82,15 @@ class Radar:
         Args:
             first: The number of the first image.
         """
-        rule = self.clean.rule
-        rows = entropy_rows(self.clean, self.entropy, first=first)
+        rows = self._one(Entropy).rows(first=first)
         for noise in self.noise.values():
-            rows += noise.rows(rule, first=first)
-        rows += resilience_rows(self.resilience, rule, first=first)
-        rows += self.focus.rows(rule, first=first)
-        size = (self.clean.maps.shape[1], self.clean.maps.shape[2])
-        return rows + stability_rows(self.stability, self.lost_runs, size, rule, first=first)
+            rows += noise.rows(self.clean.rule, first=first)
+        for kind in (Resilience, Focused, Stability):
+            rows += self._one(kind).rows(first=first)
+        return rows
+
+    def _one(self, kind: type[One]) -> One:
+        return next(one for one in self.measured if isinstance(one, kind))
 
 
 def five_measures(
@@ -88,7 +103,7 @@ def five_measures(
     kinds: Sequence[str] = ("salt_and_pepper",),
     changes: Mapping[str, Change] | None = None,
     levels: Levels = None,
-    far_end: bool = False,
+    pure_noise: bool = False,
     per_channel: bool = False,
     exponent: float = 4.0,
     batch: int | None = None,
@@ -104,15 +119,15 @@ def five_measures(
         images: In [0, 1].
         seeds: One an image, of its noise: whole numbers or generators.
         rule: "fixed": every changed copy, and every run, is explained for the output that the first run gives the
-            clean image; "anew": for what is predicted each time.
+            clean image; "repredicted": for what is predicted each time.
         targets: Where it is not to be the predicted output: a number, a name, or a list or tensor with one an image.
         kinds: Of noise, one at least.
         changes: Functions of images (1 c h w), level and generator that give images in [0, 1], by name, beside the
             kinds.
         levels: Of the noise, or of each by its name, of blur in pixels; found by `noise_levels` where left out, which
             of `changes` are to be given by name.
-        far_end: Also uniform random noise alone.
-        per_channel: Salt and pepper for each channel anew.
+        pure_noise: Also an image of uniform random noise and nothing else.
+        per_channel: Salt and pepper drawn for each channel on its own.
         exponent: Of the graded blur.
         batch: Images that are explained at a time; found from their size if left out.
         step: Called before each batch; may raise to cancel.
@@ -124,43 +139,10 @@ def five_measures(
     """
     if not runs:
         raise ValueError("runs must hold the method on at least one training run, got none.")
-    check_range("images", images)
-    numbers = _seeds(seeds, len(images))
-    ladders = ladders_of(kinds, changes or {}, levels, min(images.shape[-2:]), per_channel=per_channel)
-    first, *others = [explainer_of(run) for run in runs]
-    clean = clean_of(first, images, rule=rule, targets=targets, batch=batch, step=step)
-    stack = _maps_of_runs(clean, others, images, batch, step)
-    noise = {
-        name: noise_of(
-            first, images, clean, generators=numbers, kind=(changes or {}).get(name, name), levels=ladder,
-            per_channel=per_channel and name == "salt_and_pepper", far_end=far_end and not place,
-            batch=batch, step=step,
-        )._replace(kind=name)
-        for place, (name, ladder) in enumerate(ladders.items())
-    }  # fmt: skip
-    return Radar(
-        clean, entropy(clean.maps), noise,
-        resilience_of(first, images, clean, batch=batch, step=step),
-        focus_of(first, images, clean, exponent=exponent, batch=batch, step=step),
-        pair_similarity(stack), runs_lost(stack),
+    if not hasattr(seeds, "__len__"):
+        raise ValueError(f"seeds must be one an image, so that no noise depends on the order; got {seeds}.")
+    results = measured(
+        runs[0], images, runs=runs[1:], generators=seeds, rule=rule, targets=targets, kinds=kinds, changes=changes,
+        levels=levels, pure_noise=pure_noise, per_channel=per_channel, exponent=exponent, batch=batch, step=step,
     )  # fmt: skip
-
-
-def _maps_of_runs(
-    clean: Clean, others: list[Method], images: Tensor, batch: int | None, step: Step
-) -> Float[Tensor, "r n h w"]:
-    maps = [clean.maps]
-    maps += [explained(other, images, clean.targets, batch=batch, step=step).maps for other in others]
-    sizes = {tuple(some.shape[1:]) for some in maps}
-    if len(sizes) > 1:
-        raise ValueError(f"all runs must have maps of one size, got {' and '.join(f'{h} x {w}' for h, w in sizes)}.")
-    return torch.stack([some.to(clean.maps) for some in maps])
-
-
-def _seeds(seeds: Sequence[Seed], images: int) -> list[int]:
-    """Whole numbers, from which the noise of each kind starts."""
-    given = seeds.tolist() if isinstance(seeds, Tensor) else seeds
-    if not hasattr(given, "__len__") or len(given) != images:
-        count = len(given) if hasattr(given, "__len__") else given
-        raise ValueError(f"seeds must be one an image, so that no noise depends on the order; got {count}.")
-    return [seed_of(seed) for seed in given]
+    return Radar(tuple(results), (*kinds, *(changes or {})))

@@ -24,7 +24,8 @@ from xai_widgets.kernels.measures.explaining import (
 from xai_widgets.kernels.measures.methods import Explain, explainer_of
 from xai_widgets.kernels.measures.moves import at_size_of
 from xai_widgets.kernels.measures.rows import Compared, Row
-from xai_widgets.kernels.measures.similarity import as_maps, says_nothing, scaled, ssim, widest
+from xai_widgets.kernels.measures.similarity import as_maps, degenerate_maps, scaled, ssim
+from xai_widgets.kernels.precision import widest
 from xai_widgets.kernels.saliency import resize
 
 REMOVED = ("salient_removed", "other_removed")
@@ -38,7 +39,7 @@ class Focus(NamedTuple):
         compared: SSIM with the clean map.
         scores: Of the clean image, and of the two; None where the method gives none.
         change: Of the score of the clean image's target; 0 where the map is zero, which blurs nothing, and NaN where
-            it says nothing otherwise.
+            it is degenerate otherwise.
     """
 
     compared: Compared
@@ -85,12 +86,14 @@ def focus(
         batch: Images that are explained at a time; found from their size if left out.
         step: Called before each batch; may raise to cancel.
 
-    Raises: as of `focus_of`.
+    Raises:
+        TypeError: as `focus_of`.
+        ValueError: as `focus_of`.
     """
     explainer, images = explainer_of(explain), one_image(image)
     clean = clean_of(explainer, images, targets=target, batch=batch, step=step)
-    found = focus_of(explainer, images, clean, exponent=exponent, batch=batch, step=step)
-    salient, other = found.compared.values[0].tolist()
+    focused = focus_of(explainer, images, clean, exponent=exponent, batch=batch, step=step)
+    salient, other = focused.compared.values[0].tolist()
     return salient, other
 
 
@@ -103,15 +106,16 @@ def focus_of(
     batch: int | None = None,
     step: Step = None,
 ) -> Focus:
-    """The same for many images, and beside it what the scores become. A map that says nothing is not tried.
+    """SSIM of the maps of many images without salient or other regions, and their scores.
+
+    The image of a degenerate map is not changed, and has no value.
 
     Args:
         explain: The method.
         images: In [0, 1].
         clean: Of these images.
         exponent: Of the graded blur.
-        batch: As of `clean_of`.
-        step: As of `clean_of`.
+        batch, step: See `clean_of`.
 
     Raises:
         TypeError: no tensors of floating-point numbers, an exponent that is no number.
@@ -120,30 +124,30 @@ def focus_of(
     check_range("images", images)
     positive_number("exponent", exponent)
     explainer, clean = explainer_of(explain), clean.beside(images)
-    lost_clean = says_nothing(clean.maps)
-    (tried,) = (~lost_clean).nonzero(as_tuple=True)
+    degenerate_clean = degenerate_maps(clean.maps)
+    (tried,) = (~degenerate_clean).nonzero(as_tuple=True)
     dtype = torch.promote_types(clean.maps.dtype, torch.float32)
     values = clean.maps.new_full((len(images), 2), math.nan, dtype=dtype)
-    lost = torch.zeros_like(values, dtype=torch.bool)
+    flagged = torch.zeros_like(values, dtype=torch.bool)
     scores = None if clean.scores is None else clean.scores[:, None].repeat(1, 3, 1)
     if scores is not None:
         zero = (clean.maps == 0).all(-1).all(-1)  # blurs nothing: the scores stay
-        scores[lost_clean & ~zero, 1:] = math.nan
+        scores[degenerate_clean & ~zero, 1:] = math.nan
     chosen, saliency = images[tried], clean.maps[tried]
     targets = None if clean.targets is None else clean.targets[tried]
 
     def change(start: int, end: int) -> Tensor:
         return removals_of(chosen[start:end], saliency[start:end], exponent=exponent)
 
-    for some, maps, found in explained_copies(explainer, chosen, targets, change, 2, batch=batch, step=step):
+    for some, maps, after_scores in explained_copies(explainer, chosen, targets, change, 2, batch=batch, step=step):
         before = at_size_of(images, saliency[some])
         after = [at_size_of(images, changed) for changed in maps.unbind(1)]
         values[tried[some]] = torch.stack([ssim(before, changed) for changed in after], 1)
-        lost[tried[some]] = torch.stack([says_nothing(changed) for changed in maps.unbind(1)], 1)
-        if scores is not None and found is not None:
-            scores[tried[some], 1:] = found
+        flagged[tried[some]] = torch.stack([degenerate_maps(changed) for changed in maps.unbind(1)], 1)
+        if scores is not None and after_scores is not None:
+            scores[tried[some], 1:] = after_scores
     height, width = images.shape[-2:]
-    return Focus(Compared(values, lost_clean, lost, (height, width)), scores, _change(scores, clean))
+    return Focus(Compared(values, degenerate_clean, flagged, (height, width)), scores, _change(scores, clean))
 
 
 def removals(
@@ -161,7 +165,9 @@ def removals(
         saliency: Not negative; it may be of another size, and on another device.
         exponent: Of the graded blur.
 
-    Raises: as of `removals_of`.
+    Raises:
+        TypeError: as `removals_of`.
+        ValueError: as `removals_of`.
     """
     saliency = as_maps("saliency", saliency, ("rows", "columns"))
     return removals_of(one_image(image), saliency[None], exponent=exponent)[0]
@@ -173,7 +179,7 @@ def removals_of(
     *,
     exponent: float = 4.0,
 ) -> Float[Tensor, "n 2 c h w"]:
-    """The same for many images.
+    """Many images with their salient, and with their other regions blurred away; see `removals`.
 
     Raises:
         TypeError: no tensors, images that are no floating-point numbers.
@@ -196,13 +202,15 @@ def focus_mask(saliency: Shaped[Tensor, "h w"], size: tuple[int, int]) -> Float[
     The map at the image's size, smoothed by a Gaussian of 5 px at a side of 224, then scaled to a maximum of 1; of a
     zero map zero.
 
-    Raises: as of `focus_mask_of`.
+    Raises:
+        TypeError: as `focus_mask_of`.
+        ValueError: as `focus_mask_of`.
     """
     return focus_mask_of(as_maps("saliency", saliency, ("rows", "columns"))[None], size)[0]
 
 
 def focus_mask_of(saliency: Shaped[Tensor, "n h w"], size: tuple[int, int]) -> Float[Tensor, "n H W"]:
-    """The same for many maps.
+    """The weights m of the graded blur for many maps; see `focus_mask`.
 
     Raises:
         TypeError: no tensor, a size that is not two whole numbers.
@@ -227,7 +235,7 @@ def class_auroc(scores: Float[Tensor, "n m k"], labels: Int[Tensor, " n"]) -> Fl
     Raises:
         TypeError: scores that are no floating-point numbers, labels that are no whole numbers.
         ValueError: fewer than two classes, labels out of range, or scores that are not finite; leave out the images
-            whose map says nothing.
+            with a degenerate map.
     """
     check_tensor("scores", scores)
     if scores.dim() != 3:

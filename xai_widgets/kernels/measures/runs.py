@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from xai_widgets.kernels.measures.rows import Row, mean_of
-from xai_widgets.kernels.measures.similarity import as_maps, says_nothing, ssim
+from xai_widgets.kernels.measures.similarity import as_maps, degenerate_maps, ssim
 
 AXES = ("runs", "images", "rows", "columns")
 
@@ -15,16 +15,20 @@ AXES = ("runs", "images", "rows", "columns")
 def stability(maps: Shaped[Tensor, "r h w"]) -> Float[Tensor, ""]:
     """Mean SSIM over all pairs of training runs, on one image; NaN for fewer than two runs.
 
-    Raises: as of `as_maps`.
+    Raises:
+        TypeError: no tensor, or one of complex numbers.
+        ValueError: other axes, or no rows or columns.
     """
     maps = as_maps("maps", maps, ("runs", "rows", "columns"))
     return stability_of(maps[:, None])[0]
 
 
 def stability_of(maps: Shaped[Tensor, "r n h w"]) -> Float[Tensor, " n"]:
-    """The same for many images, pairs without a value left out.
+    """Mean SSIM over all pairs of training runs, on each image; pairs without a value are left out.
 
-    Raises: as of `as_maps`.
+    Raises:
+        TypeError: as `stability`.
+        ValueError: as `stability`.
     """
     return pair_similarity(maps).nanmean(1)
 
@@ -32,7 +36,9 @@ def stability_of(maps: Shaped[Tensor, "r n h w"]) -> Float[Tensor, " n"]:
 def pair_similarity(maps: Shaped[Tensor, "r n h w"]) -> Float[Tensor, "n p"]:
     """SSIM of each image's maps of two runs, for every pair of runs in the order (0, 1), (0, 2), ..., (1, 2), ...
 
-    Raises: as of `as_maps`.
+    Raises:
+        TypeError: as `stability`.
+        ValueError: as `stability`.
     """
     maps = as_maps("maps", maps, AXES)
     first, second = pairs_of(len(maps), maps.device)
@@ -40,18 +46,20 @@ def pair_similarity(maps: Shaped[Tensor, "r n h w"]) -> Float[Tensor, "n p"]:
     return values.reshape(len(first), maps.shape[1]).T
 
 
-def runs_lost(maps: Shaped[Tensor, "r n h w"]) -> Bool[Tensor, "n r"]:
-    """Which maps of an image say nothing.
+def degenerate_runs(maps: Shaped[Tensor, "r n h w"]) -> Bool[Tensor, "n r"]:
+    """Which maps of an image are degenerate: zero, constant, or not finite.
 
-    Raises: as of `as_maps`.
+    Raises:
+        TypeError: as `stability`.
+        ValueError: as `stability`.
     """
     maps = as_maps("maps", maps, AXES)
-    return says_nothing(maps.flatten(0, 1)).reshape(maps.shape[:2]).T
+    return degenerate_maps(maps.flatten(0, 1)).reshape(maps.shape[:2]).T
 
 
 def stability_rows(
     values: Float[Tensor, "n p"],
-    lost: Bool[Tensor, "n r"],
+    degenerate: Bool[Tensor, "n r"],
     size: tuple[int, int],
     rule: str,
     *,
@@ -59,9 +67,9 @@ def stability_rows(
 ) -> list[Row]:
     """A row an image: the mean over pairs of runs."""
     rows = []
-    for index, (pairs, gone) in enumerate(zip(values.tolist(), lost.tolist(), strict=True), first):
+    for index, (pairs, flagged) in enumerate(zip(values.tolist(), degenerate.tolist(), strict=True), first):
         mean, left_out = mean_of(pairs)
-        rows.append(Row(index, "stability", "", None, mean, *size, rule, len(gone), sum(gone), left_out))
+        rows.append(Row(index, "stability", "", None, mean, *size, rule, len(flagged), sum(flagged), left_out))
     return rows
 
 

@@ -1,9 +1,8 @@
-"""How alike two maps are: SSIM, and which maps have no likeness to any other."""
+"""How alike two maps are: SSIM, and for which maps it is not defined."""
 
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import Any
 
 import torch
@@ -11,9 +10,13 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from xai_widgets.kernels.checks import check_same
+from xai_widgets.kernels.precision import widest
+from xai_widgets.kernels.saliency import degenerate
 
 AXES = ("images", "rows", "columns")
-AT_ONCE = 2**16  # places of pairs of maps: their sums stay in a processor's cache
+AT_ONCE = 2**16  # pixels of pairs of maps at a time: their sums stay in a processor's cache
+C1, C2 = 0.01**2, 0.03**2  # of SSIM, for a data range of 1
+PLATEAU = 4  # roundings of its largest value by which a constant map may vary, as it does after it was resized
 
 
 def as_maps(name: str, maps: Any, axes: tuple[str, ...] = AXES) -> Tensor:
@@ -39,7 +42,9 @@ def ssim(a: Shaped[Tensor, "n h w"], b: Shaped[Tensor, "n h w"]) -> Float[Tensor
     positive, and for sides below 3. Equal to scikit-image's structural_similarity of the scaled maps, data_range=1.
     `b` may be on another device; the result is where `a` is.
 
-    Raises: as of `as_maps`; ValueError also for maps of two sizes.
+    Raises:
+        TypeError: no tensors, or some of complex numbers.
+        ValueError: other axes, or maps of two sizes.
     """
     a, b = as_maps("a", a), as_maps("b", b)
     check_same(("a", a), ("b", b), AXES)
@@ -50,49 +55,44 @@ def ssim(a: Shaped[Tensor, "n h w"], b: Shaped[Tensor, "n h w"]) -> Float[Tensor
         return a.new_full(a.shape[:1], math.nan, dtype=torch.promote_types(a.dtype, torch.float32))
     size = max(1, AT_ONCE // a[0].numel()) if a.device.type == "cpu" else len(a)
     values = [_ssim(x, y, window) for x, y in zip(a.split(size), b.split(size), strict=True)]
-    return torch.where(says_nothing(a) | says_nothing(b), math.nan, torch.cat(values))
+    return torch.where(degenerate_maps(a) | degenerate_maps(b), math.nan, torch.cat(values))
 
 
 def _ssim(a: Float[Tensor, "n h w"], b: Float[Tensor, "n h w"], window: int) -> Float[Tensor, " n"]:
+    """The mean over all windows of, with m for means, v for variances and cov for the covariance in a window,
+
+        (2 m_x m_y + C1) (2 cov + C2) / ((m_x^2 + m_y^2 + C1) (v_x + v_y + C2))
+
+    where x and y are the maps scaled to a maximum of 1. Variances and the covariance are those of a sample: the mean
+    square minus the squared mean, times N / (N - 1) for the N pixels of a window.
+    """
     dtype = widest(a.device)
-    x, y = (scaled(maps.to(dtype)) for maps in (a, b))
-    mean_x, mean_y, mean_xy, power = (_means(plane, window) for plane in (x, y, x * y, (x * x).addcmul_(y, y)))
+    x, y = scaled(a.to(dtype)), scaled(b.to(dtype))
     sample = window**2 / (window**2 - 1)
-    means, powers = mean_x * mean_y, (mean_x * mean_x).addcmul_(mean_y, mean_y)
-    c1, c2 = 0.01**2, 0.03**2
-    variances = (power - powers).mul_(sample).add_(c2)
-    covariance = (mean_xy - means).mul_(2 * sample).add_(c2)
-    similar = means.mul_(2).add_(c1).mul_(covariance).div_(powers.add_(c1)).div_(variances)
+    m_x, m_y = _means(x, window), _means(y, window)
+    squares = (m_x * m_x).addcmul_(m_y, m_y)
+    products = m_x.mul_(m_y)
+    covariance = _means(x * y, window).sub_(products).mul_(sample)
+    variances = _means((x * x).addcmul_(y, y), window).sub_(squares).mul_(sample)
+    above = products.mul_(2).add_(C1).mul_(covariance.mul_(2).add_(C2))
+    similar = above.div_(squares.add_(C1)).div_(variances.add_(C2))
     return similar.mean((-2, -1)).to(torch.promote_types(a.dtype, torch.float32))
 
 
-def says_nothing(maps: Shaped[Tensor, "n h w"]) -> Bool[Tensor, " n"]:
-    """Constant up to rounding, never positive, or with a value that is not finite: what SSIM is not defined for.
+def degenerate_maps(maps: Shaped[Tensor, "n h w"]) -> Bool[Tensor, " n"]:
+    """Which maps no SSIM is defined for: constant up to rounding, never positive, or with a value that is not finite.
 
-    A plateau that was resized differs in its last bits, and those are no structure.
-
-    Raises: as of `as_maps`.
+    Raises:
+        TypeError: no tensor, or one of complex numbers.
+        ValueError: other axes.
     """
-    maps = as_maps("maps", maps)
-    high, low = maps.amax((-2, -1)), maps.amin((-2, -1))
-    spread = 4 * torch.finfo(maps.dtype).eps * high.abs().maximum(low.abs())
-    return ~(high - low > spread) | (high <= 0) | ~maps.isfinite().all(-1).all(-1)
+    return degenerate(as_maps("maps", maps), rounding=PLATEAU, signed=False)
 
 
 def scaled(maps: Float[Tensor, "n h w"]) -> Float[Tensor, "n h w"]:
     """Each map over its maximum; a map that is never positive stays as it is."""
     peak = maps.amax((-2, -1), keepdim=True)
     return maps / torch.where(peak > 0, peak, 1)
-
-
-@cache
-def widest(device: torch.device) -> torch.dtype:
-    """The most precise floating type that a device computes in; Apple's GPU has no float64."""
-    try:
-        torch.zeros(1, dtype=torch.float64, device=device)
-    except TypeError:
-        return torch.float32
-    return torch.float64
 
 
 def _means(plane: Float[Tensor, "n h w"], window: int) -> Float[Tensor, "n H W"]:
@@ -103,7 +103,6 @@ def _means(plane: Float[Tensor, "n h w"], window: int) -> Float[Tensor, "n H W"]
 def _sums(plane: Float[Tensor, "n h w"], window: int, axis: int) -> Float[Tensor, "n H W"]:
     """Sums of 3, 5 or 7 neighbours, from sums of 2 and of 4; no running sum, whose rounding would pile up."""
     count = plane.shape[axis] - window + 1
-
     if window == 3:
         return (plane.narrow(axis, 0, count) + plane.narrow(axis, 1, count)).add_(plane.narrow(axis, 2, count))
     pairs = count + window - 2

@@ -10,19 +10,22 @@ from torch import Tensor
 
 from xai_widgets.kernels.measures.explaining import Clean
 from xai_widgets.kernels.measures.rows import Row
-from xai_widgets.kernels.measures.similarity import as_maps, says_nothing, widest
+from xai_widgets.kernels.measures.similarity import as_maps, degenerate_maps
+from xai_widgets.kernels.precision import widest
 
 
 def entropy(saliency: Shaped[Tensor, "n h w"]) -> Float[Tensor, " n"]:
     """Spread of each map, of its greatest possible: 1 for a uniform map, 0 for one pixel, NaN where it is undefined.
 
-    Undefined: an all-zero map, a negative or not finite value, a map of one place only.
+    Undefined: an all-zero map, a negative or not finite value, a map of one position only.
 
-    Raises: as of `as_maps`.
+    Raises:
+        TypeError: no tensor, or one of complex numbers.
+        ValueError: other axes, or no rows or columns.
     """
     saliency = as_maps("saliency", saliency)
     height, width = saliency.shape[-2:]
-    wide = saliency.to(widest(saliency.device))  # in half precision a sum over many places is infinite
+    wide = saliency.to(widest(saliency.device))  # in half precision a sum over many positions is infinite
     peak = wide.amax((-2, -1), keepdim=True)
     share = wide / peak  # first by the maximum: a sum of huge values is infinite
     share = share / share.sum((-2, -1), keepdim=True)
@@ -33,9 +36,9 @@ def entropy(saliency: Shaped[Tensor, "n h w"]) -> Float[Tensor, " n"]:
 
 
 def entropy_rows(clean: Clean, values: Float[Tensor, " n"], *, first: int = 0) -> list[Row]:
-    """A row an image. A constant map says nothing and is counted, though its entropy is 1."""
+    """A row an image. A constant map is counted as degenerate, though its entropy is 1."""
     height, width = clean.maps.shape[-2:]
-    pairs = zip(values.tolist(), says_nothing(clean.maps).tolist(), strict=True)
+    pairs = zip(values.tolist(), degenerate_maps(clean.maps).tolist(), strict=True)
     return [
         Row(
             index,
@@ -47,9 +50,9 @@ def entropy_rows(clean: Clean, values: Float[Tensor, " n"], *, first: int = 0) -
             width,
             clean.rule,
             1,
-            int(lost),
+            int(flagged),
             int(math.isnan(value)),
             quantity="entropy",
         )
-        for index, (value, lost) in enumerate(pairs, first)
+        for index, (value, flagged) in enumerate(pairs, first)
     ]

@@ -1,4 +1,4 @@
-"""The precision that `torch.autocast` asks for, kept for later."""
+"""The setting of `torch.autocast`, kept for later."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import torch
 
 @dataclass(frozen=True)
 class Autocast:
-    """How autocast is set for one type of device; without a dtype it is off."""
+    """The setting of autocast for one type of device; without a dtype it is off."""
 
     device: str
     dtype: torch.dtype | None = None
 
     @classmethod
     def now(cls, device: torch.device) -> Autocast:
-        """As it is set here and now."""
+        """The setting here and now."""
         kind = device.type
         if not torch.amp.is_autocast_available(kind) or not torch.is_autocast_enabled(kind):
             return cls(kind)
         return cls(kind, torch.get_autocast_dtype(kind))
 
     def on(self, device: str) -> AbstractContextManager[object]:
-        """Set so for another type of device within this block."""
+        """A block with this setting for another type of device."""
         return Autocast(device, self.dtype).set()
 
     def set(self) -> AbstractContextManager[object]:
-        """Set so within this block."""
+        """A block with this setting."""
         if Autocast.now(torch.device(self.device)) == self:
             return nullcontext()
         dtype = self.dtype or torch.get_autocast_dtype(self.device)

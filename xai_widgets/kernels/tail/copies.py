@@ -1,4 +1,4 @@
-"""A copy of a network's modules that shares its weights, also of networks that cannot simply be copied."""
+"""A copy of a network's modules that shares its weights, also of networks that `copy.deepcopy` does not copy."""
 
 from __future__ import annotations
 
@@ -13,38 +13,48 @@ HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_p
 
 
 def copy_of(network: nn.Module) -> nn.Module:
-    """New modules; parameters are shared and record no gradient, buffers are copied."""
+    """New modules of the same kind; parameters are shared and record no gradient, buffers are copied.
+
+    Three ways are tried: a deep copy, a deep copy that shares what cannot be copied, and a copy of the modules alone.
+    """
     memo: dict[int, Any] = {}
     for parameter in network.parameters():
         memo[id(parameter)] = nn.Parameter(_plain(parameter), requires_grad=False)
     for buffer in network.buffers():
-        memo[id(buffer)] = buffer.detach().clone()  # a forward that counts must not count for the user
-    for attempt in (_simply, _sharing_what_fails, _structurally):
+        memo[id(buffer)] = (
+            buffer.detach().clone()
+        )  # a forward that counts its calls must not count in the user's network
+    twin, made = _copied(network, memo)
+    _rebind(network, made)
+    for module in twin.modules():
+        vars(module).pop("_compiled_call_impl", None)
+    return twin
+
+
+def _copied(network: nn.Module, memo: dict[int, Any]) -> tuple[nn.Module, dict[int, Any]]:
+    """A copy by the first way that works, and by the id of each thing what stands for it in the copy."""
+    for attempt in (_simply, _sharing_what_fails):
         made = dict(memo)
         try:
-            twin = attempt(network, made)
+            return attempt(network, made), made
         except Exception:
-            if attempt is _structurally:
-                raise
             continue
-        _rebind(network, made)
-        for module in twin.modules():
-            vars(module).pop("_compiled_call_impl", None)
-        return twin
-    raise AssertionError
+    made = dict(memo)
+    return _structurally(network, made), made
 
 
 def _plain(parameter: Tensor) -> Tensor:
-    """Weights that were made in inference mode cannot be part of a gradient, so these are copied."""
+    """A parameter's values; a copy where they were made in inference mode and so cannot be part of a gradient."""
     return parameter.detach().clone() if parameter.is_inference() else parameter.detach()
 
 
 def _simply(network: nn.Module, memo: dict[int, Any]) -> nn.Module:
+    """A deep copy."""
     return copy.deepcopy(network, memo)
 
 
 def _sharing_what_fails(network: nn.Module, memo: dict[int, Any]) -> nn.Module:
-    """What cannot be copied (a file, a lock, a computed weight) is shared."""
+    """A deep copy that shares what cannot be copied: a file, a lock, a computed weight."""
     for module in network.modules():
         for value in _attributes(module):
             try:
@@ -55,7 +65,7 @@ def _sharing_what_fails(network: nn.Module, memo: dict[int, Any]) -> nn.Module:
 
 
 def _attributes(module: nn.Module) -> Iterable[Any]:
-    """What a module holds beside parts and weights; each hook for itself, since a shared dict would be the user's."""
+    """What a module holds besides parts and weights; each hook by itself, or the table of hooks would be shared."""
     for name, value in vars(module).items():
         if name in ("_parameters", "_buffers", "_modules"):
             continue
@@ -66,7 +76,7 @@ def _attributes(module: nn.Module) -> Iterable[Any]:
 
 
 def _structurally(module: nn.Module, made: dict[int, Any]) -> nn.Module:
-    """The same attributes; only registered modules, parameters and buffers are replaced."""
+    """A copy of the modules alone: parts, parameters and buffers are replaced, all other attributes are shared."""
     if id(module) in made:
         known: nn.Module = made[id(module)]
         return known
@@ -84,7 +94,7 @@ def _structurally(module: nn.Module, made: dict[int, Any]) -> nn.Module:
 
 
 def _rebind(network: nn.Module, made: dict[int, Any]) -> None:
-    """Let functions that were set on a module (`forward` above all) run the copy, where they refer to the user's."""
+    """Make functions that were set on a module, such as `forward`, refer to the copy instead of the user's modules."""
     twins = {id(module): made[id(module)] for module in network.modules() if id(module) in made}
     for module in network.modules():
         twin = twins.get(id(module))
@@ -97,7 +107,7 @@ def _rebind(network: nn.Module, made: dict[int, Any]) -> None:
 
 
 def _with_twins(function: Callable[..., Any], twins: dict[int, nn.Module]) -> Any:
-    """The same function, which sees the copies where its closure or a global names a module of the user's."""
+    """A function that uses the copies where its closure or a global names one of the user's modules."""
     if not isinstance(function, FunctionType):
         return function
     cells = [_seen(cell, twins) for cell in function.__closure__ or ()]
@@ -112,13 +122,14 @@ def _with_twins(function: Callable[..., Any], twins: dict[int, nn.Module]) -> An
 
 
 def _seen(cell: CellType, twins: dict[int, nn.Module]) -> CellType:
+    """A variable of a closure, with the copy where it names one of the user's modules or a method of one."""
     try:
         value = cell.cell_contents
     except ValueError:  # not filled yet
         return cell
     if id(value) in twins:
         return CellType(twins[id(value)])
-    owner = getattr(value, "__self__", None)  # the forward that was there before, bound to the user's module
+    owner = getattr(value, "__self__", None)  # a forward that was replaced, bound to the user's module
     if id(owner) in twins and hasattr(value, "__func__"):
         return CellType(_with_twins(value.__func__, twins).__get__(twins[id(owner)]))
     return cell

@@ -15,13 +15,19 @@ MOST_PREFIX = 12
 
 @dataclass(frozen=True)
 class Layout:
-    """Where image, map and place are in a layer's output."""
+    """Which axes of a layer's output are images, maps and positions.
 
-    kind: str  # maps | channels_last | tokens
+    Attributes:
+        kind: "maps" (n c h w), "channels_last" (n h w c) or "tokens" (a sequence with a token for each position).
+        prefix: tokens without a position, before the others.
+        batch_axis: of tokens, 0 or 1.
+    """
+
+    kind: str
     channels: int
     height: int
     width: int
-    prefix: int = 0  # tokens without a place
+    prefix: int = 0
     batch_axis: int = 0
 
     def maps(self, activation: Tensor) -> Tensor:
@@ -34,7 +40,7 @@ class Layout:
         return tokens.transpose(1, 2).unflatten(2, (self.height, self.width))
 
     def activation(self, maps: Tensor, whole: Tensor) -> Tensor:
-        """The layer's output for `maps` (m c h w); tokens without a place are those of `whole`, of 1 or m images."""
+        """The layer's output for `maps` (m c h w); tokens without a position are those of `whole` (1 or m images)."""
         if self.kind == "maps":
             return maps
         if self.kind == "channels_last":
@@ -46,7 +52,7 @@ class Layout:
         return tokens.movedim(0, self.batch_axis)
 
     def shape(self) -> tuple[int, ...]:
-        """Of the layer's output for one image."""
+        """The shape of the layer's output for one image."""
         if self.kind == "maps":
             return 1, self.channels, self.height, self.width
         if self.kind == "channels_last":
@@ -79,7 +85,7 @@ def layouts_of(one: tuple[int, ...], two: tuple[int, ...], image: tuple[int, int
 
 
 def is_common(layout: Layout) -> bool:
-    """Has it no tokens without a place, or a number of them that is common?"""
+    """Has it no tokens without a position, or a number of them that is common?"""
     return layout.prefix in PREFIXES
 
 
@@ -93,14 +99,14 @@ def _fit(rows: int, columns: int, image: tuple[int, int]) -> int:
     return 0
 
 
-def _grid(places: int, image: tuple[int, int], fit: int) -> tuple[int, int] | None:
-    """Rows and columns of a number of places in the proportions of the image, or None."""
-    if places < 4:
+def _grid(positions: int, image: tuple[int, int], fit: int) -> tuple[int, int] | None:
+    """Rows and columns of so many positions in the proportions of the image, or None."""
+    if positions < 4:
         return None
-    height = isqrt(round(places * image[0] / image[1]))
+    height = isqrt(round(positions * image[0] / image[1]))
     for rows in (height, height + 1, height - 1):
-        if rows > 0 and places % rows == 0 and _fit(rows, places // rows, image) >= fit:
-            return rows, places // rows
+        if rows > 0 and positions % rows == 0 and _fit(rows, positions // rows, image) >= fit:
+            return rows, positions // rows
     return None
 
 

@@ -1,8 +1,8 @@
-"""In which order the places of a tensor lie, as far as the operations of a pass show it.
+"""In which order the positions of a tensor lie, as far as the operations of a pass show it.
 
-The network's input lies row by row. Convolution, pooling, normalisation and what works place by place keep that order,
-and each of them shows which axis holds the maps. What may move places (a gather, a shift, windows cut out) hands
-nothing on: there a new order begins, which has to be tried with probes, see `probes`.
+The network's input lies row by row. Convolution, pooling, normalisation and what works on each position alone keep that
+order, and each of them shows which axis holds the maps. What may move positions (a gather, a shift, windows cut out)
+hands nothing on: there a new order begins, which has to be tried with probes, see `probes`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_leaves
 
 Node = tuple[int, int, tuple[int, ...], tuple[int, ...], str]  # a tensor in memory, read in one way
 
-# How a tensor may be read: rows and columns as its last two axes; channels last; places as one last axis.
+# How a tensor may be read: rows and columns as its last two axes; channels last; positions as one last axis.
 MAPS, LAST, FLAT = "maps", "last", "flat"
 PLANAR = (
     "convolution",
@@ -45,15 +45,24 @@ PARTS = frozenset("slice split split_with_sizes unsafe_split unsafe_split_with_s
 
 @dataclass(eq=False)
 class Order:
-    """One order of places, shared by all tensors that hand it on to each other, or that are added place by place."""
+    """One order of positions, shared by all tensors that hand it on, or that are added position by position.
 
-    proved: bool = False  # it is that of the network's input
-    shown: bool = False  # an operation works along its axis of maps
-    turned: bool = False  # it began where rows or columns were mirrored or exchanged
-    outputs: dict[str, list[Any]] = field(default_factory=dict)  # by reading: of modules, the first and the last
+    Attributes:
+        proved: it is that of the network's input.
+        shown: an operation works along its axis of maps.
+        turned: it began where rows or columns were mirrored or exchanged.
+        outputs: for each way to read them, the first and the last module whose output is in this order.
+        merged: the order that this one was found to be equal to, and that stands for both from then on.
+    """
+
+    proved: bool = False
+    shown: bool = False
+    turned: bool = False
+    outputs: dict[str, list[Any]] = field(default_factory=dict)
     merged: Order | None = None
 
-    def found(self) -> Order:
+    def root(self) -> Order:
+        """The order that stands for this one and for all that were merged with it."""
         order = self
         while order.merged is not None:
             order = order.merged
@@ -62,14 +71,14 @@ class Order:
 
 @dataclass(frozen=True)
 class Mark:
-    """The order of a tensor, and how many rows and columns its places are, where that is known."""
+    """The order of a tensor's positions, and how many rows and columns they are, where that is known."""
 
     order: Order
     grid: tuple[int, int] | None
 
 
 class Orders(TorchDispatchMode):
-    """Follows the order of places from the input on through all operations of a pass on one image."""
+    """Follows the order of positions from the input on through all operations of a pass on one image."""
 
     def __init__(self, image: Tensor) -> None:
         super().__init__()
@@ -82,7 +91,7 @@ class Orders(TorchDispatchMode):
             self._marks[_node(image, MAPS)] = Mark(Order(proved=True, shown=True), _grid(image, MAPS))
 
     def of(self, tensor: Tensor) -> dict[str, Mark]:
-        """What is known of a tensor, by the way in which it is read."""
+        """What is known of a tensor, for each way to read it."""
         if tensor.layout is not torch.strided:
             return {}
         marks = {kind: self._marks.get(_node(tensor, kind)) for kind in (MAPS, LAST, FLAT)}
@@ -90,7 +99,7 @@ class Orders(TorchDispatchMode):
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """What is computed here is none of the network's."""
+        """Do not follow what is computed within this block: it is not of the network."""
         self._paused = True
         try:
             yield
@@ -106,7 +115,7 @@ class Orders(TorchDispatchMode):
         if inputs and outputs:
             for tensor in outputs:
                 self._note(tensor)
-            with suppress(IndexError, TypeError, AttributeError):  # called in a way not known here: nothing is said
+            with suppress(IndexError, TypeError, AttributeError):  # arguments of another form: nothing is known then
                 self._follow(func, args, inputs, outputs)
         return output
 
@@ -157,33 +166,34 @@ class Orders(TorchDispatchMode):
         """A new order, of which only the axis of maps is known, where that of its sources is."""
         for kind in (MAPS, LAST, FLAT):
             marks = [self._marks.get(_node(source, kind)) for source in sources]
-            shown = any(mark.order.found().shown for mark in marks if mark is not None)
+            shown = any(mark.order.root().shown for mark in marks if mark is not None)
             self._marks[_node(tensor, kind)] = Mark(Order(turned=turned, shown=shown), _grid(tensor, kind))
 
     def _mixed(self, tensors: list[Tensor]) -> bool:
-        """Are tensors put together of which one was turned, so that the order of neither holds for the whole?"""
+        """Was one of some tensors that are put together turned, so that the order of none holds for the whole?"""
         for kind in (MAPS, LAST, FLAT):
             marks = [self._marks.get(_node(tensor, kind)) for tensor in tensors]
-            orders = {id(mark.order.found()): mark.order.found() for mark in marks if mark is not None}
+            orders = {id(mark.order.root()): mark.order.root() for mark in marks if mark is not None}
             if len(orders) > 1 and any(order.turned for order in orders.values()):
                 return True
         return False
 
     def _hand_on(self, source: Tensor, target: Tensor, read: str, into: str, *, shown: bool = False) -> None:
-        """The places of `target` are in the order of those of `source`."""
+        """Note that the positions of `target` are in the order of those of `source`."""
         known = self._marks.get(_node(source, read))
         if known is None:
             known = self._marks[_node(source, read)] = Mark(Order(), _grid(source, read))
-        order = known.order.found()
+        order = known.order.root()
         order.shown |= shown
         grid = _grid(target, into) or known.grid
         other = self._marks.get(_node(target, into))
-        if other is not None and other.order.found() is not order:
-            self._merge(other.order.found(), order)
-        self._marks[_node(target, into)] = Mark(order.found(), grid)
+        if other is not None and other.order.root() is not order:
+            self._merge(other.order.root(), order)
+        self._marks[_node(target, into)] = Mark(order.root(), grid)
 
     @staticmethod
     def _merge(a: Order, b: Order) -> None:
+        """Note that two orders are equal; `b` stands for both."""
         b.proved, b.shown, b.turned = a.proved or b.proved, a.shown or b.shown, a.turned or b.turned
         a.merged = b
 
@@ -231,8 +241,8 @@ class Orders(TorchDispatchMode):
         if name == "cat" and self._mixed(inputs):
             self._begin(outputs[0], inputs)
             return
-        places = {"slice": 1, "narrow": 1, "cat": 1}.get(name, 2)
-        axis = (args[places] if len(args) > places else 0) % max(size, 1)
+        argument = {"slice": 1, "narrow": 1, "cat": 1}.get(name, 2)
+        axis = (args[argument] if len(args) > argument else 0) % max(size, 1)
         whole = {MAPS: axis < size - 2 or (size == 4 and name != "cat"), LAST: axis == size - 1, FLAT: axis == 1}
         whole[LAST] |= size == 4 and name != "cat"
         for kind, keeps in whole.items():

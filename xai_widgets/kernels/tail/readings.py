@@ -1,4 +1,4 @@
-"""How an output is to be read: by what operations around it show, and where these are silent by probes."""
+"""How an output is read as maps: by what the operations around it show, and where they do not show it by probes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from xai_widgets.kernels.tail.probes import placed_layout
 from xai_widgets.kernels.tail.shell import Shell
 
 if TYPE_CHECKING:
-    from xai_widgets.kernels.tail.structure import Call
+    from xai_widgets.kernels.tail.calls import Call
 
 Shape = tuple[int, ...]
 Marks = dict[str, Mark]
@@ -25,11 +25,11 @@ class Reading:
     """What is known of an output before any probe.
 
     Attributes:
-        leaf: which part of the output it is about.
+        leaf: which leaf of the output holds the maps.
         layouts: those that are possible, the likeliest first.
         sure: operations show which axis holds the maps.
         placed: operations show that rows and columns are in the order of the image.
-        others: the first and the last output with the same order of places, and their part.
+        others: the first and the last output with the same order of positions, and which leaf it is.
     """
 
     leaf: int
@@ -41,7 +41,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Read:
-    """How a layer is read: which part of its output, in which layout, and whether its places are proved."""
+    """How a layer is read: which leaf of its output, in which layout, and whether its positions are proved."""
 
     leaf: int
     layout: Layout
@@ -55,14 +55,14 @@ def reading_of(one: Call, two: Call, image: tuple[int, int]) -> Reading | None:
     for leaf, (a, b, dtype) in enumerate(zip(one.shapes, two.shapes, one.dtypes, strict=True)):
         if a and b and dtype is not None and dtype.is_floating_point:
             marks = one.marks[leaf] if one.marks else {}
-            found = reading(leaf, a, b, marks, image)
-            if found is not None:
-                return found
+            known = reading(leaf, a, b, marks, image)
+            if known is not None:
+                return known
     return None
 
 
 def reading(leaf: int, one: Shape, two: Shape, marks: Marks, image: tuple[int, int]) -> Reading | None:
-    """The same for one tensor, from its shapes and what `Orders` knows of it."""
+    """What can be said of one tensor, from its shapes for one and for two images and what `Orders` knows of it."""
     layouts = layouts_of(one, two, image)
     if len(one) == 3:
         return _of_tokens(leaf, one, two, marks, layouts)
@@ -71,7 +71,7 @@ def reading(leaf: int, one: Shape, two: Shape, marks: Marks, image: tuple[int, i
     by_kind = {MAPS: "maps", LAST: "channels_last"}
     shown = []
     for kind, mark in marks.items():
-        order = mark.order.found()
+        order = mark.order.root()
         layout = next((one for one in layouts if one.kind == by_kind.get(kind)), None)
         if layout is None or mark.grid != (layout.height, layout.width):
             continue
@@ -87,10 +87,10 @@ def reading(leaf: int, one: Shape, two: Shape, marks: Marks, image: tuple[int, i
 
 def _of_tokens(leaf: int, one: Shape, two: Shape, marks: Marks, layouts: list[Layout]) -> Reading | None:
     axes = [axis for axis in (0, 1) if one[axis] == 1 and two[axis] == 2]
-    if not axes or (FLAT in marks and marks[FLAT].order.found().proved):  # its places are on the last axis
+    if not axes or (FLAT in marks and marks[FLAT].order.root().proved):  # its positions are on the last axis
         return None
     mark = marks.get(LAST)
-    order = mark.order.found() if mark is not None else None
+    order = mark.order.root() if mark is not None else None
     if mark is not None and order is not None and order.proved and mark.grid is not None:
         height, width = mark.grid
         if height * width == one[1 - axes[0]]:
@@ -105,43 +105,44 @@ def _of_tokens(leaf: int, one: Shape, two: Shape, marks: Marks, layouts: list[La
 def read(shell: Shell, one: Call, two: Call, inputs: Tensor) -> Read | None:
     """How a call's output is read, tried with probes where operations leave it open.
 
-    None where it cannot be read, or nothing shows which axis holds the maps. Where that is sure but the places are
-    not in the order of the image, or nothing that was tried changed them, it is read all the same, not `placed`.
+    None where it cannot be read, or nothing shows which axis holds the maps. Where that is sure, but the positions are
+    not in the order of the image or nothing that was tried changed them, it is read all the same and is not `placed`.
     """
-    found = reading_of(one, two, (inputs.shape[-2], inputs.shape[-1]))
-    if found is None:
+    known = reading_of(one, two, (inputs.shape[-2], inputs.shape[-1]))
+    if known is None:
         return None
-    if found.placed:
-        return Read(found.leaf, found.layouts[0], True)
-    quick = found.sure and found.layouts[0].kind == "maps"
-    for call, leaf, layouts in _where_to_try(one, found)[: 1 if quick else 2]:
-        known = ("probed", call.key, leaf, tuple(layouts), tuple(inputs.shape[1:]), inputs.dtype, inputs.device)
-        if known not in shell.structures:
-            shell.structures[known] = placed_layout(shell, call.key, leaf, layouts, inputs, quick=quick)
-        winner = shell.structures[known]
+    if known.placed:
+        return Read(known.leaf, known.layouts[0], True)
+    quick = known.sure and known.layouts[0].kind == "maps"
+    for call, leaf, layouts in _where_to_try(one, known)[: 1 if quick else 2]:
+        probed = ("probed", call.key, leaf, tuple(layouts), tuple(inputs.shape[1:]), inputs.dtype, inputs.device)
+        if probed not in shell.structures:
+            shell.structures[probed] = placed_layout(shell, call.key, leaf, layouts, inputs, quick=quick)
+        winner = shell.structures[probed]
         if winner is not None:
-            return Read(found.leaf, found.layouts[layouts.index(winner)], True)
-    likely = [layout for layout in found.layouts if is_common(layout)]
-    return Read(found.leaf, likely[0], False) if found.sure and likely else None
+            return Read(known.leaf, known.layouts[layouts.index(winner)], True)
+    likely = [layout for layout in known.layouts if is_common(layout)]
+    return Read(known.leaf, likely[0], False) if known.sure and likely else None
 
 
-def _where_to_try(one: Call, found: Reading) -> list[tuple[Call, int, list[Layout]]]:
-    """The first output that has its places in the same order, where little was mixed yet and little has to run.
+def _where_to_try(one: Call, known: Reading) -> list[tuple[Call, int, list[Layout]]]:
+    """Which outputs to try with probes.
 
-    And the last, since the first may be that of an attention, which shows no place by itself.
+    The first that has its positions in the same order, where little was mixed yet and little has to run. And the last,
+    since the first may be that of an attention, which shows no position by itself.
     """
-    own = [layout.height * layout.width > 1 for layout in found.layouts]
+    own = [layout.height * layout.width > 1 for layout in known.layouts]
     tried = []
-    for call, leaf in found.others:
-        like = [_like(layout, call.shapes[leaf] or ()) for layout in found.layouts]
+    for call, leaf in known.others:
+        like = [_like(layout, call.shapes[leaf] or ()) for layout in known.layouts]
         layouts = [layout for layout in like if layout is not None]
         if len(layouts) == len(like) and own == [layout.height * layout.width > 1 for layout in layouts]:
             tried.append((call, leaf, layouts))
-    return tried or [(one, found.leaf, list(found.layouts))]
+    return tried or [(one, known.leaf, list(known.layouts))]
 
 
 def _like(layout: Layout, shape: Shape) -> Layout | None:
-    """The same layout of an output with another number of maps; with other rows and columns where both are axes."""
+    """That kind of layout, for an output of another shape; None where it does not fit."""
     if layout.kind == "maps" and len(shape) == 4:
         return Layout("maps", *shape[1:])
     if layout.kind == "channels_last" and len(shape) == 4:
@@ -153,10 +154,11 @@ def _like(layout: Layout, shape: Shape) -> Layout | None:
 
 
 def as_told(shell: Shell, one: Call, two: Call, inputs: Tensor, layout: Any) -> Read:
-    """How a call's output is read by the caller's word, a kind or a whole layout.
+    """How a call's output is read where the caller says it: a kind of layout, or a whole layout.
 
     Raises:
-        TypeError, ValueError: it is no layout, or does not fit the output.
+        TypeError: it is neither a name nor a `Layout`.
+        ValueError: no such name, or it does not fit the output, or fits in several ways.
     """
     if not isinstance(layout, str | Layout):
         raise TypeError(f"layout must be a name or a Layout, got {type(layout).__name__}.")
@@ -171,14 +173,14 @@ def as_told(shell: Shell, one: Call, two: Call, inputs: Tensor, layout: Any) -> 
             return Read(leaf, layout, True)
         some = [each for each in fitting if each.kind == layout]
         if len(some) > 1:
-            found = placed_layout(shell, one.key, leaf, some, inputs)
-            if found is None:
+            placed = placed_layout(shell, one.key, leaf, some, inputs)
+            if placed is None:
                 ways = ", ".join(f"{each.height} x {each.width} after {each.prefix}" for each in some)
                 raise ValueError(
-                    f"layout {layout!r} fits layer {one.key[0]!r} in several ways ({ways} without a place), and no "
-                    "probe tells which; give a Layout."
+                    f"layout {layout!r} fits layer {one.key[0]!r} in several ways ({ways} tokens without a position), "
+                    "and no probe tells which; give a Layout."
                 )
-            return Read(leaf, found, True)
+            return Read(leaf, placed, True)
         if some:
             return Read(leaf, some[0], True)
     given = repr(layout) if isinstance(layout, str) else f"{layout.kind!r} of {_words(layout.shape())}"

@@ -1,8 +1,8 @@
-"""What modules and networks return: its tensors, copies of it, and whether two of them are alike."""
+"""What modules and networks return: the tensors in it, copies of it, and whether two of them are alike."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import copy
 from math import frexp
 from typing import Any
@@ -26,10 +26,16 @@ def tensors_of(value: Any, depth: int = 3) -> Iterator[Tensor]:
 
 
 def unit_of(maps: Tensor) -> float:
-    """A power of two about as large as the largest value, so that probes of that size round nothing."""
-    most = min(1e6, torch.finfo(maps.dtype).max / 64)  # some times as large is still a number of this precision
+    """A power of two about as large as the largest value, so that probes of that size lose nothing to rounding."""
+    most = min(1e6, torch.finfo(maps.dtype).max / 64)  # so that 64 times as much is still finite
     largest = float(torch.nan_to_num(maps.abs().amax(), nan=1.0, posinf=most))
     return float(2.0 ** frexp(min(max(largest, 1e-3), most))[1])
+
+
+def storage_bytes(tensors: Iterable[Tensor]) -> int:
+    """Bytes of memory behind some tensors, each storage once. Sparse tensors, which have none, are left out."""
+    storages = [tensor.untyped_storage() for tensor in tensors if tensor.layout is torch.strided]
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
 
 def is_opaque(leaf: Any) -> bool:
@@ -38,11 +44,12 @@ def is_opaque(leaf: Any) -> bool:
 
 
 def copied(value: Any) -> Any:
+    """A copy of each tensor, without its gradient."""
     return tree_map(lambda leaf: leaf.detach().clone() if isinstance(leaf, Tensor) else leaf, value)
 
 
 def ordinary(value: Any, depth: int = 3) -> Any:
-    """The same with tensors that may be part of a gradient, where these were made in inference mode."""
+    """A result whose tensors may be part of a gradient: those that were made in inference mode are copied."""
 
     def leaf_of(leaf: Any) -> Any:
         if isinstance(leaf, Tensor):
@@ -57,11 +64,15 @@ def ordinary(value: Any, depth: int = 3) -> Any:
 
 
 def of_image(value: Any, axes: list[int | None], index: int, count: int) -> Any:
-    """Of what was computed for `count` images the part of one, along the batch axis of each leaf."""
-    left = iter(axes)
+    """The part of one image in what was computed for `count` images.
+
+    Args:
+        axes: the batch axis of each leaf (None: it has none); leaves beyond the list have that of the first.
+    """
+    following = iter(axes)
 
     def part(leaf: Any) -> Any:
-        axis = next(left, axes[0] if axes else None)
+        axis = next(following, axes[0] if axes else None)
         if not isinstance(leaf, Tensor) or axis is None or axis >= leaf.dim() or leaf.shape[axis] % count:
             return leaf
         rows = leaf.shape[axis] // count  # windows: several rows an image
@@ -77,7 +88,7 @@ def with_leaf(output: Any, leaf: int, tensor: Tensor) -> Any:
 
 
 def stand_in(leaf: Any) -> Any:
-    """A tensor of the same shape without memory, for what nothing reads."""
+    """A tensor of zeros of that shape without memory, in the place of one that nothing reads."""
     return leaf.new_zeros(()).expand(leaf.shape) if isinstance(leaf, Tensor) else leaf
 
 
@@ -96,7 +107,7 @@ def spread(tensor: Tensor, axis: int, count: int) -> Tensor:
 
 
 def rows_are(both: Any, ones: tuple[Any, Any], tolerance: float) -> bool:
-    """Is each row of a result for two images that of the image alone? What has no row an image is passed over."""
+    """Is each row of a result for two images that of the image alone? What has no row for each image is left out."""
     for index, one in enumerate(ones):
         for leaf, alone in zip(tensors_of(both), tensors_of(one), strict=False):
             if not leaf.dim() or len(leaf) != 2 or leaf.numel() != 2 * alone.numel():
@@ -107,7 +118,7 @@ def rows_are(both: Any, ones: tuple[Any, Any], tolerance: float) -> bool:
 
 
 def same(a: Any, b: Any, tolerance: float) -> bool:
-    """Are the floating-point tensors of two results alike, to a share of their largest magnitude?"""
+    """Do the floating-point tensors of two results differ by no more than a share of their largest magnitude?"""
     left, right = list(tensors_of(a)), list(tensors_of(b))
     if len(left) != len(right):
         return False

@@ -1,15 +1,17 @@
 """A private copy of a network's modules that shares its weights, in which every call can be watched or replaced.
 
-The user's own network is never patched: a cell that called it at the same time would get wrong numbers, silently.
+The user's own network is never patched. A cell that called it at the same time would get wrong numbers, silently.
 """
 
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from itertools import chain
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -18,18 +20,25 @@ from torch.utils._pytree import tree_leaves
 
 from xai_widgets.kernels.precision import ieee, without_cudnn
 from xai_widgets.kernels.tail.copies import HOOKS, copy_of
+from xai_widgets.kernels.tail.results import storage_bytes
 from xai_widgets.kernels.tail.weights import Weights
 
 
 @runtime_checkable
 class Run(Protocol):
-    """One pass through a shell: what happens at each call of a module."""
+    """One run of a shell's network: what happens at each call of a module."""
 
-    def call(self, name: str, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any: ...
+    def call(self, name: str, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What the caller of module `name` gets; `forward` is the module's own."""
+        ...
 
 
 def unwrapped(network: nn.Module) -> nn.Module:
-    """The eager network inside DataParallel and `torch.compile`."""
+    """The eager network inside DataParallel and `torch.compile`.
+
+    Raises:
+        TypeError: no nn.Module, or one of TorchScript.
+    """
     while True:
         if not isinstance(network, nn.Module):
             what = f"the class {network.__name__}" if isinstance(network, type) else type(network).__name__
@@ -51,21 +60,34 @@ class Shell:
 
     Args:
         network: the user's own.
-        hooks: keep the user's hooks in the copy. A hook that only looks (see `hooks_matter`) should not: it would
-            store what is computed here among what the user computes.
+        hooks: keep the user's hooks in the copy. A hook that changes nothing (see `hooks_matter`) is better left out:
+            it would store what is computed here among what the user computes.
         source: the network whose weights are looked at, where `network` is a copy of it on another device.
+
+    Raises:
+        TypeError: no nn.Module, or one of TorchScript.
     """
 
     def __init__(self, network: nn.Module, *, hooks: bool = True, source: nn.Module | None = None) -> None:
         self.original = unwrapped(network)
         self.lock = threading.RLock()
         self._source = self.original if source is None else source
-        self.layouts: dict[str, Any] = {}  # how layers are to be read by the caller's word
+        self.layouts: dict[str, Any] = {}  # how the caller wants layers to be read
         self._hooks = hooks
         self._run: Run | None = None
-        self._owner = 0
-        self._backward = threading.local()
+        self._owner = 0  # the thread of the run
+        self._backward = threading.local()  # `run`: a weak reference to the run whose calls a backward pass repeats
         self._copy()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of weights and buffers that are in memory as long as this shell is, each storage once.
+
+        Those of the user's network count too, since the shell refers to it: shells of one network share them.
+        """
+        networks = {id(network): network for network in (self.original, self._source, self.network)}
+        held = (chain(network.parameters(), network.buffers()) for network in networks.values())
+        return storage_bytes(chain(self.weights.tensors, *held))
 
     def fresh(self) -> bool:
         """False when a weight of the user's network was moved, replaced or written since this copy was made.
@@ -96,7 +118,7 @@ class Shell:
 
     @contextmanager
     def running(self, run: Run) -> Iterator[nn.Module]:
-        """Let `run` decide on each call of a module within this block, in exact arithmetic."""
+        """A block in which `run` decides on each call of a module, in exact arithmetic; with the network to call."""
         with self.lock, ieee():
             before = self._run, self._owner
             self._run, self._owner = run, threading.get_ident()
@@ -106,10 +128,14 @@ class Shell:
                 self._run, self._owner = before
 
     def recall(self, run: Run, result: list[Tensor]) -> None:
-        """Let `run` decide also on what a backward pass from `result` calls again: checkpointing does."""
+        """Let `run` decide also on what a backward pass from `result` calls again: checkpointing does.
 
-        def begin(gradients: Any) -> None:
-            self._backward.run = run
+        The graph of `result` keeps the run. The shell does not, or it would keep what the run remembers as well.
+        """
+        weakly = weakref.ref(run)
+
+        def begin(gradients: Any, run: Run = run) -> None:
+            self._backward.run = weakly
 
         for tensor in result:
             if tensor.grad_fn is not None:
@@ -120,25 +146,29 @@ class Shell:
         def watched(*args: Any, **kwargs: Any) -> Any:
             run = self._run
             if torch._C._current_graph_task_id() != -1 and (run is None or self._owner != threading.get_ident()):
-                run = getattr(self._backward, "run", None)
+                run = getattr(self._backward, "run", _nothing)()
             return forward(*args, **kwargs) if run is None else run.call(name, forward, args, kwargs)
 
         return watched
 
 
+def _nothing() -> None:
+    """In the place of a weak reference, where there is no run."""
+
+
 def _make_eager(module: nn.Module) -> None:
-    """No compiled part, and no fused kernel that takes the place of modules."""
+    """Undo what runs several modules as one: compiled parts and fused kernels."""
     if "_orig_mod" in module._modules:
         vars(module).pop("forward", None)
         module.__class__ = _Uncompiled
     if isinstance(module, nn.TransformerEncoderLayer):
-        module.register_forward_pre_hook(_as_it_is)  # with a hook torch runs its parts one by one
+        module.register_forward_pre_hook(_as_it_is)  # where there is a hook, torch runs its parts one by one
     if isinstance(module, nn.RNNBase) and any(weight.is_cuda for weight in module.parameters()):
         module.forward = without_cudnn(module.forward)
 
 
 class _Uncompiled(nn.Module):
-    """In the place of what `torch.compile` returned for a part of the network."""
+    """Replaces what `torch.compile` returned for a part of the network."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(super().__getattr__("_orig_mod"), name) if name != "_orig_mod" else super().__getattr__(name)
@@ -148,11 +178,16 @@ class _Uncompiled(nn.Module):
 
 
 def _as_it_is(module: nn.Module, args: Any) -> None:
+    """A hook that changes nothing."""
     return None
 
 
 def hooks_matter(network: nn.Module, inputs: Tensor) -> bool:
-    """Do the user's hooks change what the network returns? Runs them once, where there are any."""
+    """Do the user's hooks change what the network returns? Runs them once, where there are any.
+
+    Raises:
+        TypeError: no nn.Module, or one of TorchScript.
+    """
     plain = unwrapped(network)
     if not any(getattr(module, kept) for module in plain.modules() for kept in HOOKS):
         return False
@@ -170,7 +205,7 @@ def hooks_matter(network: nn.Module, inputs: Tensor) -> bool:
 
 
 def _spoil_computed(network: nn.Module, shell: Shell) -> None:
-    """What a hook may compute before each forward (a normalised weight) must not be taken from the last one."""
+    """Fill with NaN what hooks compute before each forward, such as a normalised weight: its last value is no use."""
     for module, twin in zip(network.modules(), shell.network.modules(), strict=True):
         if module._forward_pre_hooks:
             for name, value in list(vars(twin).items()):

@@ -1,13 +1,9 @@
-"""What calls what, and when: found by dry runs, so that a replay knows which modules it may leave out.
-
-No tracing: a network is run as it is, on one and on two images, and its calls are watched.
-"""
+"""What calls what, and when: found by runs on one and on two images, so that a replay knows which calls it may skip."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -19,67 +15,78 @@ from torch.utils._pytree import tree_leaves
 from xai_widgets.kernels.checks import whole_number
 from xai_widgets.kernels.precision import tolerance_of
 from xai_widgets.kernels.tail.autocast import Autocast
+from xai_widgets.kernels.tail.calls import Call, Key, Watch, checksum_of
 from xai_widgets.kernels.tail.layouts import Layout, batch_axis
-from xai_widgets.kernels.tail.orders import Mark, Orders
+from xai_widgets.kernels.tail.orders import Orders
 from xai_widgets.kernels.tail.readings import Read, as_told, read, reading_of
 from xai_widgets.kernels.tail.results import ROUNDING, is_opaque, with_leaf
 from xai_widgets.kernels.tail.shell import Shell
 
-Key = tuple[str, int]  # a module's name and which of its calls in one pass
+
+@dataclass(frozen=True)
+class Sparse:
+    """What came of the trial of `OneMap`.
+
+    Attributes:
+        right: copies that differ in one map each give the same result as ordinary copies.
+        bytes_of_copy: what one copy takes, so that as many are run at once as memory holds.
+    """
+
+    right: bool
+    bytes_of_copy: int
 
 
 @dataclass
-class Call:
-    """One call of a module in one pass."""
+class Structure:
+    """Which calls a replay of the tail of one layer may skip, for one size of input.
 
-    key: Key
-    parent: Key | None
-    start: int
-    end: int = -1
-    shapes: list[tuple[int, ...] | None] = field(default_factory=list)  # of each leaf of its output; None: no tensor
-    dtypes: list[torch.dtype | None] = field(default_factory=list)
-    others: list[Any] = field(default_factory=list)  # the leaves that are no tensors
-    prints: list[tuple[float, ...]] = field(default_factory=list)
-    marks: list[dict[str, Mark]] = field(default_factory=list)  # the order of places of each leaf
-    recorded: bool = False  # autograd knows that its output depends on the changed layer
+    Attributes:
+        target: the call of the layer.
+        layout: how its output is read as maps.
+        leaf: which leaf of its output holds the maps.
+        left_out: the calls that are skipped, and the batch axis of each leaf of their output (None: it has none).
+        placed: the positions of the maps are proved to lie where they are in the image.
+        precision: the coarsest from the layer on.
+        tolerance: what rounding leaves open, as a share of the largest output.
+        times: how often each module is called in a pass that skips nothing.
+        consumed: of the input, the layer and each skipped call: its output is read by what still runs.
+        written: of the same: its output is written in place by what still runs.
+        checked: the trials of `first_use` were made.
+        sparse: what came of the trial of `OneMap`, by the setting of autocast.
+    """
+
+    target: Key
+    layout: Layout
+    leaf: int
+    left_out: dict[Key, list[int | None]]
+    placed: bool = True
+    precision: torch.dtype = torch.float32
+    tolerance: float = 1e-4
+    times: dict[str, int] = field(default_factory=dict)
+    consumed: dict[Key, bool] = field(default_factory=dict)
+    written: dict[Key, bool] = field(default_factory=dict)
+    checked: bool = False
+    sparse: dict[Autocast, Sparse] = field(default_factory=dict)
 
 
-class Watch:
-    """A pass that changes nothing, or only the output of one layer, and notes every call."""
+class _Ordered(Watch):
+    """Also follows the order of positions, and takes checksums with which a later pass is compared."""
 
-    def __init__(
-        self, target: Key | None = None, change: Callable[[Any], Any] | None = None, orders: Orders | None = None
-    ) -> None:
-        self.calls: dict[Key, Call] = {}
-        self.target, self.change, self.orders = target, change, orders
+    def __init__(self, orders: Orders | None = None) -> None:
+        super().__init__()
+        self.orders = orders
         self._outputs: list[tuple[Call, list[Any]]] = []
-        self._counts: Counter[str] = Counter()
-        self._stack: list[Key] = []
-        self._clock = 0
 
-    def call(self, name: str, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        key = (name, self._counts[name])
-        self._counts[name] += 1
-        call = self.calls[key] = Call(key, self._stack[-1] if self._stack else None, self._tick())
-        self._stack.append(key)
-        try:
-            output = forward(*args, **kwargs)
-        finally:
-            self._stack.pop()
-        call.end = self._tick()
-        leaves = tree_leaves(output)
-        call.shapes = [tuple(leaf.shape) if isinstance(leaf, Tensor) else None for leaf in leaves]
-        call.dtypes = [leaf.dtype if isinstance(leaf, Tensor) else None for leaf in leaves]
-        call.others = [leaf for leaf in leaves if not isinstance(leaf, Tensor)]
-        with self.orders.paused() if self.orders is not None else nullcontext():
-            call.prints = [_print_of(leaf) for leaf in leaves]
-        if self.orders is not None:
-            self._outputs.append((call, leaves))
-        call.recorded = any(isinstance(leaf, Tensor) and leaf.requires_grad for leaf in leaves)
-        return self.change(output) if self.change is not None and key == self.target else output
+    def ended(self, call: Call, leaves: list[Any]) -> None:
+        if self.orders is None:
+            call.checksums = [checksum_of(leaf) for leaf in leaves]
+            return
+        with self.orders.paused():
+            call.checksums = [checksum_of(leaf) for leaf in leaves]
+        self._outputs.append((call, leaves))
 
     def mark(self) -> None:
-        """Note the order of places of every output, once all that reads it has run."""
+        """Note the order of positions of every output, once all that reads it has run."""
         outputs, self._outputs = self._outputs, []
         orders, self.orders = self.orders, None
         if orders is None:
@@ -87,50 +94,23 @@ class Watch:
         for call, leaves in outputs:
             call.marks = [orders.of(leaf) if isinstance(leaf, Tensor) else {} for leaf in leaves]
             for index, marks in enumerate(call.marks):
-                for kind, mark in marks.items():
-                    known = mark.order.found().outputs.setdefault(kind, [])
-                    known[1:] = [(call, index)]
-
-    def _tick(self) -> int:
-        self._clock += 1
-        return self._clock
+                for reading, mark in marks.items():
+                    first_and_last = mark.order.root().outputs.setdefault(reading, [])
+                    first_and_last[1:] = [(call, index)]
 
 
-def _print_of(leaf: Any) -> tuple[float, ...]:
-    """A few numbers that change when a tensor does."""
-    if not isinstance(leaf, Tensor) or not leaf.numel():
-        return ()
-    flat = leaf.detach().flatten()
-    if not flat.is_floating_point():
-        flat = flat.abs() if flat.is_complex() else flat
-    flat = flat.double() if flat.device.type != "mps" else flat.float()
-    half = flat.numel() // 2
-    return (*torch.stack([flat.sum(), flat.abs().sum(), flat[:half].sum(), flat[::3].sum()]).tolist(),)
+class _Moved(Watch):
+    """Changes the output of one call, and takes checksums that show which later calls depend on it."""
 
+    def __init__(self, target: Key, change: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self._target, self._change = target, change
 
-@dataclass
-class Structure:
-    """Which calls a replay of the tail of one layer may leave out, for one size of input."""
+    def ended(self, call: Call, leaves: list[Any]) -> None:
+        call.checksums = [checksum_of(leaf) for leaf in leaves]
 
-    target: Key
-    layout: Layout
-    leaf: int  # of the layer's output, if that is not a tensor
-    left_out: dict[Key, list[int | None]]  # the batch axis of each leaf of their output
-    placed: bool = True  # are the places proved to lie where they are in the image?
-    precision: torch.dtype = torch.float32  # the coarsest from the layer on
-    tolerance: float = 1e-4  # of the largest output: what the network's precision leaves open
-    consumed: dict[Key, bool] = field(default_factory=dict)  # read by what still runs
-    written: dict[Key, bool] = field(default_factory=dict)  # written in place by what still runs
-    checked: bool = False
-    sparse: dict[Autocast, Sparse] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Sparse:
-    """What was found when single maps were changed: are `OneMap`s right here, and the bytes that a copy takes."""
-
-    right: bool
-    bytes_of_copy: int
+    def returned(self, call: Call, output: Any) -> Any:
+        return self._change(output) if call.key == self._target else output
 
 
 def kind_of(inputs: Tensor) -> tuple[Any, ...]:
@@ -139,7 +119,11 @@ def kind_of(inputs: Tensor) -> tuple[Any, ...]:
 
 
 def calls_of(shell: Shell, inputs: Tensor) -> tuple[dict[Key, Call], dict[Key, Call]]:
-    """The calls of a pass on one image, and on two of the same size."""
+    """The calls of a pass on one image, and on two of the same size; remembered by the shell.
+
+    Raises:
+        ValueError: the network runs other modules for two images than for one.
+    """
     key = ("calls", *kind_of(inputs))
     if key not in shell.structures:
         one, two = _one_image(shell, inputs), Watch()
@@ -151,48 +135,58 @@ def calls_of(shell: Shell, inputs: Tensor) -> tuple[dict[Key, Call], dict[Key, C
                 "treats each image of a batch alike can be explained."
             )
         shell.structures[key] = one.calls, two.calls
-    found: tuple[dict[Key, Call], dict[Key, Call]] = shell.structures[key]
-    return found
+    known: tuple[dict[Key, Call], dict[Key, Call]] = shell.structures[key]
+    return known
 
 
 def _one_image(shell: Shell, inputs: Tensor) -> Watch:
+    """A pass on one image in which the order of positions is followed; without it where that fails."""
     image = inputs[:1].clone()
     orders = Orders(image)
-    watch = Watch(orders=orders)
+    watch = _Ordered(orders)
     try:
         with torch.no_grad(), shell.running(watch) as network, orders:
             network(image)
-    except torch.OutOfMemoryError:
-        watch = Watch()
-    except Exception:  # of what cannot be followed; the network's own comes again
-        watch = Watch()
+    except Exception:  # an error of the network's own comes again below
+        pass
     else:
         watch.mark()
         return watch
-    del orders
-    with torch.no_grad(), shell.running(watch) as network:
+    del orders, watch  # with the tensors that they keep
+    plain = _Ordered()
+    with torch.no_grad(), shell.running(plain) as network:
         network(inputs[:1].clone())
-    return watch
+    return plain
 
 
 def structure_of(shell: Shell, layer: str, inputs: Tensor, call: int, layout: Layout | str | None = None) -> Structure:
-    """The structure for a layer, found on first use and remembered by the shell."""
+    """The structure for a layer, found on first use and remembered by the shell.
+
+    Raises:
+        TypeError, ValueError: see `read_layer`.
+    """
     layout = shell.layouts.get(layer) if layout is None else layout
     place = (layer, call, layout, *kind_of(inputs))
     if place not in shell.structures:
         one, two = calls_of(shell, inputs)
-        target, found = read_layer(shell, layer, inputs, call, layout)
-        known = [(each, dtype) for each in one.values() for dtype in each.dtypes if dtype is not None]
-        dtypes = [dtype for _, dtype in known if dtype.is_floating_point]
-        later = [dtype for each, dtype in known if dtype.is_floating_point and each.end >= one[target].end]
-        structure = Structure(target, found.layout, found.leaf, {}, found.placed)
-        structure.precision = max(later, key=tolerance_of, default=inputs.dtype)
-        structure.tolerance = max((ROUNDING.get(dtype, 0.0) for dtype in dtypes), default=1e-4)
+        target, known = read_layer(shell, layer, inputs, call, layout)
+        structure = Structure(target, known.layout, known.leaf, {}, known.placed)
+        structure.times = dict(Counter(name for name, _ in one))
+        structure.precision, structure.tolerance = _precision(one, target, inputs.dtype)
         free = {key for key in _free_calls(shell, structure, inputs, one) if _can_be_spread(one[key], two[key])}
         structure.left_out = {key: _axes(one[key], two[key]) for key in _topmost(free, one)}
         shell.structures[place] = structure
     remembered: Structure = shell.structures[place]
     return remembered
+
+
+def _precision(calls: dict[Key, Call], target: Key, of_inputs: torch.dtype) -> tuple[torch.dtype, float]:
+    """The coarsest precision from a call on, and what rounding leaves open in the coarsest of the whole pass."""
+    returned = [(call, dtype) for call in calls.values() for dtype in call.dtypes if dtype is not None]
+    returned = [(call, dtype) for call, dtype in returned if dtype.is_floating_point]
+    later = [dtype for call, dtype in returned if call.end >= calls[target].end]
+    coarsest = max(later, key=tolerance_of, default=of_inputs)
+    return coarsest, max((ROUNDING.get(dtype, 0.0) for _, dtype in returned), default=1e-4)
 
 
 def read_layer(
@@ -201,16 +195,17 @@ def read_layer(
     """Which call is meant, and how its output is read.
 
     Raises:
-        ValueError: the layer is not called, or has no maps that can be read.
+        TypeError: a layout that is neither a name nor a `Layout`.
+        ValueError: the layer is not called, not as often, or has no maps that can be read; a layout that does not fit.
     """
     one, two = calls_of(shell, inputs)
     image = (inputs.shape[-2], inputs.shape[-1])
     target = _target(shell.network, one, two, image, layer, call)
     if layout is not None:
         return target, as_told(shell, one[target], two[target], inputs, layout)
-    found = read(shell, one[target], two[target], inputs)
-    if found is not None:
-        return target, found
+    known = read(shell, one[target], two[target], inputs)
+    if known is not None:
+        return target, known
     shapes = ", ".join(str(shape) for shape in one[target].shapes) or "nothing"
     near = such_as(_nearest(one, two, target, image))
     if reading_of(one[target], two[target], image) is not None:
@@ -251,14 +246,18 @@ def _called_name(network: nn.Module, calls: dict[Key, Call], layer: str) -> str:
 
 def _is_readable(one: Call, two: Call, image: tuple[int, int]) -> bool:
     """Without a probe: do operations show which axis holds the maps?"""
-    found = reading_of(one, two, image)
-    return found is not None and found.sure
+    known = reading_of(one, two, image)
+    return known is not None and known.sure
+
+
+def _readable(one: dict[Key, Call], two: dict[Key, Call], image: tuple[int, int]) -> list[Call]:
+    """All calls of parts of the network whose output is readable without a probe."""
+    return [call for call in one.values() if call.key[0] and _is_readable(call, two[call.key], image)]
 
 
 def _nearest(one: dict[Key, Call], two: dict[Key, Call], target: Key, image: tuple[int, int]) -> list[str]:
     """The layers with maps that run last before a call and first after it."""
-    start = one[target].start
-    works = [call for call in one.values() if call.key[0] and _is_readable(call, two[call.key], image)]
+    start, works = one[target].start, _readable(one, two, image)
     before = max((call for call in works if call.start < start), key=lambda call: call.start, default=None)
     after = min((call for call in works if call.start > start), key=lambda call: call.start, default=None)
     return [call.key[0] for call in (before, after) if call is not None]
@@ -267,13 +266,13 @@ def _nearest(one: dict[Key, Call], two: dict[Key, Call], target: Key, image: tup
 def ending_before(shell: Shell, inputs: Tensor, structure: Structure) -> list[str]:
     """The last two layers with maps that are over before a layer is."""
     one, two = calls_of(shell, inputs)
-    image = (inputs.shape[-2], inputs.shape[-1])
-    works = [call for call in one.values() if call.key[0] and _is_readable(call, two[call.key], image)]
+    works = _readable(one, two, (inputs.shape[-2], inputs.shape[-1]))
     before = sorted((call for call in works if call.end < one[structure.target].end), key=lambda call: call.end)
     return [call.key[0] for call in before[-2:]]
 
 
 def such_as(names: list[str]) -> str:
+    """The end of an error that names what would work."""
     return f", such as {' or '.join(repr(name) for name in names)}" if names else ""
 
 
@@ -287,18 +286,17 @@ def _free_calls(shell: Shell, structure: Structure, inputs: Tensor, calls: dict[
         moved = (chosen * wave.reshape(chosen.shape) + 0.1 * chosen.abs().mean()).requires_grad_()
         return with_leaf(output, structure.leaf, moved.clone())
 
-    watch = Watch(structure.target, change)
+    watch = _Moved(structure.target, change)
     with torch.enable_grad(), shell.running(watch) as network:
         network(inputs[:1].clone())
-    free = {key for key, call in calls.items() if call.end < layer.start}
-    for key, call in calls.items():
-        again = watch.calls.get(key)
-        if call.start > layer.end and again is not None and not again.recorded and again.prints == call.prints:
-            free.add(key)
-    return free
+    before = {key for key, call in calls.items() if call.end < layer.start}
+    again = {key: call for key, call in watch.calls.items() if key in calls and not call.requires_grad}
+    unmoved = {key for key, call in again.items() if call.checksums == calls[key].checksums}
+    return before | {key for key in unmoved if calls[key].start > layer.end}
 
 
 def _topmost(free: set[Key], calls: dict[Key, Call]) -> list[Key]:
+    """Without those that are made within another one of them."""
     return [key for key in free if calls[key].parent not in free]
 
 
