@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import re
 import shutil
@@ -36,7 +37,9 @@ class Finding:
 def examine() -> list[Finding]:
     """Look at everything; nothing is changed."""
     return [
-        finding for check in (versions, missing, device, precision, shown, clicks, prompt) for finding in _run(check)
+        finding
+        for check in (versions, missing, device, precision, shown, clicks, prompt, cache)
+        for finding in _run(check)
     ]
 
 
@@ -60,6 +63,7 @@ def _mark(finding: Finding) -> str:
 
 
 def versions() -> Iterator[Finding]:
+    """Versions of Python, of this package and of those that matter most to it."""
     yield Finding("python", f"{platform.python_version()} in {sys.prefix}")
     with suppress(metadata.PackageNotFoundError):
         yield Finding(PACKAGE, metadata.version(PACKAGE))
@@ -69,6 +73,7 @@ def versions() -> Iterator[Finding]:
 
 
 def missing() -> Iterator[Finding]:
+    """Packages that are needed and not installed, or too old; and extras that are not installed."""
     try:
         needed = [Requirement(line) for line in metadata.requires(PACKAGE) or ()]
     except metadata.PackageNotFoundError:
@@ -97,6 +102,7 @@ def _lack(need: Requirement) -> list[tuple[Requirement, str]]:
 
 
 def device() -> Iterator[Finding]:
+    """The device on which networks run."""
     try:
         import torch
     except Exception as error:  # a broken installation raises what it likes
@@ -206,6 +212,19 @@ def prompt() -> Iterator[Finding]:
     else:
         answer, wrong = "yes, in every Jupyter server of this environment", False
     yield Finding("messages leave at once", answer, wrong)
+
+
+def cache() -> Iterator[Finding]:
+    """Whether the demonstration images can be kept from one process to the next."""
+    from xai_widgets.demo.pictures import CACHE_VARIABLE, cache_folder
+
+    folder = cache_folder()
+    above = next((place for place in (folder, *folder.parents) if place.exists()), folder)
+    if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
+        yield Finding("cache folder", str(folder))
+    else:
+        answer = f"{folder} cannot be written to: set {CACHE_VARIABLE} to a folder that can"
+        yield Finding("cache folder", answer, wrong=True)
 
 
 def _line(error: Exception) -> str:

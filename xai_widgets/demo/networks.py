@@ -117,7 +117,11 @@ class SceneNet(nn.Module):
 
 
 def quality_network(run: int = 0) -> QualityNet:
-    """The trained quality network of a run (0, 1 or 2), in eval mode."""
+    """The trained quality network of a run (0, 1 or 2), in eval mode.
+
+    Raises:
+        ValueError: there is no such run.
+    """
     if run not in range(QUALITY_RUNS):
         raise ValueError(f"The run must be 0 to {QUALITY_RUNS - 1}, got {run!r}.")
     return _trained(QualityNet(), CHECKPOINTS / f"quality-{run}.safetensors")

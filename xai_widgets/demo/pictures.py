@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import csv
 import itertools
 import os
+import secrets
 import shutil
 import tempfile
 import time
+import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from importlib import resources
 from io import BytesIO
@@ -21,6 +25,7 @@ from PIL import Image
 from skimage.filters import gaussian
 from skimage.metrics import structural_similarity
 
+CACHE_VARIABLE = "XAI_WIDGETS_CACHE"
 VERSION = 2  # of the sets: a change of what is drawn needs a new folder
 
 FILES = {
@@ -85,6 +90,7 @@ COLLAGES = 120
 QUADRANTS = ("top_left", "top_right", "bottom_left", "bottom_right")
 
 Row = dict[str, object]
+_temporary: dict[int, Path] = {}  # by process
 
 
 @lru_cache(maxsize=32)
@@ -96,7 +102,11 @@ def _read(name: str) -> Image.Image:
 
 @lru_cache(maxsize=320)  # the sizes that training asks for; some 100 MB
 def photograph(name: str, *, short_side: int | None = None, width: int | None = None) -> np.ndarray:
-    """A photograph of scikit-image's wheel as (h w 3) uint8, resized to the given shorter side or width."""
+    """A photograph of scikit-image's wheel as (h w 3) uint8, resized to the given shorter side or width.
+
+    Raises:
+        ValueError: there is no such photograph.
+    """
     if name not in FILES:
         raise ValueError(f"The photograph must be one of {', '.join(FILES)}, got {name!r}.")
     picture = _read(name)
@@ -108,7 +118,11 @@ def photograph(name: str, *, short_side: int | None = None, width: int | None = 
 
 
 def distort(clean: np.ndarray, kind: str, strength: int, *, generator: np.random.Generator) -> np.ndarray:
-    """The (h w 3) uint8 crop with "blur", "noise" or "jpeg" of strength 1 to 5."""
+    """The (h w 3) uint8 crop with "blur", "noise" or "jpeg" of strength 1 to 5.
+
+    Raises:
+        ValueError: the kind or the strength is another one.
+    """
     if kind not in DISTORTIONS or strength not in STRENGTHS:
         raise ValueError(f"A distortion is one of {', '.join(DISTORTIONS)} at 1 to 5, got {kind!r} at {strength!r}.")
     if kind == "blur":
@@ -177,7 +191,11 @@ def quality_images(photographs: Sequence[str] = HELD_OUT) -> Iterator[tuple[np.n
 def scene_crops(
     label: str, split: str, count: int, *, generator: np.random.Generator, apart: int = 0
 ) -> list[np.ndarray]:
-    """Random crops (96 96 3) of a scene, each within one strip of the split, `apart` pixels or more up the strip."""
+    """Random crops (96 96 3) of a scene, each within one strip of the split, `apart` pixels or more up the strip.
+
+    Raises:
+        RuntimeError: the strips hold fewer such crops.
+    """
     photo = photograph(SCENES[label], width=SCENE_WIDTH)
     strip = SCENE_WIDTH // 5
     crops: list[np.ndarray] = []
@@ -215,13 +233,17 @@ def _collage_rows() -> Iterator[tuple[np.ndarray, Row]]:
 
 
 def cache_folder() -> Path:
-    """Where the sets are kept: XAI_WIDGETS_CACHE, else the user's cache folder."""
-    chosen = os.environ.get("XAI_WIDGETS_CACHE")
-    return Path(chosen) if chosen else platformdirs.user_cache_path("xai_widgets")
+    """Where the sets are kept: XAI_WIDGETS_CACHE, in which ~ is the home folder, else the user's cache folder."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    return Path(os.path.expanduser(chosen)) if chosen else platformdirs.user_cache_path("xai_widgets")
 
 
 def quality_folder() -> Path:
-    """256 crops of the held-out photographs with PNG files and table.csv (image, rating, distortion, ...)."""
+    """256 crops of the held-out photographs with PNG files and table.csv (image, rating, distortion, ...).
+
+    Raises:
+        OSError: they can be written neither to the cache folder nor to a temporary one; so for the other sets.
+    """
     return _kept("quality", quality_images)
 
 
@@ -236,17 +258,57 @@ def collages_folder() -> Path:
 
 
 def _kept(name: str, rows: Callable[[], Iterator[tuple[np.ndarray, Row]]]) -> Path:
+    """The folder of a set, made where it is not whole: in the cache, or else for this process alone."""
     folder = cache_folder() / f"{name}-v{VERSION}"
-    if not _whole(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(folder.parent)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent))
-        try:
-            _write(fresh / "set", rows())
-            _place(fresh / "set", folder)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
-    return folder
+    if _whole(folder):
+        return folder
+    temporary = _temporary_folder() / folder.name
+    if _whole(temporary):
+        return temporary
+    try:
+        _make(folder, name, rows)
+        return folder
+    except OSError as error:
+        why = error.strerror or str(error)
+    advice = f"set {CACHE_VARIABLE} to a folder that can be written to"
+    try:
+        _make(temporary, name, rows)
+    except OSError as error:
+        raise OSError(
+            f"the demonstration images can be written neither to {folder.parent} ({why}) nor to a temporary folder "
+            f"({error.strerror or error}); {advice}."
+        ) from error
+    warnings.warn(
+        f"the demonstration images cannot be kept in {folder.parent} ({why}), so that each process makes them anew; "
+        f"{advice}.",
+        stacklevel=3,
+    )
+    return temporary
+
+
+def _temporary_folder() -> Path:
+    """A folder of this process, which goes with it; not made before something is written to it."""
+    process = os.getpid()
+    if process not in _temporary:  # a forked process has one of its own
+        _temporary[process] = Path(tempfile.gettempdir()) / f"xai_widgets-{process}-{secrets.token_hex(4)}"
+        atexit.register(_forget_temporary, process)
+    return _temporary[process]
+
+
+def _forget_temporary(process: int) -> None:
+    if os.getpid() == process:
+        shutil.rmtree(_temporary[process], ignore_errors=True)
+
+
+def _make(folder: Path, name: str, rows: Callable[[], Iterator[tuple[np.ndarray, Row]]]) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(folder.parent)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent))
+    try:
+        _write(fresh / "set", rows())
+        _place(fresh / "set", folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _write(folder: Path, rows: Iterator[tuple[np.ndarray, Row]]) -> None:
@@ -282,14 +344,15 @@ def _place(fresh: Path, folder: Path) -> None:
                 return
             if folder.exists():
                 folder.rename(fresh.parent / f"damaged-{time.monotonic_ns()}")
-    raise OSError(f"The demonstration images could not be written to {folder}; is it open elsewhere?")
+    raise OSError(f"{folder.name} could not take its name; is it open elsewhere?")
 
 
 def _sweep(parent: Path, *, age: float = 3600.0) -> None:
     """Remove what builds that were killed left behind; a build takes seconds, so an hour is safe."""
     for left in _leftovers(parent):
-        if time.time() - left.stat().st_mtime > age:
-            shutil.rmtree(left, ignore_errors=True)
+        with suppress(OSError):  # another process may sweep, or be done
+            if time.time() - left.stat().st_mtime > age:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _leftovers(parent: Path) -> Sequence[Path]:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageCms
 
-from xai_widgets.images import tiff
+from xai_widgets.images import files, tiff
 
 MOST_PIXELS = 64_000_000  # about 0.7 GB while it is being read
 T = TypeVar("T")
@@ -58,24 +58,40 @@ def suffixes() -> frozenset[str]:
 
 
 def read_header(path: Path) -> Header:
-    """Recognise a file and refuse what cannot be read, without decoding it."""
+    """Recognise a file and refuse what cannot be read, without decoding it.
+
+    Raises:
+        ValueError: it cannot be read; the text continues a sentence that begins with its name.
+    """
     return _guarded(path, _header)
 
 
 def read_photo(path: Path, *, side: int | None = None) -> NDArray[np.uint8]:
-    """The picture as (h w 3); with `side`, JPEG may be read smaller, though not below `side` pixels."""
+    """The picture as (h w 3); with `side`, JPEG may be read smaller, though not below `side` pixels.
+
+    Raises:
+        ValueError: it cannot be read; the text continues a sentence that begins with its name.
+    """
     return _guarded(path, lambda file: _decode(file, side))
 
 
 def photo_of(picture: ArrayLike | Image.Image) -> NDArray[np.uint8]:
-    """An array, or an image of Pillow's, as (h w 3)."""
+    """An array, or an image of Pillow's, as (h w 3).
+
+    Raises:
+        ValueError: it cannot be read; the text continues a sentence that begins with its name.
+    """
     if isinstance(picture, Image.Image):
         return _despite_warnings(lambda: _rgb(_turned(picture, _orientation(picture))))
     return _on_white(_in_bytes(check(picture)))
 
 
 def check(picture: ArrayLike | Image.Image) -> NDArray[Any]:
-    """The array as (h w c), its values not looked at; ValueError for a shape or size that is not a picture's."""
+    """The array as (h w c), its values not looked at.
+
+    Raises:
+        ValueError: its shape or size is not a picture's; the text continues a sentence that begins with its name.
+    """
     array = np.asarray(picture)
     if array.ndim not in (2, 3) or 0 in array.shape or (array.ndim == 3 and array.shape[2] > 4):
         hint = ": the channels come last" if array.ndim == 3 and array.shape[0] in (1, 3, 4) else ""
@@ -88,7 +104,7 @@ def _guarded(path: Path, read: Callable[[IO[bytes]], T]) -> T:
     """Read from a file; whatever goes wrong becomes a ValueError that says what and what is allowed."""
 
     def attempt() -> T:
-        with path.open("rb") as file:
+        with files.opened(path) as file:
             return read(file)
 
     if "\0" in str(path):

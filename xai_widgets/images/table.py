@@ -29,7 +29,11 @@ class Table:
     problems: dict[str, str] = field(default_factory=dict)  # of rows that were left out
 
     def column(self, wanted: str | None, usual: tuple[str, ...]) -> str | None:
-        """The column that was asked for, which must exist, or the first usual one there is, in any case of letters."""
+        """The column that was asked for, or the first usual one there is, in any case of letters.
+
+        Raises:
+            ValueError: there is no column that was asked for; the nearest are listed.
+        """
         if wanted is not None:
             if wanted in self.columns:
                 return wanted
@@ -39,6 +43,11 @@ class Table:
         return next((found[name] for name in usual if name in found), None)
 
     def image_column(self, wanted: str | None) -> str:
+        """The column of image paths.
+
+        Raises:
+            ValueError: there is none.
+        """
         column = self.column(wanted, IMAGE_COLUMNS)
         if column is None:
             allowed = ", ".join(IMAGE_COLUMNS[:5])
@@ -50,6 +59,11 @@ class Table:
 
 
 def from_frame(frame: pd.DataFrame) -> Table:
+    """A DataFrame as rows, numbered from 0.
+
+    Raises:
+        ValueError: two columns have one name.
+    """
     columns = _unique("The DataFrame", frame.columns)
     cells = zip(*(frame.iloc[:, i].tolist() for i in range(len(columns))), strict=True)
     rows = [(f"row {i}", dict(zip(columns, row, strict=True))) for i, row in enumerate(cells)]
@@ -57,7 +71,11 @@ def from_frame(frame: pd.DataFrame) -> Table:
 
 
 def from_csv(path: Path) -> Table:
-    """Comma, semicolon or tab, whichever the first line holds most of. Rows are numbered as in a spreadsheet."""
+    """Comma, semicolon or tab, whichever the first line holds most of. Rows are numbered as in a spreadsheet.
+
+    Raises:
+        ValueError: it is no such text, has no column names, or two columns have one name.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             header = file.readline()

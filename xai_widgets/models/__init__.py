@@ -8,5 +8,6 @@ from xai_widgets.models.loading import load_model as load_model
 from xai_widgets.models.loading import model_names as model_names
 from xai_widgets.models.model import ImageModel as ImageModel
 from xai_widgets.models.model import ModelNow as ModelNow
+from xai_widgets.models.source import ModelSource as ModelSource
 
-__all__ = ["ImageModel", "LayerInfo", "ModelNow", "Prepared", "load_model", "model_names"]
+__all__ = ["ImageModel", "LayerInfo", "ModelNow", "ModelSource", "Prepared", "load_model", "model_names"]

@@ -48,9 +48,14 @@ def load_into(network: nn.Module, file: Path, name: str) -> None:
 
 
 def read(file: Path) -> dict[str, Tensor]:
-    """The tensors of a file, by name."""
+    """The tensors of a file, by name.
+
+    Raises:
+        ValueError: in one sentence, where the file is missing, unreadable, holds code, or no state dict.
+    """
     if not file.is_file():
-        raise ValueError(f"there is no file {file}; weights are a file, a name of torchvision's, or None.")
+        where = "" if file.is_absolute() else f" in {Path.cwd()}"
+        raise ValueError(f"there is no file {file}{where}; weights are a file, a name of torchvision's, or None.")
     if file.stat().st_size == 0:
         raise ValueError(f"{file} is empty; a state dict or a safetensors file is needed.")
     try:

@@ -1,4 +1,4 @@
-"""What a network must keep to: the same answer each time, and each image for itself."""
+"""What is required of a network: the same scores each time, and of each image alone."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from xai_widgets.kernels.precision import ieee
 from xai_widgets.kernels.tail import Shell
+from xai_widgets.kernels.tail.calls import Watch
 from xai_widgets.kernels.tail.results import ROUNDING
-from xai_widgets.models.layers import Watch
 
 
 def device_of(network: nn.Module) -> torch.device:
@@ -34,7 +34,7 @@ def device_of(network: nn.Module) -> torch.device:
 
 
 def usable(device: torch.device | str) -> torch.device:
-    """A device as one that tensors are on, so that "cuda" and "cuda:0" are the same.
+    """A device with its number, so that "cuda" and "cuda:0" are the same.
 
     Raises:
         ValueError: there is no such device here.
@@ -49,7 +49,7 @@ def usable(device: torch.device | str) -> torch.device:
 
 @contextmanager
 def own_randomness(device: torch.device) -> Iterator[None]:
-    """Dry runs of a network that draws random numbers leave the user's sequence as it was."""
+    """Keep the user's sequence of random numbers as it is while a network is tried that draws some."""
     devices = [device.index or 0] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         yield
@@ -64,13 +64,13 @@ def check_scores(
     scores: Callable[[Any], Tensor],
     dtypes: Iterable[torch.dtype] = (),
 ) -> None:
-    """Finite, repeatable, and of each image alone.
+    """Check that scores are finite, repeatable, and of each image alone.
 
     Args:
         inputs: two images.
         one: scores (1 k) of the first image.
         two: scores (2 k) of both.
-        dtypes: in which the network computes; the coarsest says what rounding may change.
+        dtypes: in which the network computes; the coarsest of them says how much rounding may change.
 
     Raises:
         ValueError: they are not.
@@ -97,12 +97,13 @@ def check_scores(
 
 def _first_difference(shell: Shell, alone: Tensor, beside: Tensor, tolerance: float) -> str:
     """The first layer whose output for the first image differs between two runs, in words."""
-    runs = Watch(), Watch()
+    runs = Watch(keep=True), Watch(keep=True)
     for run, inputs in zip(runs, (alone, beside), strict=True):
         with torch.no_grad(), shell.running(run) as network:
             network(inputs.clone())
-    for name, call in runs[0].calls.items():
-        other = runs[1].calls.get(name)
+    others = runs[1].last_calls()
+    for name, call in runs[0].last_calls().items():
+        other = others.get(name)
         if not name or other is None:
             continue
         for a, b in zip(call.leaves, other.leaves, strict=False):

@@ -50,12 +50,15 @@ class Frame:
     down: float = 1.0
 
     def cropped(self, left: float, top: float) -> Frame:
+        """After the corner was moved by some pixels of the image."""
         return Frame(self.left + left * self.across, self.top + top * self.down, self.across, self.down)
 
     def resized(self, before: tuple[int, int], after: tuple[int, int]) -> Frame:
+        """After the image was resized from one (height, width) to another."""
         return Frame(self.left, self.top, self.across * before[1] / after[1], self.down * before[0] / after[0])
 
     def box(self, size: tuple[int, int]) -> Box:
+        """The part of the photo that an image of this (height, width) covers."""
         height, width = size
         return self.left, self.top, self.left + width * self.across, self.top + height * self.down
 
@@ -104,7 +107,11 @@ def moves(step: Step) -> bool:
 
 
 def through(steps: Sequence[Step], image: Any) -> tuple[Any, Frame]:
-    """An image after some steps, and where it lies on the photo."""
+    """An image after some steps, and where it lies on the photo.
+
+    Raises:
+        ValueError: a step changes the size in a way that is not known, or makes too large an image.
+    """
     frame = Frame()
     for step in steps:
         before = size_of(image)

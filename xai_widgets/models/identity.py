@@ -1,4 +1,4 @@
-"""Which weights these are: a digest of all of them. `kernels.tail.Weights` is the cheap sign that they changed."""
+"""The identity of a network: a digest of its weights. `kernels.tail.Weights` tells cheaply that they changed."""
 
 from __future__ import annotations
 

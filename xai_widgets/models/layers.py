@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from xai_widgets.kernels.tail import Shell
+from xai_widgets.kernels.tail.calls import Call, Watch
 from xai_widgets.kernels.tail.layouts import Layout, is_common
 from xai_widgets.kernels.tail.orders import Orders
 from xai_widgets.kernels.tail.readings import reading
@@ -34,7 +33,7 @@ class LayerInfo:
     """A layer whose feature maps can be changed.
 
     Attributes:
-        kind: maps (n c h w), channels_last (n h w c), or tokens (a sequence with a place each).
+        kind: maps (n c h w), channels_last (n h w c), or tokens (a sequence with a token for each position).
         cost: share of the multiply-adds of a full forward pass that come after the layer, from 0 to 1.
         note: what to know before removing its maps; empty where there is nothing to say.
     """
@@ -50,41 +49,28 @@ class LayerInfo:
 
 @dataclass
 class Survey:
-    """What one dry run tells."""
+    """What a run on one image and one on two tell."""
 
     layers: list[LayerInfo]
     outputs: dict[str, str]  # of every module that is called: the shape of what it returns, in words
     default: str | None  # the layer to explain where none is named
     earlier: list[str]  # what may stand in for it, the last first
-    placed: set[str]  # layers whose places operations show to be in the order of the image
+    placed: set[str]  # layers whose positions operations show to be in the order of the image
     dtypes: set[torch.dtype]  # of floating-point numbers that modules return
     one: Any  # what the network returned for one image
     two: Any  # and for two
 
 
-@dataclass
-class Call:
-    name: str
-    leaves: list[Any]
-    spent: float
-    count: int
+class Metered(Watch):
+    """Also notes how many multiply-adds were spent when the last call of each module ended."""
 
+    def __init__(self, meter: Meter) -> None:
+        super().__init__(keep=True)
+        self.spent: dict[str, float] = {}
+        self.meter = meter
 
-class Watch:
-    """A pass that notes each module's last output, in the order in which the calls end."""
-
-    def __init__(self, meter: Meter | None = None) -> None:
-        self.calls: dict[str, Call] = {}
-        self._meter = meter
-        self._counts: Counter[str] = Counter()
-
-    def call(self, name: str, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        output = forward(*args, **kwargs)
-        self._counts[name] += 1
-        self.calls.pop(name, None)
-        spent = self._meter.spent if self._meter else 0.0
-        self.calls[name] = Call(name, tree_leaves(output), spent, self._counts[name])
-        return output
+    def ended(self, call: Call, leaves: list[Any]) -> None:
+        self.spent[call.key[0]] = self.meter.spent
 
 
 @dataclass(eq=False)
@@ -111,12 +97,12 @@ class Meter(TorchDispatchMode):
 
     def after(self, output: Tensor) -> list[str]:
         """What happens next to a tensor: batch norm, shortcut, activation."""
-        place, found = output.data_ptr(), list[str]()
+        address, kinds = output.data_ptr(), list[str]()
         for kind, read, written in self.events:
-            if read == place and kind not in found:
-                found.append(kind)
-                place = written
-        return found if "activation" not in found else found[: found.index("activation") + 1]
+            if read == address and kind not in kinds:
+                kinds.append(kind)
+                address = written
+        return kinds if "activation" not in kinds else kinds[: kinds.index("activation") + 1]
 
 
 def _kind(operation: str, args: tuple[Any, ...]) -> str | None:
@@ -138,39 +124,41 @@ def survey(shell: Shell, inputs: Tensor, scores: Callable[[Any, Any], Tensor]) -
         inputs: two images (2 ...).
         scores: (n k) of one image, from what the network returned for one image and for two.
     """
-    pair = Watch()
+    pair = Watch(keep=True)
     with torch.no_grad(), shell.running(pair) as network:
         result_of_two = network(inputs.clone())
-    one, meter, orders, result_of_one = _metered(shell, inputs[:1])
+    watch, orders, result_of_one = _metered(shell, inputs[:1])
+    one, two = watch.last_calls(), pair.last_calls()
     size = (inputs.shape[-2], inputs.shape[-1])
-    found: dict[str, tuple[Tensor, Layout]] = {}
+    read: dict[str, tuple[Tensor, Layout]] = {}  # of each layer its output, and how it is read as maps
     placed = set[str]()
-    for name, call in one.calls.items():
-        known = _maps_of(call, pair.calls.get(name), size, orders) if name else None
+    for name, call in one.items():
+        known = _maps_of(call, two.get(name), size, orders) if name else None
         if known is not None:
-            found[name] = known[:2]
+            read[name] = known[:2]
             placed |= {name} if known[2] else set()
-    layers = [_info(shell.network, one.calls[name], place, meter) for name, place in found.items()]
-    alone = {name for name, call in one.calls.items() if sum(isinstance(leaf, Tensor) for leaf in call.leaves) == 1}
-    default, names = _default(shell.network, layers, found, alone, scores(result_of_one, result_of_two))
+    layers = [_info(shell.network, name, *read[name], watch) for name in read]
+    alone = {name for name, call in one.items() if sum(isinstance(leaf, Tensor) for leaf in call.leaves) == 1}
+    default, names = _default(shell.network, layers, read, alone, scores(result_of_one, result_of_two))
     earlier = names[names.index(default) + 1 :] if default is not None else []
-    leaves = [leaf for call in one.calls.values() for leaf in call.leaves if isinstance(leaf, Tensor)]
+    leaves = [leaf for call in one.values() for leaf in call.leaves if isinstance(leaf, Tensor)]
     dtypes = {leaf.dtype for leaf in leaves if leaf.is_floating_point()}
-    outputs = {name: ", ".join(_words(leaf) for leaf in call.leaves) for name, call in one.calls.items()}
+    outputs = {name: ", ".join(_words(leaf) for leaf in call.leaves) for name, call in one.items()}
     return Survey(layers, outputs, default, earlier, placed, dtypes, result_of_one, result_of_two)
 
 
-def _metered(shell: Shell, image: Tensor) -> tuple[Watch, Meter, Orders, Any]:
+def _metered(shell: Shell, image: Tensor) -> tuple[Metered, Orders, Any]:
+    """A pass on one image, with a gradient where the network can be differentiated; and what the network returned."""
     for recorded in (True, False):
         meter = Meter()
-        watch = Watch(meter)
+        watch = Metered(meter)
         try:
             with torch.set_grad_enabled(recorded), shell.running(watch) as network:
                 # A clone: networks may write into their input, which a leaf of the gradient forbids.
                 fed = image.detach().requires_grad_(recorded).clone()
                 orders = Orders(fed)
                 with meter, orders:
-                    return watch, meter, orders, network(fed)
+                    return watch, orders, network(fed)
         except RuntimeError:  # written so that it cannot be differentiated
             if not recorded:
                 raise
@@ -180,7 +168,7 @@ def _metered(shell: Shell, image: Tensor) -> tuple[Watch, Meter, Orders, Any]:
 def _default(
     network: nn.Module,
     layers: list[LayerInfo],
-    found: dict[str, tuple[Tensor, Layout]],
+    read: dict[str, tuple[Tensor, Layout]],
     alone: set[str],
     scores: Tensor,
 ) -> tuple[str | None, list[str]]:
@@ -201,13 +189,13 @@ def _default(
         candidates = [layer for layer in candidates if wish(layer)] or candidates
     names = [layer.name for layer in reversed(candidates)]
     for start in range(0, len(names), 16):  # a gradient for the last few layers costs little
-        for name in _used(names[start : start + 16], found, scores):
+        for name in _used(names[start : start + 16], read, scores):
             return name, names
     return (names[0] if names else None), names
 
 
 def _maps_of(one: Call, two: Call | None, size: tuple[int, int], orders: Orders) -> tuple[Tensor, Layout, bool] | None:
-    """An output that can be read as maps, how, and whether operations show that its places are in order."""
+    """An output that can be read as maps, how, and whether operations show that its positions are in order."""
     if two is None or len(one.leaves) != len(two.leaves):
         return None
     for leaf, (a, b) in enumerate(zip(one.leaves, two.leaves, strict=True)):
@@ -219,39 +207,39 @@ def _maps_of(one: Call, two: Call | None, size: tuple[int, int], orders: Orders)
     return None
 
 
-def _info(network: nn.Module, call: Call, place: tuple[Tensor, Layout], meter: Meter) -> LayerInfo:
-    tensor, layout = place
-    cost = 1 - call.spent / meter.spent if meter.spent else 0.0
+def _info(network: nn.Module, name: str, output: Tensor, layout: Layout, watch: Metered) -> LayerInfo:
+    meter = watch.meter
+    cost = 1 - watch.spent[name] / meter.spent if meter.spent else 0.0
     notes = []
-    following = meter.after(tensor) if isinstance(network.get_submodule(call.name), nn.modules.conv._ConvNd) else []
+    following = meter.after(output) if isinstance(network.get_submodule(name), nn.modules.conv._ConvNd) else []
     if following:
         names = " and ".join(filter(None, (", ".join(following[:-1]), following[-1])))
         notes.append(f"convolution followed by {names}: the removal acts on the convolution's own output")
     if layout.prefix:
-        notes.append(f"tokens without a place ({layout.prefix}) stay as they are")
-    if call.count > 1:
-        notes.append(f"called {call.count} times, the last call is meant")
+        notes.append(f"tokens without a position ({layout.prefix}) stay as they are")
+    if (times := watch.count(name)) > 1:
+        notes.append(f"called {times} times, the last call is meant")
     size = layout.channels, layout.height, layout.width
-    return LayerInfo(call.name, layout.kind, *size, cost=max(cost, 0.0), note="; ".join(notes))
+    return LayerInfo(name, layout.kind, *size, cost=max(cost, 0.0), note="; ".join(notes))
 
 
-def _used(names: list[str], found: dict[str, tuple[Tensor, Layout]], scores: Tensor) -> list[str]:
-    """Of some layers those with places that the scores depend on."""
-    tracked = [name for name in names if found[name][0].requires_grad]
+def _used(names: list[str], read: dict[str, tuple[Tensor, Layout]], scores: Tensor) -> list[str]:
+    """Of some layers those with positions that the scores depend on."""
+    tracked = [name for name in names if read[name][0].requires_grad]
     if not tracked or not scores.requires_grad:
         return []
     # NaN goes wherever the scores depend on the maps at all, also through a head of zeros or a saturated output.
     nowhere = torch.full_like(scores, torch.nan)
     try:
         gradients = torch.autograd.grad(
-            scores, [found[name][0] for name in tracked], nowhere, allow_unused=True, retain_graph=True
+            scores, [read[name][0] for name in tracked], nowhere, allow_unused=True, retain_graph=True
         )
     except RuntimeError:  # written in place after it was read: nothing can be said
         return []
     return [
         name
         for name, gradient in zip(tracked, gradients, strict=True)
-        if gradient is not None and bool(found[name][1].maps(gradient).any())
+        if gradient is not None and bool(read[name][1].maps(gradient).any())
     ]
 
 

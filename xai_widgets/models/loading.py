@@ -12,11 +12,13 @@ from urllib.error import URLError
 import torch
 import torchvision.models
 from torch import nn
+from torchvision.models import WeightsEnum
 
 from xai_widgets.demo.networks import QUALITY_RUNS, SCENE_LABELS, quality_network, scene_network
 from xai_widgets.models.checkpoints import is_file_name, load_into
 from xai_widgets.models.checks import usable
 from xai_widgets.models.model import ImageModel
+from xai_widgets.models.source import ModelSource
 
 SEED = 0
 
@@ -39,23 +41,59 @@ def load_model(name: str, /, weights: Any = None, **options: Any) -> ImageModel:
     Raises:
         ValueError: in one sentence, for an unknown name, or weights that cannot be read or do not fit.
     """
+    check_name(name)
+    model = _loaded(name, weights, options)
+    source = _source(name, weights, options, model)
+    if source is not None:
+        model.made_by(source)
+    return model
+
+
+def check_name(name: object) -> None:
+    """Whether `load_model` knows a network.
+
+    Raises:
+        ValueError: it does not; the nearest names are listed.
+    """
+    if isinstance(name, str) and name in model_names():
+        return
+    near = get_close_matches(str(name), model_names(), 4, 0.4) or list(BUNDLED)
+    raise ValueError(
+        f"there is no network {name!r}; the nearest are {', '.join(map(repr, near))} (bundled ones and the "
+        "classification networks of torchvision)."
+    )
+
+
+def _loaded(name: str, weights: Any, options: dict[str, Any]) -> ImageModel:
     if name in BUNDLED:
         if weights is not None:
             raise ValueError(f"{name!r} brings its own weights, got weights={weights!r}; leave them out.")
+        if "num_classes" in options:
+            raise ValueError(f"{name!r} has its own classes, got num_classes={options['num_classes']!r}; leave it out.")
         return BUNDLED[name](options)
-    if not isinstance(name, str) or name not in model_names():
-        near = get_close_matches(str(name), model_names(), 4, 0.4) or list(BUNDLED)
-        raise ValueError(
-            f"there is no network {name!r}; the nearest are {', '.join(map(repr, near))} (bundled ones and the "
-            "classification networks of torchvision)."
-        )
     if weights is None or is_file_name(weights):
         return _with_own_weights(name, weights, options)
     return _with_published_weights(name, weights, options)
 
 
+def _source(name: str, weights: Any, options: dict[str, Any], model: ImageModel) -> ModelSource | None:
+    """How another process loads this model; None where an option is an object of this process."""
+    given = {key: value for key, value in options.items() if value is not None or key == "transform"}
+    given["name"] = model.name
+    if isinstance(given.get("layer"), nn.Module):
+        given["layer"] = model.layer
+    if "device" in given:
+        given["device"] = str(given["device"])
+    if "num_classes" in given:
+        given["arguments"] = {"num_classes": given.pop("num_classes")}
+    try:
+        return ModelSource(name, weights.name if isinstance(weights, WeightsEnum) else weights, **given)
+    except (TypeError, ValueError):
+        return None
+
+
 def _quality(options: dict[str, Any]) -> ImageModel:
-    device = _device(options)
+    device = device_for(options.get("device"))
     with torch.random.fork_rng(devices=[]):  # what a new network draws before its weights are read
         first, *others = (quality_network(run).to(device) for run in range(QUALITY_RUNS))
     given: dict[str, Any] = {
@@ -71,7 +109,7 @@ def _quality(options: dict[str, Any]) -> ImageModel:
 
 def _scenes(options: dict[str, Any]) -> ImageModel:
     with torch.random.fork_rng(devices=[]):
-        network = scene_network().to(_device(options))
+        network = scene_network().to(device_for(options.get("device")))
     given: dict[str, Any] = {"name": "demo/scenes", "layer": "features", "labels": SCENE_LABELS, "transform": None}
     return ImageModel(network, **(given | options))
 
@@ -89,7 +127,7 @@ def _with_own_weights(name: str, weights: str | Path | None, options: dict[str, 
         load_into(network, file, name)
         shown = f"{name} ({file.name})"
     given: dict[str, Any] = {"name": shown, "transform": _usual_transform(name)}
-    return ImageModel(network.eval().to(_device(options)), **(given | options))
+    return ImageModel(network.eval().to(device_for(options.get("device"))), **(given | options))
 
 
 def _with_published_weights(name: str, weights: Any, options: dict[str, Any]) -> ImageModel:
@@ -115,7 +153,7 @@ def _with_published_weights(name: str, weights: Any, options: dict[str, Any]) ->
         "transform": member.transforms(),
         "labels": member.meta.get("categories"),
     }
-    return ImageModel(network.eval().to(_device(options)), **(given | options))
+    return ImageModel(network.eval().to(device_for(options.get("device"))), **(given | options))
 
 
 def _random_network(name: str, sizes: dict[str, int]) -> nn.Module:
@@ -138,8 +176,8 @@ def _usual_transform(name: str) -> Any:
     return min(presets, key=lambda preset: preset.crop_size[0])
 
 
-def _device(options: dict[str, Any]) -> torch.device:
-    given = options.get("device")
+def device_for(given: torch.device | str | None) -> torch.device:
+    """The device that is asked for; by default the accelerator where there is one."""
     if given is not None:
         return usable(given)
     return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")

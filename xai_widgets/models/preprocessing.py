@@ -67,7 +67,7 @@ class Opaque:
         self._transform, self._entry = transform, entry
 
     def prepare(self, photo: Image.Image) -> Prepared:
-        """What the network saw, stretched to [0, 1] for the eye."""
+        """What the network saw, stretched to [0, 1] for display."""
         seen = self.inputs(photo)[0].float()
         low, high = seen.min(), seen.max()
         pixels = (seen - low) / torch.where(high > low, high - low, torch.ones_like(high))
@@ -75,6 +75,11 @@ class Opaque:
         return Prepared(pixels, (0.0, 0.0, float(pixels.shape[2]), float(pixels.shape[1])), placed=False)
 
     def normalise(self, pixels: Tensor) -> Tensor:
+        """Refuse.
+
+        Raises:
+            ValueError: always, since the normalisation is not known.
+        """
         raise ValueError(REFUSAL)
 
     def inputs(self, photo: Image.Image) -> Tensor:
@@ -132,7 +137,11 @@ def flat(transform: Any) -> Iterator[Step]:
 
 
 def as_input(result: Any) -> Tensor:
-    """What a transform returned for one photo, as (1 c h w)."""
+    """What a transform returned for one photo, as (1 c h w).
+
+    Raises:
+        ValueError: it is not a tensor (c h w).
+    """
     if isinstance(result, np.ndarray):
         result = torch.from_numpy(np.ascontiguousarray(result))
     if isinstance(result, Tensor):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -10,6 +10,39 @@ from torch import Tensor
 
 PREFERRED = ("score", "scores", "logits", "out", "output", "prediction", "predictions")
 Path = tuple[str | int, ...]  # keys, names of attributes and indices, from the outside in
+
+
+class ScoresNotFound(ValueError):
+    """What a network returned holds no scores."""
+
+
+class Scores:
+    """From what a network returns to its scores.
+
+    Args:
+        output: the caller's own function from a result to scores; None: they are found by looking.
+    """
+
+    def __init__(self, output: Callable[[Any], Any] | None) -> None:
+        self.output = output
+        self._path: Path = ()
+
+    def __call__(self, result: Any) -> Tensor:
+        """Scores (n k) from what the network returned."""
+        return matrix(self.output(result) if self.output else at(result, self._path))
+
+    def find(self, one: Any, two: Any) -> Tensor:
+        """Find out where the scores are, from the results for one image and for two, and return those of one.
+
+        Raises:
+            ScoresNotFound: there are none, or `output` fails.
+        """
+        try:
+            if self.output is None:
+                self._path = path_to_scores(one, two)
+            return self(one)
+        except Exception as error:
+            raise ScoresNotFound(str(error)) from error
 
 
 def path_to_scores(one: Any, two: Any) -> Path:
@@ -33,7 +66,11 @@ def path_to_scores(one: Any, two: Any) -> Path:
 
 
 def at(result: Any, path: Path) -> Any:
-    """The part of a result that a path leads to."""
+    """The part of a result that a path leads to.
+
+    Raises:
+        KeyError, IndexError, AttributeError, TypeError: the result has no such part.
+    """
     for key in path:
         item = isinstance(result, Mapping) or isinstance(key, int)
         result = result[key] if item else getattr(result, str(key))
