@@ -1,4 +1,4 @@
-"""What the engine answers with: plain data, no tensors, nothing of a view."""
+"""What the engine answers with: plain data that nobody changes, no tensors, nothing of a view."""
 
 from __future__ import annotations
 
@@ -10,8 +10,17 @@ import numpy as np
 Box = tuple[float, float, float, float]  # left, top, right, bottom, as shares of the photo
 
 
+class Answer:
+    """What all answers have in common: their arrays cannot be written to, since an answer is remembered and shared."""
+
+    def __post_init__(self) -> None:
+        for value in vars(self).values():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+
+
 @dataclass(frozen=True, eq=False)
-class Output:
+class Output(Answer):
     """The scores of one image, with the gains that were asked."""
 
     scores: np.ndarray  # (k,)
@@ -21,6 +30,7 @@ class Output:
     base: float  # its score with all gains 1
     base_probability: float | None = None
     rating: float | None = None
+    weights: str = ""  # digest of those that gave it
     query: Any = None
 
     @property
@@ -30,7 +40,7 @@ class Output:
 
 
 @dataclass(frozen=True, eq=False)
-class Saliency:
+class Saliency(Answer):
     """A map of one image, raw and signed, and all that a picture of it must say."""
 
     map: np.ndarray  # (h w) float32
@@ -41,12 +51,34 @@ class Saliency:
     high: str
     note: str = ""
     one_sided: bool = False  # negative values do not occur
-    helpful: bool = False  # colours mean helpful and harmful, not raises and lowers
+    unit: str = ""  # of the values, in words
+    palette: str = ""  # colours of its own, where those that the reader chose would mean something else
+    content: str = ""  # of the image that it is a map of, as a digest
+    degenerate: str = ""  # "zero", "constant" or "not finite", where the map shows nothing
+    strength: np.ndarray | None = None  # (h w) float32 in [0, 1], of a map with two dimensions: how saturated it is
+    strength_words: str = ""  # what a saturated colour means, of a map with two dimensions
+    listed: tuple[int, ...] | None = None  # feature maps that it is made of, where these are few
+    done: bool = True  # whether nothing in it is estimated
+    query: Any = None
+
+    @property
+    def weight(self) -> np.ndarray:
+        """How much of it is where, (h w) and signed: the map, times its saturation where it has two dimensions."""
+        return self.map if self.strength is None else self.map * self.strength
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation(Answer):
+    """A map and the scores that go with it, from the same pass."""
+
+    output: Output
+    saliency: Saliency
+    done: bool = True  # whether nothing in it is estimated
     query: Any = None
 
 
 @dataclass(frozen=True, eq=False)
-class Maps:
+class Maps(Answer):
     """The feature maps of one image at their own size, each stretched to a byte."""
 
     thumbs: np.ndarray  # (c h w) uint8
@@ -57,7 +89,7 @@ class Maps:
 
 
 @dataclass(frozen=True, eq=False)
-class Impacts:
+class Impacts(Answer):
     """What the removal of each map changes; exact where `exact`, else a first-order estimate."""
 
     delta_y: np.ndarray  # (c,) float32
@@ -75,11 +107,92 @@ class Impacts:
 
 
 @dataclass(frozen=True, eq=False)
-class Measures:
+class Measures(Answer):
     """Five saliency measures of one image; NaN where one does not apply."""
 
     values: dict[str, float]  # axis of the radar -> value in [0, 1], higher is better
     details: dict[str, dict[str, Any]] = field(default_factory=dict)  # what each is made of
     notes: dict[str, str] = field(default_factory=dict)  # what was tested
     done: bool = False
+    query: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class Secondary(Answer):
+    """Harmful maps, by how much they harm: a layer that is laid over any display."""
+
+    map: np.ndarray  # (h w) float32, at least 0
+    limit: float
+    outline: np.ndarray  # (h w) bool, its top 10 %
+    box: Box
+    note: str = ""
+    done: bool = True
+    query: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class Joint(Answer):
+    """What all muted maps change together, all others at gain 1, beside the sum of what each changes alone."""
+
+    muted: tuple[int, ...]
+    delta_y: float  # of the joint removal, computed
+    delta_y_sum: float  # of single removals, exact; NaN while these are not known
+    delta_error: float = float("nan")  # growth of the error; NaN where the error is not known
+    note: str = ""
+    done: bool = True
+    query: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class Region(Answer):
+    """What the removal of each map changes where it is removed inside a region only."""
+
+    delta_y: np.ndarray  # (c,) float32; NaN for maps that are not computed yet
+    places: int  # of the layer's grid, inside the region
+    of: int
+    share: float  # of the shown map: sum of absolute values inside over all; NaN for a zero map
+    area: float  # what a constant map would have
+    joint: float = float("nan")  # change of the score without all maps inside the region, together
+    note: str = ""
+    done: bool = True
+    query: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class Receipt(Answer):
+    """A check of a map by intervention: the change of the score, beside that of random choices of equal size."""
+
+    text: str
+    change: float
+    mean: float  # of the random choices
+    low: float  # 95 % of the random choices lie from here ...
+    high: float  # ... to here
+    draws: int
+    taken: int  # places of the layer's grid, or feature maps
+    of: int
+    beats: float = float("nan")  # share of the random choices that move the score less, by more than rounding
+    kind: str = "places"  # or "maps"
+    query: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class Activations(Answer):
+    """How strongly each map answers to an image, and where."""
+
+    maximum: np.ndarray  # (c,) float32
+    row: np.ndarray  # (c,) int32, of the maximum, in places of the layer's grid; ties by lowest index
+    column: np.ndarray  # (c,) int32
+    mean: np.ndarray  # (c,) float32
+    active: np.ndarray  # (c,) bool, whether the maximum is above 0
+    crops: dict[int, Box] = field(default_factory=dict)  # of maps that were asked for: the part of the photo
+    notes: dict[int, str] = field(default_factory=dict)  # how each crop was found, or why there is none
+    query: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class Agreement(Answer):
+    """How well a map agrees with a human map; NaN where a measure has no value."""
+
+    values: dict[str, float]  # NSS, CC, SIM, KL, AUC, relative risks
+    notes: dict[str, str] = field(default_factory=dict)
     query: Any = None

@@ -20,8 +20,10 @@ from xai_widgets.kernels.ablation import (
     first_order,
     own_scores,
 )
-from xai_widgets.kernels.anytime import SECONDS_OF_A_BATCH, Effects, estimated_delta_y
+from xai_widgets.kernels.anytime import SECONDS_OF_A_BATCH, Effects, estimated_delta_y, unestimated
 from xai_widgets.kernels.cam import contrast_weights
+from xai_widgets.kernels.checks import NoGradient
+from xai_widgets.kernels.gains import Baseline
 from xai_widgets.kernels.tail import Tail
 
 
@@ -36,34 +38,48 @@ class LabelledEffects(Effects):
     delta_error: Float[Tensor, " c"]
 
 
-def estimated_labelled(tail: Tail, score: Score, target: int, label: int) -> LabelledEffects:
-    """Both effects to first order, from a backward pass each; maps that are zero are exact."""
+def estimated_labelled(
+    tail: Tail, score: Score, target: int, label: int, *, baseline: Baseline = None
+) -> LabelledEffects:
+    """Both effects to first order, from a backward pass each; maps that are zero are exact.
 
+    Where the network cuts gradients off, nothing is estimated: 0 for every map.
+    """
     weights = contrast_weights(own_scores(tail, score), label)  # the slope of the cross entropy, also of a sure network
 
     def error(result: Any) -> Tensor:
         return (score(result).to(weights.dtype) * weights).sum(1, keepdim=True)
 
-    known = estimated_delta_y(tail, score, target)
-    growth = torch.where(known.exact, 0, first_order(tail, error))
+    try:
+        known = estimated_delta_y(tail, score, target, baseline=baseline)
+        growth = torch.where(known.exact, 0, first_order(tail, error, baseline=baseline))
+    except NoGradient:
+        known = unestimated(tail, baseline)
+        growth = torch.zeros_like(known.delta_y)
     return LabelledEffects(known.delta_y.cpu(), known.exact.cpu(), growth.cpu())
 
 
 def anytime_labelled(
-    tail: Tail, score: Score, target: int, label: int, *, seconds: float = SECONDS_OF_A_BATCH
+    tail: Tail,
+    score: Score,
+    target: int,
+    label: int,
+    *,
+    baseline: Baseline = None,
+    seconds: float = SECONDS_OF_A_BATCH,
 ) -> Iterator[LabelledEffects]:
     """The estimate; then, after each micro-batch, what is exact by then, in the order of the estimate.
 
     A removal gives the logits of all classes, so that both effects come from the same ones.
     """
-    known = estimated_labelled(tail, score, target, label)
+    known = estimated_labelled(tail, score, target, label, baseline=baseline)
     yield known
     if known.done:
         return
     order = known.delta_y.abs().argsort(descending=True, stable=True)
     order = order[~known.exact[order]].to(tail.maps.device)
     logits = own_scores(tail, score)[0].detach().cpu()
-    for index, rows in anytime_delta_logits(tail, score, order, seconds=seconds):
+    for index, rows in anytime_delta_logits(tail, score, order, baseline=baseline, seconds=seconds):
         change, error, exact = known.delta_y.clone(), known.delta_error.clone(), known.exact.clone()
         place, moved = index.cpu(), rows.detach().cpu()
         change[place], error[place], exact[place] = (

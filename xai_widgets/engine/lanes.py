@@ -1,7 +1,7 @@
 """One worker thread, and the lanes in which requests wait for it.
 
 What waits is replaced by a newer request of its lane. What runs is finished when it is short, or else the picture
-would stand still during a drag; long work calls `breathe` between its batches, where it lets more urgent requests
+would stand still during a drag; long work calls `let_others` between its batches, where it lets more urgent requests
 run, and stops when it was cancelled or replaced.
 """
 
@@ -11,6 +11,7 @@ import atexit
 import itertools
 import sys
 import threading
+import time
 import traceback
 import weakref
 from collections.abc import Callable, Hashable
@@ -21,17 +22,17 @@ from typing import Any
 KINDS = ("call", "answer", "maps", "impacts", "scores", "measures", "detail", "rest", "flush")  # most urgent first
 
 
-class Cancelled(Exception):
-    """The reader asked for something else, or for nothing more."""
+class Stopped(Exception):
+    """The one who asked wants something else, or nothing more."""
 
 
 @dataclass(frozen=True)
 class Lane:
-    """Where a request waits: whose it is, for which panel, and of which kind."""
+    """Where a request waits: whose it is, how urgent its kind is, and its name among those of that kind."""
 
     owner: Hashable
     kind: str
-    panel: int = 0
+    name: str = ""
 
     @property
     def urgency(self) -> int:
@@ -45,16 +46,21 @@ class Job:
     lane: Lane
     work: Callable[[Job], Any]
     done: Callable[[Any], None] | None = None
-    failed: Callable[[Exception], None] | None = None
+    failed: Callable[[BaseException], None] | None = None
     worker: Worker | None = None
     number: int = 0
+    begin: float = 0.0  # not before this time of `time.monotonic`
     cancelled: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
 
-    def breathe(self) -> None:
-        """Between two batches: let more urgent work run; raise `Cancelled` when this is wanted no more."""
+    def let_others(self) -> None:
+        """Between two batches: let more urgent work run.
+
+        Raises:
+            Stopped: this is wanted no more.
+        """
         if self.worker is not None:
-            self.worker.breathe(self)
+            self.worker.let_others(self)
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,7 @@ class Worker:
     def __init__(self) -> None:
         self._inbox: SimpleQueue[Job | Cancel] = SimpleQueue()
         self._waiting: dict[Lane, Job] = {}
-        self._running: list[Job] = []  # the last one runs, those before it breathe
+        self._running: list[Job] = []  # the last one runs, those before it let_others
         self._numbers = itertools.count()
         self._closed = False
         self._thread = threading.Thread(target=self._loop, name="xai_widgets engine", daemon=True)
@@ -97,13 +103,18 @@ class Worker:
         lane: Lane,
         work: Callable[[Job], Any],
         done: Callable[[Any], None] | None = None,
-        failed: Callable[[Exception], None] | None = None,
+        failed: Callable[[BaseException], None] | None = None,
+        *,
+        after: float = 0.0,
     ) -> Job:
-        """Put a request into its lane and return at once."""
-        job = Job(lane, work, done, failed, self, next(self._numbers))
+        """Put a request into its lane and return at once; it is not begun before so many seconds have passed."""
+        begin = time.monotonic() + after if after else 0.0
+        job = Job(lane, work, done, failed, self, next(self._numbers), begin)
         if self._closed:
             raise RuntimeError("the engine is closed; make a new one.")
         self._inbox.put(job)
+        if not self._thread.is_alive():  # it was closed meanwhile
+            job.ended.set()
         return job
 
     def call(self, work: Callable[[Job], Any]) -> Any:
@@ -111,7 +122,7 @@ class Worker:
         if threading.current_thread() is self._thread:
             return work(self._running[-1])
         results: list[Any] = []
-        errors: list[Exception] = []
+        errors: list[BaseException] = []
         job = self.submit(Lane(object(), "call"), work, results.append, errors.append)
         try:
             job.ended.wait()
@@ -121,7 +132,7 @@ class Worker:
         if errors:
             raise errors[0]
         if not results:
-            raise Cancelled("the call was cancelled.")
+            raise Stopped("the call was cancelled.")
         return results[0]
 
     def cancel(self, owner: Hashable, *kinds: str) -> None:
@@ -143,33 +154,40 @@ class Worker:
         if threading.current_thread() is not self._thread:
             self._thread.join(10)
 
-    def breathe(self, job: Job) -> None:
-        """See `Job.breathe`."""
+    def let_others(self, job: Job) -> None:
+        """See `Job.let_others`."""
         self._receive(wait=False)
         newer = self._waiting.get(job.lane)
         if job.cancelled.is_set() or (newer is not None and newer.number > job.number):
-            raise Cancelled
+            raise Stopped
         while (urgent := self._next()) is not None and urgent.lane.urgency < job.lane.urgency:
             self._run(self._waiting.pop(urgent.lane))
             self._receive(wait=False)
             if job.cancelled.is_set() or job.lane in self._waiting:
-                raise Cancelled
+                raise Stopped
 
     def _loop(self) -> None:
         while not self._closed:
-            self._receive(wait=not self._waiting)
+            self._receive(wait=True)
             job = self._next()
             if job is not None:
                 self._run(self._waiting.pop(job.lane))
             job = None  # a finished request must not keep its views alive
+        self._end_all()
+
+    def _end_all(self) -> None:
+        """Nobody waits for what a closed worker will not do, nor for what came in while it was closing."""
+        self._receive(wait=False)
         for left in self._waiting.values():
             left.ended.set()
+        self._waiting.clear()
 
     def _receive(self, wait: bool) -> None:
-        """Sort what was submitted into its lanes; wait for the first if asked to."""
+        """Sort what was submitted into its lanes; with `wait` only return when there is something to do."""
         while True:
+            seconds = self._pause() if wait else 0.0
             try:
-                job = self._inbox.get(block=wait)
+                job = self._inbox.get(timeout=seconds) if seconds != 0 else self._inbox.get_nowait()
             except Empty:
                 return
             wait = False
@@ -177,6 +195,8 @@ class Worker:
                 for other in [*self._waiting.values(), *self._running]:
                     if job.matches(other.lane):
                         other.cancelled.set()
+                        if self._waiting.get(other.lane) is other:
+                            self._waiting.pop(other.lane).ended.set()
                 continue
             replaced = self._waiting.pop(job.lane, None)
             if replaced is not None:
@@ -184,7 +204,19 @@ class Worker:
             self._waiting[job.lane] = job
 
     def _next(self) -> Job | None:
-        return min(self._waiting.values(), key=lambda job: (job.lane.urgency, job.number), default=None)
+        """The most urgent of those that may begin."""
+        now = time.monotonic()
+        ready = (job for job in self._waiting.values() if job.begin <= now)
+        first = min(ready, key=lambda job: (job.lane.urgency, job.number), default=None)
+        waits = first is not None and first.lane.kind == "flush" and len(self._waiting) > 1
+        return None if waits and any(job.lane.kind != "flush" for job in self._waiting.values()) else first
+
+    def _pause(self) -> float | None:
+        """Seconds until something that waits may begin; None where nothing waits."""
+        first = min((job.begin for job in self._waiting.values() if job.lane.kind != "flush"), default=None)
+        if first is None and self._waiting:
+            return 0.0
+        return None if first is None else max(first - time.monotonic(), 0.0)
 
     def _run(self, job: Job) -> None:
         self._running.append(job)
@@ -193,20 +225,20 @@ class Worker:
                 result = job.work(job)
                 if job.done is not None:
                     job.done(result)
-        except Cancelled:
+        except Stopped:
             pass
-        except Exception as error:  # the worker outlives a failed request
+        except BaseException as error:  # the worker outlives a failed request, also one that asks Python to end
             self._fail(job, error)
         finally:
             self._running.pop()
             job.ended.set()
 
     @staticmethod
-    def _fail(job: Job, error: Exception) -> None:
+    def _fail(job: Job, error: BaseException) -> None:
         try:
             if job.failed is None:
                 traceback.print_exception(error, file=sys.stderr)
             else:
                 job.failed(error)
-        except Exception as second:
+        except BaseException as second:
             traceback.print_exception(second, file=sys.stderr)

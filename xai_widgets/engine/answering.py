@@ -1,0 +1,174 @@
+"""From queries to answers. Nothing but the arguments and what is remembered decides what comes out.
+
+The same function serves a click, a script and a study. It runs on the thread that calls it, the worker's or a script's.
+The keys under which answers are remembered are made here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial as bound
+from typing import Any, overload
+
+from xai_widgets.engine.asking import Request
+from xai_widgets.engine.lanes import Stopped
+from xai_widgets.engine.methods import method_named, options_of
+from xai_widgets.engine.options import resolved
+from xai_widgets.engine.parts import PARTS, Part, stale_fields
+from xai_widgets.engine.query import Query, one_of
+from xai_widgets.engine.sources import Sources
+from xai_widgets.engine.subject import Subject
+
+Progress = Callable[[Any, float], None]
+Stop = Callable[[], object]
+Failed = Callable[[Query, BaseException], None]
+
+
+@overload
+def answer(
+    sources: Sources, queries: Query, part: str, *, progress: Progress | None = None, stop: Stop | None = None,
+    partial: bool = False, again: bool = False, **options: Any,
+) -> Any: ...  # fmt: skip
+@overload
+def answer(
+    sources: Sources, queries: Sequence[Query], part: str, *, progress: Progress | None = None,
+    stop: Stop | None = None, partial: bool = False, again: bool = False, failed: Failed | None = None,
+    **options: Any,
+) -> list[Any]: ...  # fmt: skip
+def answer(
+    sources: Sources,
+    queries: Query | Sequence[Query],
+    part: str,
+    *,
+    progress: Progress | None = None,
+    stop: Stop | None = None,
+    partial: bool = False,
+    again: bool = False,
+    failed: Failed | None = None,
+    **options: Any,
+) -> Any:
+    """One part of the answer to a query, or to each of several.
+
+    Args:
+        sources: models, images and what is remembered.
+        queries: one, or several.
+        part: "explanation", "output", "maps", "impacts" or another name in `parts.PARTS`.
+        progress: takes answers that are not complete yet and the share that is done, in [0, 1]; of several queries
+            each answer when it is there.
+        stop: called between micro-batches; what it returns, if true, ends the work.
+        partial: whether what is known at once will do, such as effects of which some are estimated.
+        again: whether it is computed again although it is remembered.
+        failed: of several queries, takes one that has no answer and why; its place in the list is None then. Without
+            it the first failure is raised.
+        options: of the part.
+
+    Returns:
+        A frozen answer, with the query that it answers; of several queries a list in their order.
+
+    Raises:
+        ValueError: an unknown part, method, option, image, model or class, or a method without what it needs.
+        Stopped: `stop` said so.
+    """
+    record = PARTS[one_of("part", part, PARTS)]
+    if isinstance(queries, str) or (not isinstance(queries, Query) and not all(map(_is_query, queries))):
+        raise ValueError(f"what is asked must be a Query or several, as in Query(image={queries!r}).")
+    chosen = resolved(f"the part {record.name!r}", record.options, options)
+    if isinstance(queries, Query):
+        return _answer(Subject(sources, queries), record, chosen, progress, stop, partial, again)
+    answers: list[Any] = []
+    for number, query in enumerate(queries):
+        _step(stop)
+        with _told(query, failed):
+            answers.append(_answer(Subject(sources, query), record, chosen, None, stop, partial, again))
+            if progress is not None:
+                progress(answers[-1], (number + 1) / len(queries))
+        answers += [None] * (number + 1 - len(answers))
+    return answers
+
+
+def _answer(
+    subject: Subject,
+    part: Part,
+    options: Mapping[str, Any],
+    progress: Progress | None,
+    stop: Stop | None,
+    partial: bool,
+    again: bool = False,
+) -> Any:
+    """What is remembered, where it is complete or will do; else what is made now."""
+    kept = part.kept and subject.changed_pixels is None
+    key = key_of(subject, part, options) if kept else None
+    cache = subject.sources.cache
+    known = cache.get(key) if kept and not again else None
+    if known is not None and (partial or getattr(known, "done", True)):
+        return replace(known, query=subject.query)
+
+    def show(incomplete: Any, share: float) -> None:
+        if kept:
+            cache.put(key, incomplete)
+        if progress is not None:
+            progress(replace(incomplete, query=subject.query), share)
+
+    request = Request(subject, options, bound(_step, stop), show, bound(_part_of, stop), partial)
+    made = part.make(request)
+    if kept and (getattr(made, "done", True) or part.lane != "answer"):
+        cache.put(key, made)
+    return replace(made, query=subject.query)
+
+
+def _part_of(stop: Stop | None, subject: Subject, name: str, options: Mapping[str, Any], partial: bool) -> Any:
+    part = PARTS[name]
+    return _answer(subject, part, resolved(f"the part {name!r}", part.options, options), None, stop, partial)
+
+
+def key_of(subject: Subject, part: Part, options: Mapping[str, Any]) -> Hashable:
+    """All that this part of the answer depends on."""
+    facts: tuple[Hashable, ...] = (subject.rating, subject.label) if part.knows else ()
+    if part.facts is not None:
+        facts = (*facts, part.facts(subject))
+    fields = tuple(_fact(subject, name) for name in stale_fields(part.name, options))
+    return (part.name, *subject.key, *fields, *facts, tuple(sorted(options.items())))
+
+
+def _fact(subject: Subject, name: str) -> Hashable:
+    """A field of the query, as what it stands for on this image."""
+    if name == "target":
+        return subject.target
+    if name == "baseline":
+        return subject.baseline_key
+    if name == "options":
+        return tuple(sorted(options_of(subject.query).items()))
+    if name == "method" and "human map" in method_named(subject.query.method).needs:
+        return subject.query.method, subject.images.version(subject.image)
+    if name == "contrast":
+        contrast = subject.contrast
+        plain = contrast is not None and contrast.kind == "score"
+        return (contrast, subject.score_range) if plain else contrast
+    value: Hashable = getattr(subject.query, name)
+    return value
+
+
+def _is_query(given: object) -> bool:
+    return isinstance(given, Query)
+
+
+def _step(stop: Stop | None) -> None:
+    if stop is not None and stop():
+        raise Stopped("the work was stopped.")
+
+
+@contextmanager
+def _told(query: Query, failed: Failed | None) -> Iterator[None]:
+    """One of several queries that has no answer does not cost the others theirs."""
+    try:
+        yield
+    except (Stopped, GeneratorExit):
+        raise
+    except BaseException as error:
+        of_the_reader = isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
+        if failed is None or of_the_reader:
+            raise
+        failed(query, error)

@@ -1,0 +1,129 @@
+"""The feature maps of a layer, and what the removal of each changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xai_widgets.engine.answers import Impacts, Maps
+from xai_widgets.engine.asking import Request
+from xai_widgets.engine.labelled import LabelledEffects, anytime_labelled, estimated_labelled
+from xai_widgets.engine.parts.record import Part
+from xai_widgets.engine.subject import Subject, array
+from xai_widgets.kernels import ablation
+from xai_widgets.kernels.anytime import Effects, anytime_delta_y, estimated_delta_y, unestimated
+from xai_widgets.kernels.checks import NoGradient
+
+
+def maps(request: Request) -> Maps:
+    """Thumbnails of every map."""
+    subject = request.subject
+    values = subject.tail.maps[0].detach()
+    low, high = values.amin((1, 2), keepdim=True), values.amax((1, 2), keepdim=True)
+    span = torch.where(high > low, high - low, 1)
+    thumbs = ((values - low) / span * 255).round().to(torch.uint8)
+    dead = ablation.dead(values[None])[0]
+    return Maps(thumbs.cpu().numpy(), dead.cpu().numpy(), subject.layer, subject.tail.layout.kind)
+
+
+def impacts(request: Request) -> Impacts:
+    """delta y of every map: estimated at once, then exact in the order of the estimate.
+
+    Where the tail is affine, the estimate is exact and nothing is left to do. Where what is known so far will do, the
+    estimate is the answer.
+    """
+    subject = request.subject
+    tail, scores, target, label = subject.tail, subject.model.scores, subject.target, subject.label
+    if request.partial:
+        return estimated(subject)
+    stream: Iterator[Effects] = anytime_delta_y(tail, scores, target, baseline=subject.baseline)
+    if label is not None:
+        stream = anytime_labelled(tail, scores, target, label, baseline=subject.baseline)
+    for known in stream:
+        if known.done:
+            break
+        request.show(_impacts(subject, known), known.share)
+        request.step()
+    return _impacts(subject, known)
+
+
+def estimated(subject: Subject) -> Impacts:
+    """A first-order estimate of every effect, from one backward pass, or one more for the error with a label."""
+    tail, scores, target, label = subject.tail, subject.model.scores, subject.target, subject.label
+    if label is not None:
+        known: Effects = estimated_labelled(tail, scores, target, label, baseline=subject.baseline)
+    else:
+        try:
+            known = estimated_delta_y(tail, scores, target, baseline=subject.baseline)
+        except NoGradient:
+            known = unestimated(tail, subject.baseline)
+    return _impacts(subject, known, done=False)
+
+
+def _impacts(subject: Subject, known: Effects, *, done: bool | None = None) -> Impacts:
+    """On the CPU from here on: what follows is small."""
+    change, exact = known.delta_y.detach().cpu(), known.exact.cpu()
+    y = subject.scores[subject.target, None]
+    impacts = Impacts(
+        delta_y=array(change),
+        exact=exact.numpy().copy(),
+        value=float(y),
+        done=known.done if done is None else done,
+        note=f"Single removals, {subject.query.baseline} baseline, all gains 1.",
+    )
+    if isinstance(known, LabelledEffects):
+        return _with_label(subject, impacts, change, known.delta_error)
+    return impacts if subject.rating is None else _with_rating(subject, impacts, change, y)
+
+
+def _with_label(subject: Subject, impacts: Impacts, change: Tensor, growth: Tensor) -> Impacts:
+    """With the cross entropy to the known label as the error."""
+    label = subject.label
+    assert label is not None
+    y = subject.scores[subject.target, None].to(growth)
+    role = ablation.roles(change[None].to(growth), growth[None], y, precision=subject.tail.precision)[0]
+    return replace(
+        impacts,
+        delta_error=array(growth),
+        roles=_bytes(role),
+        error="cross entropy",
+        error_value=-float(subject.scores.double().log_softmax(0)[label]),
+        label=subject.name_of(label),
+    )
+
+
+def _with_rating(subject: Subject, impacts: Impacts, change: Tensor, y: Tensor) -> Impacts:
+    """With the distance to the rating as the error."""
+    rating = torch.tensor([subject.rating], dtype=y.dtype, device="cpu")
+    growth = ablation.delta_error(change[None], y, rating)
+    role = ablation.roles(change[None], growth, y, precision=subject.tail.precision)[0]
+    residual, note = float(y - rating), impacts.note
+    if bool(ablation.one_sided(change[None], y - rating)[0]) and residual:
+        way = "lower" if residual > 0 else "raise"
+        note += (
+            f" No single map outweighs the residual of {residual:+.3g}, so every helpful map helps because it "
+            f"{way}s the score: a fact of this image, not a fault."
+        )
+    return replace(
+        impacts,
+        delta_error=array(growth[0]),
+        roles=_bytes(role),
+        error="error",
+        error_value=abs(residual),
+        residual=residual,
+        note=note,
+    )
+
+
+def _bytes(roles: Tensor) -> np.ndarray:
+    return roles.to(torch.int8).numpy()
+
+
+PARTS = (
+    Part("maps", "feature maps", maps, lane="maps"),
+    Part("impacts", "effect of each map", impacts, ("target", "baseline"), knows=True, lane="impacts"),
+)

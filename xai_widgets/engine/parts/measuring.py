@@ -1,0 +1,162 @@
+"""Five measures of a saliency map: of the one that is shown, or of the standard one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xai_widgets.engine import measuring, methods
+from xai_widgets.engine.answers import Explanation, Measures
+from xai_widgets.engine.asking import Request
+from xai_widgets.engine.methods import Method, heard, method_named, missing
+from xai_widgets.engine.methods.cams import scores_of
+from xai_widgets.engine.options import Option
+from xai_widgets.engine.parts.output import EXPLAINED
+from xai_widgets.engine.parts.record import Part
+from xai_widgets.engine.parts.sides import IN_WORDS, SIDE, one_sided
+from xai_widgets.engine.query import Query
+from xai_widgets.engine.subject import Subject
+from xai_widgets.kernels.ablation import own_scores, with_gains
+from xai_widgets.kernels.cam import cam_of
+from xai_widgets.kernels.measures import AXES, RULES
+from xai_widgets.kernels.tail import Tail
+
+Maps = tuple[Tensor, Tensor]  # (n h w), at least 0, and scores (n k)
+Explain = Callable[[Tensor, Tensor | None], Maps]
+
+
+def measures(request: Request) -> Measures:
+    """Of the standard map, Grad-CAM of P, or of the one that is shown, with its method, Q and options.
+
+    Both have the gains of the query, but for stability: a map of one training run is not that of another. Where the
+    method cannot be measured, or lacks what it needs, every note says why.
+    """
+    standard, side = request.options["of"] == "standard", request.options["side"]
+    method = method_named("grad_cam" if standard else request.query.method)
+    if not standard:  # what does not act on the map is not measured either
+        plain = heard(method, request.query)
+        request = request.of(request.subject.otherwise(gains=plain.gains, contrast=plain.contrast))
+    if reason := method.unmeasured or missing(method, request.subject):
+        why = f"n/a: {reason.rstrip('.')}."
+        return Measures(dict.fromkeys(AXES, math.nan), {}, dict.fromkeys(AXES, why), done=True)
+    explain = _standard if standard or _is_standard(request.query) else _shown
+
+    def show(known: Measures) -> None:
+        request.show(known, len(known.notes) / len(AXES))
+
+    return measuring.measures_of(
+        request.subject,
+        explain(request),
+        _words(request, method, side, standard=standard),
+        runs=[explain(_of_run(request, run)) for run in _other_runs(request)],
+        alone=explain(_of_run(request, request.query.run)) if request.gains else None,
+        rule=request.options["rule"],
+        step=request.step,
+        show=show,
+    )
+
+
+def _words(request: Request, method: Method, side: str, *, standard: bool) -> str:
+    """The measured map."""
+    if standard:
+        words = f"{method.words} of {request.subject.layer}"
+    else:
+        explanation: Explanation = request.ask("explanation")
+        words = explanation.saliency.title
+    count = len(request.gains)
+    gains = f", {count} gain{'s' * (count > 1)} other than 1" if count else ""
+    return f"{words}, {IN_WORDS[side]}{gains}"
+
+
+def _is_standard(query: Query) -> bool:
+    """Whether what is shown is the standard map, which is computed for several images at once."""
+    return query.method == "grad_cam" and query.contrast is None
+
+
+def _other_runs(request: Request) -> list[int]:
+    runs = request.subject.sources.model(request.query.model).runs
+    return [run for run in range(len(runs)) if run != request.query.run]
+
+
+def _of_run(request: Request, run: int) -> Request:
+    """The same request of a training run, without gains."""
+    query = replace(request.query, run=run, gains=())
+    return request.of(Subject(request.subject.sources, query, request.subject.changed_pixels))
+
+
+def _standard(request: Request) -> Explain:
+    """Grad-CAM of given targets, or of what is predicted for each image with all gains 1, as P is."""
+    subject, side = request.subject, request.options["side"]
+    model, shell = subject.model, subject.now.shell
+    gains, baseline = subject.gain_row(request.gains), subject.baseline
+
+    def explain(images: Tensor, targets: Tensor | None) -> Maps:
+        tail = Tail(shell, subject.layer, model.normalise(images.to(model.device)))
+        maps = None if gains is None else with_gains(tail.maps.detach(), gains, baseline)
+        own = own_scores(tail, model.scores)
+        asked = own.argmax(1) if targets is None else targets.to(own.device)
+        weights = torch.zeros_like(own).scatter_(1, asked[:, None], 1)
+        scores, cams = cam_of(tail, model.scores, weights, maps=maps)
+        return one_sided(cams, side), scores
+
+    return explain
+
+
+def _shown(request: Request) -> Explain:
+    """The query's method, its question and its options, image by image."""
+    method, side = method_named(request.query.method), request.options["side"]
+
+    def one(pixels: Tensor, target: int | None) -> Maps:
+        request.step()
+        query = replace(request.query, target=target)
+        subject = Subject(request.subject.sources, query, pixels)
+        inner = replace(request, subject=subject, show=_unseen, partial=False)
+        explained = methods.explain(method, inner)
+        signed = explained.map if explained.strength is None else explained.map * explained.strength
+        scores = scores_of(subject, inner.changed) if explained.scores is None else explained.scores
+        return one_sided(signed, side), scores
+
+    def explain(images: Tensor, targets: Tensor | None) -> Maps:
+        asked = [None] * len(images) if targets is None else targets.tolist()
+        found = [one(pixels, target) for pixels, target in zip(images, asked, strict=True)]
+        return torch.stack([maps for maps, _ in found]), torch.stack([scores for _, scores in found])
+
+    return explain
+
+
+def _unseen(incomplete: Any, share: float) -> None:
+    """What is not complete yet of a changed image concerns nobody."""
+
+
+def _depends(options: Mapping[str, Any]) -> tuple[str, ...]:
+    return EXPLAINED if options["of"] == "shown" else ("target", "gains", "baseline")
+
+
+def _weights_of_runs(subject: Subject) -> Hashable:
+    """Stability is that of all training runs as they are now; the one that is asked is in every key."""
+    runs = subject.sources.model(subject.query.model).runs
+    return tuple(run.now().key for run in runs if run is not subject.model)
+
+
+OPTIONS = (
+    Option("of", "measured map", "standard", ("standard", "shown")),
+    Option("rule", "target of changed images", RULES[0], RULES),
+    SIDE,
+)
+PARTS = (
+    Part(
+        "measures",
+        "saliency measures",
+        measures,
+        _depends,
+        knows=True,
+        facts=_weights_of_runs,
+        options=OPTIONS,
+        lane="measures",
+    ),
+)

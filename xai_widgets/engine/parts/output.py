@@ -1,0 +1,141 @@
+"""The scores of an image, and a map with the scores that go with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xai_widgets.engine.answers import Explanation, Output, Saliency
+from xai_widgets.engine.asking import Request
+from xai_widgets.engine.methods import Explained, Method, explain, heard, method_named, missing, unheard
+from xai_widgets.engine.methods.cams import scores_of
+from xai_widgets.engine.parts.record import Part
+from xai_widgets.engine.subject import Subject, array
+from xai_widgets.kernels.precision import ieee
+from xai_widgets.kernels.saliency import degeneracy
+
+
+def output(request: Request) -> Output:
+    """The scores with the gains of the query."""
+    return output_from(request.subject, scores_of(request.subject, request.changed))
+
+
+def output_from(subject: Subject, scores: Tensor) -> Output:
+    """From scores (k), with the gains of the query."""
+    classifier = subject.model.task == "classification"
+    scores, base, target = scores.detach().cpu(), subject.scores, subject.target
+    return Output(
+        scores=array(scores),
+        probabilities=array(scores.softmax(0)) if classifier else None,
+        target=target,
+        value=float(scores[target]),
+        base=float(base[target]),
+        base_probability=float(base.softmax(0)[target]) if classifier else None,
+        rating=subject.rating,
+        weights=subject.weights,
+    )
+
+
+def explanation(request: Request) -> Explanation:
+    """The map of the query's method, and the scores.
+
+    Raises:
+        ValueError: the method needs what is not there, or the map is not finite.
+    """
+    subject, method = request.subject, method_named(request.query.method)
+    if lacking := missing(method, subject):
+        raise ValueError(lacking)
+    if heard(method, request.query) != request.query:
+        return _as_heard(request, method)
+    explained = explain(method, request)
+    scores = explained.scores
+    out = request.ask("output") if scores is None else output_from(subject, scores)
+    saliency = _saliency(request, method, explained)
+    return Explanation(out, saliency, done=explained.done)
+
+
+def _as_heard(request: Request, method: Method) -> Explanation:
+    """The map without gains or Q that do not act on it, made once for all of them; the scores with the gains."""
+    plain = heard(method, request.query)
+    subject = request.subject.otherwise(gains=plain.gains, contrast=plain.contrast)
+    known: Explanation = request.of(subject).ask("explanation")
+    note = " ".join(filter(None, (known.saliency.note, unheard(method, request.query))))
+    return Explanation(request.ask("output"), replace(known.saliency, note=note), done=known.done)
+
+
+def _saliency(request: Request, method: Method, explained: Explained) -> Saliency:
+    subject = request.subject
+    values = array(explained.map)
+    finite = np.isfinite(values)
+    if not finite.all():
+        raise ValueError(f"the map of {subject.image!r} has {int((~finite).sum())} values that are not finite.")
+    strength = None if explained.strength is None else array(explained.strength)
+    shown = values if strength is None else values * strength
+    # Most maps differ somewhere: that is seen at once.
+    degenerate = "" if shown.max() > shown.min() else degeneracy(torch.from_numpy(shown)[None])[0]
+    note = explained.note
+    if degenerate:
+        note = " ".join(filter(None, ("The map is the same everywhere: it says nothing about places.", note)))
+    p = subject.words
+    question = explained.question or method.question.format(p=p)
+    one_sided = method.one_sided if explained.one_sided is None else explained.one_sided
+    worded = bool(explained.low or explained.high)
+    saliency = Saliency(
+        map=values,
+        limit=float(np.abs(values).max(initial=0)) if explained.limit is None else explained.limit,
+        box=subject.box,
+        content=subject.digest,
+        title=f"{subject.model.name} · {subject.layer} · {method.words} · {question}",
+        low=explained.low if worded else method.low.format(p=p),
+        high=explained.high if worded else method.high.format(p=p),
+        note=note,
+        one_sided=one_sided,
+        unit=method.unit,
+        palette=method.palette,
+        degenerate=degenerate,
+        strength=strength,
+        strength_words=explained.strength_words,
+        listed=explained.listed,
+        done=explained.done,
+    )
+    return saliency if explained.limit is not None else _on_base_scale(request, saliency)
+
+
+def _on_base_scale(request: Request, saliency: Saliency) -> Saliency:
+    """The colours of all gains 1, so that a map that fades is seen to fade."""
+    if not request.gains or request.subject.changed_pixels is not None:
+        return saliency
+    base: Explanation = request.of(request.subject.otherwise(gains=())).ask("explanation")
+    return replace(saliency, limit=max(base.saliency.limit, saliency.limit))
+
+
+def scores(request: Request) -> Output:
+    """The scores of an image from the network itself, without what a layer's maps need: for galleries and tables."""
+    subject = request.subject
+    model, shell = subject.model, subject.now.shell
+    with torch.no_grad(), ieee(), shell.lock:
+        read = model.scores(shell.network(subject.inputs))[0].detach().cpu()
+    classifier = model.task == "classification"
+    target = int(read.argmax()) if classifier else 0
+    shares = read.softmax(0) if classifier else None
+    return Output(
+        scores=array(read),
+        probabilities=None if shares is None else array(shares),
+        target=target,
+        value=float(read[target]),
+        base=float(read[target]),
+        base_probability=None if shares is None else float(shares[target]),
+        rating=subject.rating,
+        weights=subject.weights,
+    )
+
+
+EXPLAINED = ("target", "contrast", "method", "options", "gains", "baseline")
+PARTS = (
+    Part("output", "score", output, ("target", "gains", "baseline"), knows=True, lane="answer"),
+    Part("explanation", "map", explanation, EXPLAINED, knows=True, lane="answer"),
+    Part("scores", "scores of all images", scores, (), knows=True, lane="scores"),
+)

@@ -1,0 +1,39 @@
+"""What there is to know of a part of an answer: one record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from xai_widgets.engine.asking import Request
+from xai_widgets.engine.options import Option
+from xai_widgets.engine.subject import Subject
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One part.
+
+    Attributes:
+        name: in Python.
+        words: for the reader, while it is computed.
+        make: the function: from a request to a frozen answer with a field `query`.
+        depends: fields of the query, besides those that say which image, model and layer, on which it depends; or how
+            that follows from its options.
+        knows: whether it depends on a rating or label too.
+        facts: what else it depends on that is known about the image, such as its human map.
+        options: its choices.
+        lane: how urgent it is, one of `lanes.KINDS`.
+        kept: whether answers are remembered.
+    """
+
+    name: str
+    words: str
+    make: Callable[[Request], Any]
+    depends: tuple[str, ...] | Callable[[Mapping[str, Any]], tuple[str, ...]] = ()
+    knows: bool = False
+    facts: Callable[[Subject], Hashable] | None = None
+    options: tuple[Option, ...] = ()
+    lane: str = "detail"
+    kept: bool = True
