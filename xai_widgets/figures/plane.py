@@ -1,0 +1,131 @@
+"""A plane: what the removal of each map changes, the score against the error."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from xai_widgets.figures import marks
+from xai_widgets.figures.layout import Canvas, Rows
+from xai_widgets.figures.style import FAINT, INK, PAD_MM, SMALL, Plan, shortened, width_of
+from xai_widgets.scenes import Plane
+
+SHAPE = 0.72  # height over width
+WIDEST_MM = 120.0  # of the plot: a wider page leaves it no wider
+ACROSS, UP = (0.38, 1.05), (0.25, 1.25)  # the share of an axis that each side of zero keeps, for names; a margin
+KEY_MM = 8.0  # of an entry of the key, beside its words
+LABEL_LINES = 2
+CORNERS = ((1, 0, 1), (2, 1, 1), (3, 0, 0), (4, 1, 0))  # role; left or right, bottom or top
+
+
+def paint_plane(scene: Plane, figure: Canvas, plan: Plan) -> Rows:
+    """Points with four named quadrants, or by rank where the error is not known; below them what the marks mean."""
+    rows = Rows(figure.add_gridspec(2, 1))
+    axes = rows.add(figure.add_subplot(rows.next), lambda mm: SHAPE * min(mm, WIDEST_MM))
+    axes.axhline(0, color=FAINT, linewidth=0.6, zorder=1)
+    across, up = points(scene)
+    axes.set(ylim=_reach(up, *UP), xlim=_reach(across, *ACROSS) if has_error(scene) else (0, len(across) + 1))
+    if has_error(scene):
+        axes.axvline(0, color=FAINT, linewidth=0.6, zorder=1)
+        _name_quadrants(axes, scene, plan)
+    _scatter(axes, scene, across, up)
+    axes.set_xlabel(shortened(scene.across, plan.width_mm * 0.75, LABEL_LINES))
+    axes.set_ylabel(shortened(scene.up, min(plan.width_mm, WIDEST_MM) * SHAPE * 0.8, LABEL_LINES))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.locator_params(nbins=6)
+    _key(rows, figure, scene, plan)
+    return rows
+
+
+def has_error(scene: Plane) -> bool:
+    """Whether the error is known, so that there are quadrants."""
+    return len(scene.delta_error) == len(scene.delta_y)
+
+
+def points(scene: Plane) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Across and up: against the error, or by rank from what raises to what lowers."""
+    change = scene.delta_y.astype(np.float64)
+    if has_error(scene):
+        return change, scene.delta_error.astype(np.float64)
+    ranks = np.empty(len(change))
+    ranks[np.argsort(change, kind="stable")] = np.arange(1, len(change) + 1)
+    return ranks, change
+
+
+def mark_of(scene: Plane, index: int) -> marks.Mark:
+    """Its role, or its direction where roles are not known."""
+    if marks.has_roles(scene.roles, scene.delta_y):
+        return marks.role(int(scene.roles[index]))
+    return marks.direction(float(scene.delta_y[index]))
+
+
+def _reach(values: NDArray[np.float64], least: float, margin: float) -> tuple[float, float]:
+    """A range around zero that holds all values, with a margin."""
+    known = values[np.isfinite(values)]
+    low, high = min(known.min(initial=0), 0), max(known.max(initial=0), 0)
+    if low == high:
+        return -1.0, 1.0
+    side = least / (1 - least) * max(-low, high)
+    return margin * min(low, -side), margin * max(high, side)
+
+
+def _scatter(axes: Axes, scene: Plane, across: NDArray[np.float64], up: NDArray[np.float64]) -> None:
+    """One collection a mark: full points were computed, hollow ones are estimates; selected ones are ringed."""
+    size = 8 if len(across) > 400 else 16
+    all_marks = [mark_of(scene, index) for index in range(len(across))]
+    for mark in dict.fromkeys(all_marks):
+        for exact in (False, True):
+            some = [i for i, other in enumerate(all_marks) if other == mark and bool(scene.exact[i]) == exact]
+            fill = mark.colour if exact else "none"
+            axes.scatter(across[some], up[some], size, marker=mark.marker, facecolors=fill, edgecolors=mark.colour,
+                         linewidths=0.7, alpha=0.8, zorder=3)  # fmt: skip
+    chosen = [index for index in scene.selected if 0 <= index < len(across)]
+    axes.scatter(across[chosen], up[chosen], 4 * size, marker="o", facecolors="none", edgecolors=INK, linewidths=0.9,
+                 zorder=4)  # fmt: skip
+
+
+def _name_quadrants(axes: Axes, scene: Plane, plan: Plan) -> None:
+    """The role of each quadrant in its corner, on a tint of helpful or harmful."""
+    for role, right, top in CORNERS:
+        if role >= len(scene.role_words):
+            continue
+        mark = marks.role(role)
+        (left, zero), (low, high) = _half(axes.get_xlim(), upper=bool(right)), _half(axes.get_ylim(), upper=bool(top))
+        axes.fill_between([left, zero], low, high, color=mark.colour, alpha=0.06, linewidth=0, zorder=0)
+        words = shortened(scene.role_words[role].replace(", ", ",\n"), plan.width_mm * 0.25, 2, SMALL)
+        axes.annotate(words, (right, top), xycoords="axes fraction", xytext=(3 - 6 * right, 3 - 6 * top),
+                      textcoords="offset points", ha="right" if right else "left", va="top" if top else "bottom",
+                      color=mark.colour, fontsize=SMALL, zorder=2)  # fmt: skip
+
+
+def _half(limits: tuple[float, float], *, upper: bool) -> tuple[float, float]:
+    """The part of an axis on one side of zero."""
+    return (0.0, limits[1]) if upper else (limits[0], 0.0)
+
+
+def _key(rows: Rows, figure: Canvas, scene: Plane, plan: Plan) -> None:
+    """The marks that occur, in one or more lines."""
+    kinds = sorted({mark_of(scene, index) for index in range(len(scene.delta_y))}, key=marks.ORDER.index)
+    entries = [(mark.words, mark, True) for mark in kinds]
+    if not scene.exact.all():
+        entries.append(("hollow: an estimate", kinds[0], False))
+    handles = [
+        Line2D([], [], linestyle="none", marker=mark.marker, markersize=4, markeredgecolor=mark.colour,
+               markerfacecolor=mark.colour if full else "none", markeredgewidth=0.7)
+        for _, mark, full in entries
+    ]  # fmt: skip
+    if scene.selected:
+        entries.append(("selected", marks.role(0), False))
+        handles.append(
+            Line2D([], [], linestyle="none", marker="o", markersize=6, markeredgecolor=INK, markerfacecolor="none")
+        )
+    room = plan.width_mm - 4 * PAD_MM
+    columns = max(min(len(entries), int(room / (max(width_of(words) for words, _, _ in entries) + KEY_MM))), 1)
+    lines = -(-len(entries) // columns)
+    axes = rows.add(figure.add_subplot(rows.next), lambda _: 4.0 * lines)
+    axes.set_axis_off()
+    key = axes.legend(handles, [words for words, _, _ in entries], ncols=columns, loc="center", borderaxespad=0,
+                      columnspacing=1.2, handlelength=1.2)  # fmt: skip
+    key.set_in_layout(False)  # its row is as high as it, and it must not narrow the plot

@@ -1,0 +1,56 @@
+"""Every feature map, with a gain and its effect."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xai_widgets.scenes._record import scene
+
+
+@scene
+class Bank:
+    """All maps of a layer on one image.
+
+    Attributes:
+        thumbs: (c h w) uint8; (0 0 0) before they are there.
+        dead: (c) bool, maps that are zero everywhere.
+        gains: (c) float32.
+        selected: numbers of the maps that the reader points at.
+        title: layer and number of maps.
+        about: image, model and layer, for a figure that stands alone.
+        subject: what delta y is a change of: "the score", or a class.
+        delta_y: (c) float32, change of the score without each map; empty before it is known.
+        delta_error: (c) float32, growth of the error without each map; empty where the error is not known.
+        error: its name: "error", or "cross entropy".
+        roles: (c) int8: 0 neutral, 1 and 2 helpful, 3 and 4 harmful; odd ones raise the score.
+        role_words: the five roles in words, by number.
+        exact: (c) bool.
+        value: the score with all maps.
+        done: whether all effects are exact.
+        note: what was removed.
+        pending: whether the maps of another query are still shown.
+        key: which image, model and layer, so that new maps are sorted again.
+        joint: the effect of all that is muted together, beside the sum of the single ones, in one line.
+        can_undo: whether there is a step back.
+    """
+
+    thumbs: np.ndarray
+    dead: np.ndarray
+    gains: np.ndarray
+    selected: tuple[int, ...]
+    title: str
+    subject: str
+    delta_y: np.ndarray
+    delta_error: np.ndarray
+    error: str
+    roles: np.ndarray
+    exact: np.ndarray
+    value: float
+    done: bool
+    note: str
+    pending: bool
+    key: str
+    joint: str = ""
+    role_words: tuple[str, ...] = ()
+    can_undo: bool = False
+    about: str = ""

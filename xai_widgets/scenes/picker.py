@@ -1,0 +1,50 @@
+"""P, and Q: "why P, rather than Q?"."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xai_widgets.scenes._record import scene
+
+
+@scene
+class Picker:
+    """Classes with their probabilities, or the axis of the score.
+
+    Attributes:
+        task: "classification" or "regression".
+        subject: image and model; a new one sorts the classes again.
+        question: what is asked, in words.
+        names: of all classes.
+        probabilities: (k) float32; empty before they are known, and for a score.
+        target: the number of class P, or -1.
+        chosen: whether P was chosen, and is not the predicted class.
+        kind: of Q: "", "class", "score" or "confidence".
+        value: the number of class Q, or the score.
+        form: of a score: "plain" or "tiles".
+        word: "rating" where Q is the rating, whatever it is.
+        axis: lowest and highest score.
+        score: the score, or None before it is known.
+        rating: the rating, or None.
+        quick: names and values of scores that are worth asking about.
+        unheard: why the map that is shown does not ask about Q; empty where it does.
+        says: what the map shows, by where Q is: "none", "above" the score, "below", the "same", or by "tiles".
+    """
+
+    task: str
+    subject: str
+    question: str
+    names: tuple[str, ...]
+    probabilities: np.ndarray
+    target: int
+    chosen: bool
+    kind: str
+    value: float
+    form: str
+    word: str
+    axis: tuple[float, float]
+    score: float | None
+    rating: float | None
+    quick: tuple[tuple[str, float], ...]
+    unheard: str = ""
+    says: tuple[tuple[str, str], ...] = ()
