@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from xai_widgets.session.query import Query
+from xai_widgets.engine.query import Query
 
 MOST_STEPS = 500
 

@@ -1,0 +1,110 @@
+"""The gallery as a scene."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from xai_widgets.images import ImageSet
+from xai_widgets.scenes import Gallery
+
+if TYPE_CHECKING:
+    from xai_widgets.session.session import Session
+
+MOST_PROBLEMS = 100
+NOTED = ("rating", "label", "human_map")  # columns that have a place of their own
+NO_CLASSES = np.zeros(0, np.int32)
+NO_CLASSES.flags.writeable = False
+
+
+class GalleryScenes:
+    """Scenes of a gallery, one after the other: what does not change is made once."""
+
+    def __init__(self, images: ImageSet) -> None:
+        table = images.table
+        self._images = images
+        self._names = tuple(images.names)
+        self._places = {name: place for place, name in enumerate(self._names)}
+        self._labels = tuple("" if pd.isna(label) else str(label) for label in table["label"])
+        self._notes = notes_of(table)
+        self._ratings = frozen(table["rating"].to_numpy(np.float32))
+        self._of: Any = None  # the scores that `_scored` is of
+        self._scored: dict[str, Any] = {}
+
+    def scene(self, session: Session, *, scores: bool = True) -> Gallery:
+        """What the gallery shows now.
+
+        Args:
+            scores: whether to look for new scores; else those of the last scene.
+        """
+        if scores or not self._scored:
+            self._score(session)
+        problems = self._images.problems | session.failures
+        return Gallery(
+            names=self._names,
+            labels=self._labels,
+            notes=self._notes,
+            ratings=self._ratings,
+            **self._scored,
+            current=self._places.get(session.query.image, -1),
+            pinned=tuple(self._places[name] for name in session.pins if name in self._places),
+            failed=tuple(self._places[name] for name in session.failures if name in self._places),
+            problems=tuple(list(problems.values())[:MOST_PROBLEMS]),
+            problem_count=len(problems),
+        )
+
+    def _score(self, session: Session) -> None:
+        """Scores are never changed in place, so that identity tells whether there are others."""
+        about = (session.scores, session.query.model, session.query.run)
+        if self._of is not None and about[0] is self._of[0] and about[1:] == self._of[1:]:
+            return
+        self._of = about
+        scores = np.full(len(self._names), np.nan, np.float32)
+        for name, score in session.scores.items():
+            scores[self._places[name]] = score
+        model = session.model
+        known = {label.casefold() for label in model.labels or ()}
+        classifier = model.task == "classification"
+        self._scored = {
+            "task": model.task,
+            "scores": frozen(scores),
+            "limits": tuple(map(float, session.score_range())),
+            "comparable": classifier and any(label.casefold() in known for label in self._labels),
+            **(self._classes(session) if classifier else {"classes": (), "predicted": NO_CLASSES}),
+        }
+
+    def _classes(self, session: Session) -> dict[str, Any]:
+        classes: dict[str, int] = {}
+        predicted = np.full(len(self._names), -1, np.int32)
+        for name, words in session.predictions.items():
+            predicted[self._places[name]] = classes.setdefault(words.rpartition(" ")[0], len(classes))
+        return {"classes": tuple(classes), "predicted": frozen(predicted)}
+
+
+def gallery(session: Session) -> Gallery:
+    """What a gallery of the session's images shows."""
+    return GalleryScenes(session.images).scene(session)
+
+
+def notes_of(table: pd.DataFrame) -> tuple[str, ...]:
+    """Further columns in words, such as "camera A · iso 100"."""
+    further = [column for column in table.columns if column not in NOTED]
+
+    def words(row: tuple[Any, ...]) -> str:
+        told = ((name, _in_words(value)) for name, value in zip(further, row, strict=True))
+        return " · ".join(f"{name} {text}" for name, text in told if text)[:300]
+
+    return tuple(words(row) for row in table[further].itertuples(index=False, name=None))
+
+
+def frozen(values: np.ndarray) -> np.ndarray:
+    """The array, which nobody writes from here on."""
+    values.flags.writeable = False
+    return values
+
+
+def _in_words(value: Any) -> str:
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return "" if text in ("nan", "None", "<NA>", "NaT") else text

@@ -1,0 +1,95 @@
+"""The contrast picker as a scene."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xai_widgets.engine import METHODS, Contrast
+from xai_widgets.scenes import Picker
+from xai_widgets.session.describe.words import short
+
+if TYPE_CHECKING:
+    from xai_widgets.session.session import Session
+
+NONE = np.zeros(0, np.float32)
+NONE.flags.writeable = False
+NO_Q = ("none", "Choose a score Q: drag the marker, pick one, or type it.")
+OF_GRAD_CAM = (
+    NO_Q,
+    ("above", "Q is above the score: the map shows what prevents a higher score."),
+    ("below", "Q is below the score: the map shows what merits a score above Q."),
+    ("same", "Q is the score itself: nothing is left to explain, the map is empty."),
+    ("tiles", "Parts that score above Q show what merits it, parts below Q what prevents it: two colours."),
+)
+OF_OTHERS = (
+    NO_Q,
+    ("above", "The map is about the distance of the score to Q, which is above it."),
+    ("below", "The map is about the distance of the score to Q, which is below it."),
+    ("same", "Q is the score itself: the map asks about no distance."),
+    ("tiles", "Only Grad-CAM asks tile by tile: this map is about the whole photo's distance to Q."),
+)
+
+
+def picker(session: Session) -> Picker:
+    """What the contrast picker shows: P and Q, and what there is to choose from."""
+    query, model, output = session.query, session.model, session.output
+    classifier = model.task == "classification"
+    known = output is not None and output.probabilities is not None
+    asked, contrast = query.contrast, session.contrast()
+    return Picker(
+        task=model.task,
+        subject=" ".join((query.image, query.model)),
+        question=question(session),
+        names=tuple(model.name_of(index) for index in range(model.outputs)) if classifier else (),
+        probabilities=output.probabilities if output is not None and known else NONE,  # type: ignore[arg-type]
+        target=output.target if output is not None and known else -1,
+        chosen=query.target is not None,
+        **chosen(asked, contrast),
+        axis=(0.0, 1.0) if classifier else session.score_range(),
+        score=None if classifier or output is None else float(output.value),
+        rating=None if classifier else session.images.rating(query.image),
+        quick=() if classifier else tuple(session.quick_scores()),
+        unheard=unheard(session),
+        says=OF_GRAD_CAM if query.method == "grad_cam" else OF_OTHERS,
+    )
+
+
+def chosen(asked: Contrast | None, contrast: Contrast | None) -> dict[str, Any]:
+    """Q, by number; `word` where it is asked for by a word."""
+    if asked is None or contrast is None:
+        return {"kind": "", "value": 0.0, "form": "", "word": ""}
+    value = contrast.value if contrast.kind == "score" else int(contrast.value)
+    return {
+        "kind": contrast.kind,
+        "value": value,
+        "form": contrast.form,
+        "word": "rating" if asked.asks_rating else "",
+    }
+
+
+def unheard(session: Session) -> str:
+    """Why the map that is shown does not ask about Q; empty where it does, or where there is no Q."""
+    method = METHODS[session.query.method]
+    if session.query.contrast is None or method.takes_contrast:
+        return ""
+    return f"The map that is shown ({method.words}) does not ask about Q."
+
+
+def question(session: Session) -> str:
+    """What is asked, in words."""
+    query, model, output = session.query, session.model, session.output
+    if model.task == "regression":
+        y = "this score" if output is None else short(output.value)
+        contrast = session.contrast()
+        other = f", rather than {short(float(contrast.value))}" if contrast is not None else ""
+        return f"Why {y}{other}?"
+    p = "P" if output is None else model.name_of(output.target)
+    if query.contrast is None:
+        return f"Why {p}?"
+    q = query.contrast
+    if q.kind == "confidence" or (output is not None and q.value in (p, output.target)):
+        return f"Why not {p} with 100 % confidence?"
+    name = q.value if isinstance(q.value, str) else model.name_of(int(q.value))
+    return f"Why {p}, rather than {name}?"

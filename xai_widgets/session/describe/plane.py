@@ -1,0 +1,54 @@
+"""The impact plane as a scene."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xai_widgets.engine import Impacts
+from xai_widgets.scenes import Plane
+from xai_widgets.session.describe.bank import about, effects
+from xai_widgets.session.describe.roles import ROLE_WORDS
+from xai_widgets.session.describe.words import short
+
+if TYPE_CHECKING:
+    from xai_widgets.session.session import Session
+
+
+def plane(session: Session) -> Plane:
+    """What the impact plane shows: each map by what its removal changes."""
+    impacts = session.impacts
+    known = effects(impacts)
+    by_error = impacts is not None and impacts.delta_error is not None
+    return Plane(
+        **{name: known[name] for name in ("delta_y", "delta_error", "error", "roles", "exact")},
+        role_words=ROLE_WORDS,
+        selected=session.selected,
+        across="Δ score when removed" if by_error else "rank, from raising to lowering",
+        up=f"Δ {known['error']} when removed" if by_error else "Δ score when removed",
+        about=about(session),
+        title=f"Impact of each map · {session.query.layer}",
+        facts="" if impacts is None else facts(impacts),
+        note="" if impacts is None else _note(session, impacts),
+    )
+
+
+def facts(impacts: Impacts) -> str:
+    """Score, rating and residual; or the cross entropy with the label."""
+    if impacts.label:
+        error = f"cross entropy with the label {impacts.label} {short(impacts.error_value or 0.0)}"
+        return f"Score {short(impacts.value)}, {error}."
+    if impacts.residual is None:
+        return f"Score {short(impacts.value)}"
+    way = "too high" if impacts.residual > 0 else "too low" if impacts.residual < 0 else "just right"
+    rating = short(impacts.value - impacts.residual)
+    residual = short(impacts.residual, sign=True)
+    return f"Score {short(impacts.value)}, rating {rating}: residual r = {residual}, the score is {way}."
+
+
+def _note(session: Session, impacts: Impacts) -> str:
+    if impacts.delta_error is not None:
+        return impacts.note
+    missing = "label of this image names a class" if session.model.task == "classification" else "rating is known"
+    where = "" if session.model.task == "classification" else " for this image"
+    why = f"No {missing}{where}, so the error cannot be told: Δ score by rank instead."
+    return f"{why} {impacts.note}".strip()

@@ -1,0 +1,204 @@
+"""The radar of measures as a scene."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from xai_widgets.engine import METHODS, Measures, Query
+from xai_widgets.scenes import Axis, Detail, Radar, Series, Table
+from xai_widgets.session.describe.words import fixed
+
+if TYPE_CHECKING:
+    from xai_widgets.session.session import Session
+
+# All are drawn so that higher is better.
+AXES = (
+    Axis(
+        name="entropy", label="few places", meaning="1 − entropy of the map: 1 for a single place, 0 for a uniform map."
+    ),
+    Axis(
+        name="noise",
+        label="noise",
+        meaning="SSIM of the map and that of the photo with salt and pepper noise on 10 % of its pixels.",
+    ),
+    Axis(
+        name="resilience",
+        label="resilience",
+        meaning="SSIM after shifts, flips and quarter turns are undone; mean of the three groups.",
+    ),
+    Axis(
+        name="focus",
+        label="focus",
+        meaning="How much blurring the salient regions changes the map, and how little blurring the others.",
+    ),
+    Axis(
+        name="stability",
+        label="stability",
+        meaning="SSIM between the maps of training runs; needs at least two of them.",
+    ),
+)
+MEASURES = tuple(axis.name for axis in AXES)
+WORDS = {
+    "levels": "level",
+    "ssim": "salt and pepper",
+    "entropy": "entropy",
+    "salient_removed": "SSIM, salient regions blurred",
+    "other_removed": "SSIM, other regions blurred",
+    "score_change_salient": "change of the score, salient regions blurred",
+    "score_change_other": "change of the score, other regions blurred",
+    "runs": "training runs",
+}
+RULES = {
+    "fixed": "target of the clean photo",
+    "repredicted": "target predicted again for each changed photo",
+}
+
+
+def radar(session: Session, others: Sequence[Series] = (), *, axis: str = "", relative: bool = False) -> Radar:
+    """What the radar shows: the present measures, and others beside them.
+
+    Args:
+        others: further series.
+        axis: the name of the axis that is open, or none.
+        relative: each axis as a share of the best that is shown.
+    """
+    query, measures = session.query, session.measures
+    present = series(f"{query.image} · {query.model}", measures.values if measures else {}, texts=texts_of(measures))
+    return Radar(
+        axes=AXES,
+        series=(present, *others),
+        relative=relative,
+        note=note(session),
+        stale=stale(session),
+        done=measures is not None and measures.done,
+        detail=detail(axis, measures, others) if axis else None,
+        of=session.measuring["of"],
+        rule=session.measuring["rule"],
+        unmeasured=unmeasured(query),
+    )
+
+
+def series(
+    name: str,
+    values: Mapping[str, float],
+    low: Mapping[str, float] | None = None,
+    high: Mapping[str, float] | None = None,
+    texts: tuple[str, ...] = (),
+) -> Series:
+    """One line of the radar, from values by the names of axes.
+
+    Raises:
+        ValueError: an unknown measure.
+    """
+    for some in (values, low or {}, high or {}):
+        if unknown := sorted(set(some) - set(MEASURES)):
+            raise ValueError(f"values must be named {', '.join(MEASURES)}, got {', '.join(unknown)}.")
+
+    def row(some: Mapping[str, float] | None) -> tuple[float, ...]:
+        return tuple(float(some.get(axis, math.nan)) for axis in MEASURES) if some else ()
+
+    found = tuple(float(values.get(axis, math.nan)) for axis in MEASURES)
+    lows, highs = row(low), row(high)
+    words = texts or tuple(
+        number(value, *((lows[place], highs[place]) if lows and highs else ())) for place, value in enumerate(found)
+    )
+    return Series(name=name, values=found, low=lows, high=highs, texts=words)
+
+
+def number(value: float, low: float = math.nan, high: float = math.nan) -> str:
+    """A value with its interval, where there is one."""
+    interval = f" [{fixed(low, 3)}, {fixed(high, 3)}]" if math.isfinite(low) and math.isfinite(high) else ""
+    return f"{fixed(value, 3)}{interval}" if math.isfinite(value) else "n/a"
+
+
+def texts_of(measures: Measures | None) -> tuple[str, ...]:
+    """The present values in words; a mark for what is not there yet."""
+    if measures is None:
+        return ("…",) * len(MEASURES)
+    there = [measures.done or name in measures.notes for name in MEASURES]
+    values = [measures.values.get(name, math.nan) for name in MEASURES]
+    return tuple(number(value) if known else "…" for value, known in zip(values, there, strict=True))
+
+
+def note(session: Session) -> str:
+    """What was measured, in one line: image, model, layer, map, gains and the rule for the target."""
+    query, measures = session.query, session.measures
+    subject = f"{query.image} · {query.model} · {query.layer}"
+    if measures is None:
+        return f"{subject}: not measured yet."
+    if not measures.done:
+        return f"{subject}: {len(measures.notes)} of {len(MEASURES)} measured."
+    asked = measures.query or query
+    missing = [axis.label for axis in AXES if not math.isfinite(measures.values.get(axis.name, math.nan))]
+    changed = f", with {len(asked.gains)} changed gains" if asked.gains else ""
+    rule = RULES[session.measuring["rule"]]
+    left_out = f" Not available: {', '.join(missing)}." if missing else ""
+    return f"{subject}: {_map_words(session, asked)}{changed}; {rule}.{left_out}"
+
+
+def _map_words(session: Session, asked: Query) -> str:
+    if session.measuring["of"] == "standard":
+        return "Grad-CAM, cut at 0"
+    q = "" if asked.contrast is None or not METHODS[asked.method].takes_contrast else ", with Q"
+    return f"the map on the stage ({METHODS[asked.method].words}{q}), cut at 0"
+
+
+def stale(session: Session) -> str:
+    """What has changed since the measures were taken; empty where nothing has."""
+    measures, query = session.measures, session.query
+    if measures is None or measures.query is None:
+        return ""
+    names = ["gains", "baseline"]
+    if session.measuring["of"] == "shown":
+        names += ["contrast", "method", "options"]
+    if not measures.query.differs(query, names):
+        return ""
+    changed = "gains" if measures.query.gains != query.gains else "another map"
+    taken = f"Taken with {'other ' if changed == 'gains' else ''}{changed}"
+    on_demand = session.measuring["of"] == "shown" and bool(unmeasured(query))
+    return f"{taken}; measure again to follow." if on_demand else f"{taken}; taken again in a moment."
+
+
+def unmeasured(query: Query) -> str:
+    """Why the map on the stage cannot be measured, or what it costs; empty where it can at once."""
+    method = METHODS[query.method]
+    if method.unmeasured:
+        return method.unmeasured
+    if method.cost == "all removals":
+        return f"{method.words} takes all removals for each of about 37 maps: a while."
+    return ""
+
+
+def detail(name: str, measures: Measures | None, others: Sequence[Series]) -> Detail:
+    """What the number of an axis is made of."""
+    place = MEASURES.index(name)
+    axis = AXES[place]
+    parts = measures.details.get(name, {}) if measures else {}
+    tables = [table(parts)] if parts else []
+    if others:
+        rows = tuple((one.name, one.texts[place]) for one in others)
+        tables.append(Table(head=("beside it", axis.label), rows=rows))
+    tested = measures.notes.get(name, "") if measures else ""
+    text = texts_of(measures)[place]
+    return Detail(label=axis.label, text=text, meaning=axis.meaning, note=tested, tables=tuple(tables))
+
+
+def table(parts: Mapping[str, Any]) -> Table:
+    """Columns where the parts are lists, else a row each."""
+    columns = {_words(name): part for name, part in parts.items() if isinstance(part, list | tuple)}
+    if columns:
+        rows = zip(*columns.values(), strict=True)
+        return Table(head=tuple(columns), rows=tuple(tuple(_cell(cell) for cell in row) for row in rows))
+    return Table(head=(), rows=tuple((_words(name), _cell(part)) for name, part in parts.items()))
+
+
+def _words(name: str) -> str:
+    return WORDS.get(name, name.replace("_", " "))
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return fixed(value, 3) if math.isfinite(value) else "n/a"
+    return str(value)

@@ -1,0 +1,53 @@
+"""How it looks, and what runs: what no answer depends on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xai_widgets.engine.query import one_of
+
+PALETTES = ("blue-red", "purple-orange", "purple-green")
+SIGNS = ("signed", "positive")
+SECONDARY = ("off", "grey", "outline")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is only seen; the browser redraws at once.
+
+    Attributes:
+        opacity: of the map over the photo, in [0, 1].
+        palette: of a map that has no colours of its own.
+        sign: "signed", or "positive" for positive values alone.
+        smooth: whether the map is up-sampled, or shown as its cells.
+        grey: whether the photo is shown without its colours under the map, so that every colour is the map's.
+        secondary: harmful maps over the map that is shown: "off", "grey", or an "outline" of their top 10 %.
+
+    Raises:
+        ValueError: another value.
+    """
+
+    opacity: float = 0.75
+    palette: str = "blue-red"
+    sign: str = "signed"
+    smooth: bool = True
+    grey: bool = True
+    secondary: str = "off"
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.opacity, int | float) and 0 <= self.opacity <= 1):
+            raise ValueError(f"opacity must be in [0, 1], got {self.opacity!r}.")
+        one_of("palette", self.palette, PALETTES)
+        one_of("sign", self.sign, SIGNS)
+        one_of("secondary", self.secondary, SECONDARY)
+
+
+@dataclass(frozen=True)
+class Status:
+    """What runs, where, and whether there is a step back or forward."""
+
+    device: str = ""
+    busy: str = ""
+    progress: float | None = None
+    can_undo: bool = False
+    can_redo: bool = False
