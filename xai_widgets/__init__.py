@@ -6,28 +6,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from xai_widgets.engine import Contrast as Contrast
     from xai_widgets.engine import Engine as Engine
+    from xai_widgets.engine import Query as Query
+    from xai_widgets.engine import Sources as Sources
+    from xai_widgets.engine import answer as answer
     from xai_widgets.explorer import Explorer as Explorer
     from xai_widgets.explorer import explore as explore
     from xai_widgets.images import ImageSet as ImageSet
     from xai_widgets.images import load_images as load_images
     from xai_widgets.models import ImageModel as ImageModel
+    from xai_widgets.models import ModelSource as ModelSource
     from xai_widgets.models import load_model as load_model
-    from xai_widgets.session import Contrast as Contrast
     from xai_widgets.session import Look as Look
-    from xai_widgets.session import Query as Query
     from xai_widgets.session import Session as Session
 
 __version__ = "0.1.0"
 ROOMS = {
-    "Contrast": "session",
+    "Contrast": "engine",
     "Engine": "engine",
     "Explorer": "explorer",
     "ImageModel": "models",
     "ImageSet": "images",
     "Look": "session",
-    "Query": "session",
+    "ModelSource": "models",
+    "Query": "engine",
     "Session": "session",
+    "Sources": "engine",
+    "answer": "engine",
     "explore": "explorer",
     "load_images": "images",
     "load_model": "models",

@@ -5,16 +5,19 @@ from __future__ import annotations
 import base64
 import weakref
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
 from IPython import get_ipython
 
 from xai_widgets.engine import Engine
+from xai_widgets.engine.query import one_of
 from xai_widgets.session import Models, Session
 from xai_widgets.views import ContrastPicker, Gallery, ImpactPlane, MapBank, MetricRadar, Stage, StatusBar
 
 GAP = "8px"
+PATIENCE = 60.0  # seconds that a figure waits for what was asked last
 HEIGHT = 270  # of the gallery: the contrast, which changes the picture, stays beside it
 
 
@@ -30,6 +33,10 @@ class Explorer(widgets.VBox):
     """
 
     def __init__(self, model: Models | Session, images: Any = None, **options: Any) -> None:
+        if isinstance(model, Session) and (images is not None or options):
+            raise TypeError(
+                "an explorer of a session takes nothing else: images, image, layer and engine are the session's."
+            )
         self.session = model if isinstance(model, Session) else _session(model, images, options)
         self._owns = not isinstance(model, Session)
         session = self.session
@@ -93,6 +100,31 @@ class Explorer(widgets.VBox):
             picture, words = still
             data = data | {"image/png": base64.b64encode(picture).decode(), "text/plain": words}
         return data
+
+    def figure(self, path: Any, *, of: str = "stage", **options: Any) -> Path:
+        """Write what a view shows as a figure: PDF, SVG or PNG, by the ending of the file's name.
+
+        Args:
+            path: of the file; its folder must be there.
+            of: "stage", "bank", "plane" or "radar".
+            options: width_mm, dpi, interpolation ("native" for the cells of the map), caption, overwrite; see
+                `figures.save`.
+
+        Waits for what was asked last.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            ValueError: another view or format, a folder that is not there, or nothing to draw yet.
+            FileExistsError: the file is there, and `overwrite` was not asked for.
+        """
+        from xai_widgets import figures
+
+        view = getattr(self, one_of("of", of, ("stage", "bank", "plane", "radar")))
+        if not self.session.wait(PATIENCE):
+            raise ValueError(f"the answer is still on its way after {PATIENCE:g} s; ask for the figure again later.")
+        return figures.save(view.picture(), path, **options)
 
     def close(self) -> None:
         """Close every view, and the session where the explorer made it. May be called twice."""

@@ -112,7 +112,7 @@ export function mountClasses(model, root, signal) {
     ui.more.textContent = !found.length && names.length ? "No class has such a name."
       : left > 0 ? `${left} more: type a part of the name.` : "";
     ui.confidence.setAttribute("aria-pressed", contrast.kind === "confidence");
-    ui.clear.disabled = !contrast.kind && !model.get("changed");
+    ui.clear.disabled = !contrast.kind && !model.get("chosen");
   }
 
   function go(to) {
@@ -169,7 +169,7 @@ export function mountClasses(model, root, signal) {
   listen(ui.list, "pointerleave", () => { pointed = false; read(); });
   signal?.addEventListener("abort", () => stop.abort());
 
-  const data = "change:names change:probabilities change:subject", asked = "change:contrast change:target change:changed";
+  const data = "change:names change:probabilities change:subject", asked = "change:contrast change:target change:chosen";
   model.on(data, read);
   model.on(asked, draw);
   setSlot("Q");

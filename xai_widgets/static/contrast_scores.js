@@ -19,14 +19,12 @@ export function scoreAt([low, high], share) {
   return step > 0 ? low + Math.round(clamp(share, 0, 1) * 1000) * step : low;
 }
 
-/** What the contrast with Q asks, in one line. */
-export function meaning(score, q, form = "plain") {
+/** Where Q is, which says what the map shows: the words of each come from the kernel. */
+export function whereIs(q, score, form = "plain") {
   if (!Number.isFinite(score)) return "";
-  if (!Number.isFinite(q)) return "Choose a score Q: drag the marker, pick one, or type it.";
-  if (form === "tiles") return "Parts that score above Q show what merits it, parts below Q what prevents it: two colours.";
-  if (q > score) return "Q is above the score: the map shows what prevents a higher score.";
-  if (q < score) return "Q is below the score: the map shows what merits a score above Q.";
-  return "Q is the score itself: nothing is left to explain, the map is empty.";
+  if (!Number.isFinite(q)) return "none";
+  if (form === "tiles") return "tiles";
+  return q > score ? "above" : q < score ? "below" : "same";
 }
 
 /** What the form of the contrast does with Q, in one line. */
@@ -110,7 +108,7 @@ export function mountScores(model, root, signal) {
     if (document.activeElement !== ui.entry) ui.entry.value = Number.isFinite(q) ? String(Number(q.toFixed(decimals))) : "";
     for (const [name, node] of Object.entries(ui.forms)) node.setAttribute("aria-pressed", name === form);
     for (const node of ui.quick.children) node.setAttribute("aria-pressed", Number(node.dataset.value) === q);
-    ui.says.textContent = meaning(score, q, form);
+    ui.says.textContent = Object.fromEntries(model.get("says"))[whereIs(q, score, form)] ?? "";
     ui.note.textContent = formNote(form, score, q, decimals);
     ui.clear.disabled = !Number.isFinite(q);
   }
@@ -178,13 +176,13 @@ export function mountScores(model, root, signal) {
 
   model.on("change:contrast", readContrast);
   model.on("change:quick", readQuick);
-  model.on("change:axis change:score change:rating", draw);
+  model.on("change:axis change:score change:rating change:says", draw);
   readQuick();
   readContrast();
   return () => {
     stop.abort();
     model.off("change:contrast", readContrast);
     model.off("change:quick", readQuick);
-    model.off("change:axis change:score change:rating", draw);
+    model.off("change:axis change:score change:rating change:says", draw);
   };
 }

@@ -175,6 +175,7 @@ function render({ model, el, signal }) {
   }
 
   function receive(content, buffers) {
+    if (content?.kind === "replaced") return askAgain(content.indices);
     if (content?.kind !== "thumbs") return;
     content.indices.forEach((index, i) => {
       const address = URL.createObjectURL(new Blob([bytes(buffers[i])], { type: "image/jpeg" }));
@@ -188,6 +189,16 @@ function render({ model, el, signal }) {
       if (!cells.has(index)) forget(index);
     }
     for (const [index, cell] of cells) if (pictures.has(index) || broken.has(index)) show(index, cell);
+  }
+
+  /** Files were replaced: what is shown of them is old. */
+  function askAgain(indices) {
+    for (const index of indices) {
+      forget(index);
+      broken.delete(index);
+    }
+    images.version += 1;
+    later();
   }
 
   function forget(index) {

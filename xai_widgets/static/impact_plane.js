@@ -7,8 +7,6 @@ import {
 } from "./plot.js";
 
 const MARGIN = { left: 62, right: 12, top: 8, bottom: 38 };
-export const ROLES = ["neutral", "helpful, raises the score", "helpful, lowers the score", "harmful, raises the score",
-  "harmful, lowers the score"];
 const CORNERS = [ // of the plane: role, horizontal side, vertical side
   [1, "left", "top"], [2, "right", "top"], [3, "left", "bottom"], [4, "right", "bottom"],
 ];
@@ -31,9 +29,9 @@ export function pointsOf({ deltaY, deltaError }) {
 }
 
 /** What is said about one map, in words and both numbers. */
-export function sentence(index, { deltaY, deltaError, roles, exact, error: name = "error" }) {
+export function sentence(index, { deltaY, deltaError, roles, roleWords, exact, error: name = "error" }) {
   const error = deltaError.length === deltaY.length ? ` · Δ ${name} ${signed(deltaError[index])}` : "";
-  const role = roles.length ? ROLES[roles[index]] : effect(deltaY[index]);
+  const role = roles.length ? roleWords[roles[index]] : effect(deltaY[index]);
   return `map ${index}: Δ score ${signed(deltaY[index])}${error} · ${role}${exact[index] ? "" : " (first estimate)"}`;
 }
 
@@ -44,12 +42,14 @@ export function selection(selected, found, add) {
   return [...new Set([...selected, ...found])];
 }
 
-const empty = { deltaY: new Float32Array(0), deltaError: new Float32Array(0), roles: new Int8Array(0), exact: new Uint8Array(0) };
+const empty = { deltaY: new Float32Array(0), deltaError: new Float32Array(0), roles: new Int8Array(0), exact: new Uint8Array(0),
+  roleWords: [], across: "", up: "" };
 
 function readImpacts(model) {
   const raw = (name) => bytes(model.get(name)).slice();
   const impacts = { deltaY: floats(model.get("delta_y")), deltaError: floats(model.get("delta_error")),
-    roles: new Int8Array(raw("roles").buffer), exact: raw("exact"), error: model.get("error") || "error" };
+    roles: new Int8Array(raw("roles").buffer), exact: raw("exact"), error: model.get("error") || "error",
+    roleWords: model.get("role_words"), across: model.get("across"), up: model.get("up") };
   return impacts.exact.length === impacts.deltaY.length ? impacts : empty;
 }
 
@@ -61,7 +61,7 @@ function place(impacts, width, height, zoom) {
   return { frame, x, y, byRank, px: Float32Array.from(xs, x.place), py: Float32Array.from(ys, y.place) };
 }
 
-function paintCorners(context, { frame, byRank, x, y }, palette, font) {
+function paintCorners(context, { frame, byRank, x, y }, { roleWords }, palette, font) {
   const { left, right, top, bottom } = frame, width = right - left;
   context.save();
   [context.font, context.strokeStyle, context.lineWidth, context.lineJoin] = [font, palette.paper, 4, "round"];
@@ -88,7 +88,7 @@ function paintCorners(context, { frame, byRank, x, y }, palette, font) {
       const [from, to] = side === "left" ? [left, x0] : [x0, right], [high, low] = edge === "top" ? [top, y0] : [y0, bottom];
       context.fillRect(from, high, to - from, low - high);
       context.restore();
-      write(`${role % 2 ? "▲" : "▼"} ${ROLES[role]}`, colour, side, edge);
+      write(`${role % 2 ? "▲" : "▼"} ${roleWords[role] ?? ""}`, colour, side, edge);
     }
   }
   context.restore();
@@ -171,11 +171,9 @@ function render({ model, el, signal }) {
     const family = getComputedStyle(ui.root).fontFamily, context = fitCanvas(ui.canvas, width, height);
     layout = place(impacts, width, height, zoom);
     context.clearRect(0, 0, width, height);
-    const words = layout.byRank
-      ? { xName: "rank, from raising to lowering", yName: "Δ score when removed" }
-      : { xName: "Δ score when removed", yName: `Δ ${impacts.error} when removed` };
+    const words = { xName: impacts.across, yName: impacts.up };
     paintAxes(context, layout.frame, layout.x, layout.y, { ...palette, ...words, font: `11px ${family}` });
-    paintCorners(context, layout, palette, `11px ${family}`);
+    paintCorners(context, layout, impacts, palette, `11px ${family}`);
     paintPoints(context, layout, impacts, path ? [] : chosen, palette);
     if (path) {
       paintPoints(context, layout, impacts, within(path), palette);
@@ -282,7 +280,7 @@ function render({ model, el, signal }) {
   listen(ui.zooms.fit, "click", () => zoomTo(1));
   listen(ui.clear, "click", () => select([]));
 
-  model.on("change:delta_y change:delta_error change:exact change:roles", read);
+  model.on("change:delta_y change:delta_error change:exact change:roles change:across change:up", read);
   model.on("change:selected change:title change:facts change:note", tell);
   const size = new ResizeObserver(later);
   size.observe(ui.plot);
@@ -292,7 +290,7 @@ function render({ model, el, signal }) {
   return () => {
     size.disconnect();
     never();
-    model.off("change:delta_y change:delta_error change:exact change:roles", read);
+    model.off("change:delta_y change:delta_error change:exact change:roles change:across change:up", read);
     model.off("change:selected change:title change:facts change:note", tell);
     el.replaceChildren(); // JupyterLab keeps `el` of a closed widget; it need not keep what was in it
   };

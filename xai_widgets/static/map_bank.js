@@ -21,7 +21,7 @@ function render({ model, el, signal }) {
   const [later, cancel] = oncePerFrame(paint);
 
   function readMaps() {
-    const { count = 0, h = 0, w = 0, dead, layer: name } = model.get("maps");
+    const { thumbs_shape: [count, h, w] = [0, 0, 0], dead, title } = model.get("maps");
     bank.dead = dead ? bytes(dead) : new Uint8Array(0);
     if (bank.gains.length !== count) {
       bank.gains = new Float32Array(count).fill(1);
@@ -30,7 +30,7 @@ function render({ model, el, signal }) {
     readColours();
     current = clamp(current, 0, Math.max(count - 1, 0));
     parts.title.textContent = "Feature maps";
-    parts.count.textContent = count ? `${name} · ${count} maps, ${h} × ${w}` : "on their way";
+    parts.count.textContent = count ? `${title}, ${h} × ${w}` : "on their way";
     readImpacts();
   }
 
@@ -39,8 +39,8 @@ function render({ model, el, signal }) {
     ink = Object.fromEntries(colours(parts.root, ...COLOURS.map((name) => `--xw-${name}`)).map((c, i) => [COLOURS[i], c]));
     ink.font = getComputedStyle(parts.root).fontFamily;
     const [low, high] = colours(parts.root, "--xw-map-low", "--xw-map-high").map(rgb);
-    const { values, count = 0, h = 0, w = 0 } = model.get("maps");
-    bank.atlas = atlasOf(values ? bytes(values) : new Uint8Array(0), [count, h, w], low, high);
+    const { thumbs, thumbs_shape: shape = [0, 0, 0] } = model.get("maps");
+    bank.atlas = atlasOf(thumbs ? bytes(thumbs) : new Uint8Array(0), shape, low, high);
     later();
   }
 
@@ -49,8 +49,9 @@ function render({ model, el, signal }) {
     const known = impacts.delta_y?.byteLength === 4 * count && count > 0;
     bank.delta = known ? floats(impacts.delta_y) : null;
     bank.exact = known ? bytes(impacts.exact) : new Uint8Array(count);
-    bank.error = known && impacts.delta_error ? floats(impacts.delta_error) : null;
-    bank.roles = known && impacts.roles ? bytes(impacts.roles) : null;
+    bank.error = known && impacts.delta_error?.byteLength ? floats(impacts.delta_error) : null;
+    bank.roles = known && impacts.roles?.byteLength ? bytes(impacts.roles) : null;
+    bank.roleWords = model.get("role_words");
     bank.value = impacts.value ?? NaN;
     bank.most = largest(bank.delta);
     bank.worst = largest(bank.error);
@@ -61,9 +62,12 @@ function render({ model, el, signal }) {
       + "Drag its bar to the left for less of the map, to the right for more."
       + `${bank.roles ? ` Without a map that helps ● ${bank.errorName === "error" ? "the error against the rating" : `the ${bank.errorName} with the label`} would grow.` : ""}`;
     parts.note.textContent = impacts.note ?? "";
+    readJoint();
     tellProgress(impacts);
     refresh();
   }
+
+  function readJoint() { parts.joint.textContent = model.get("joint"); }
 
   function tellProgress({ done }) {
     const count = bank.gains.length, exact = bank.exact.reduce((sum, one) => sum + one, 0);
@@ -89,8 +93,7 @@ function render({ model, el, signal }) {
   }
 
   function readSelected() {
-    const values = model.get("chosen").values;
-    bank.selected = new Set(values ? new Uint32Array(bytes(values).slice().buffer) : []);
+    bank.selected = new Set(model.get("selected").values ?? []);
     refresh();
   }
 
@@ -308,7 +311,7 @@ function render({ model, el, signal }) {
   });
 
   const watched = [["change:maps", readMaps], ["change:impacts change:subject", readImpacts],
-    ["change:gains", readGains], ["change:drag", readDrag], ["change:chosen", readSelected], ["change:can_undo", tell],
+    ["change:gains", readGains], ["change:drag", readDrag], ["change:selected", readSelected], ["change:joint", readJoint], ["change:can_undo", tell],
     ["change:height", readHeight], ["change:pending", readPending], ["change:order change:show change:size", readChoices]];
   function readPending() { parts.root.classList.toggle("xw-pending", model.get("pending")); }
   function readHeight() { view.style.height = `${model.get("height")}px`; }

@@ -22,11 +22,6 @@ export const FILTERS = {
   selected: ["", "selected"],
 };
 export const NEEDS_RATING = new Set(["helps", "harms", "role", "helpful", "harmful"]);
-const ROLES = [ // in the order of the numbers that come from the kernel
-  "makes no difference to the error", "helpful, raises the score", "helpful, lowers the score",
-  "harmful, raises the score", "harmful, lowers the score",
-];
-
 export const helps = (role) => role === 1 || role === 2;
 export const harms = (role) => role === 3 || role === 4;
 
@@ -104,6 +99,6 @@ export function describe(bank, i, subject = "the score") {
     const name = bank.errorName ?? "error";
     long += roles[i] ? ` The ${name} would ${grows} by ${plain(Math.abs(error[i]))}.` : ` The ${name} would stay the same.`;
   }
-  const role = roles ? ` · ${roles[i] ? ROLES[roles[i]].split(",")[0] : "neutral"}` : "";
+  const role = roles ? ` · ${roles[i] ? bank.roleWords[roles[i]].split(",")[0] : "neutral"}` : "";
   return [`map ${i} · ${state} · ${way}${role}`, long];
 }

@@ -40,7 +40,7 @@ export function build() {
     knob: element("div", { role: "slider", tabindex: "0", "aria-valuemin": "0", "aria-valuemax": `${MOST}` }),
     empty: element("div", { class: "xw-empty xw-caption" }),
     detail: element("div", { class: "xw-detail xw-numbers" }, element("strong"), element("span", { class: "xw-caption" })),
-    note: element("div", { class: "xw-caption" }), legend: element("div", { class: "xw-caption" }),
+    note: element("div", { class: "xw-caption" }), joint: element("div", { class: "xw-caption xw-numbers", role: "status" }), legend: element("div", { class: "xw-caption" }),
   };
   parts.cell = element("div", { role: "gridcell" }, parts.knob);
   parts.row = element("div", { role: "row", class: "xw-row" }, parts.cell);
@@ -56,6 +56,6 @@ export function build() {
   const chips = element("div", { class: "xw-bar xw-chips", role: "group", "aria-label": "Which maps are shown" },
     ...Object.values(parts.filters));
   parts.root = element("div", { class: "xw xw-maps" }, bar(parts.title, parts.count, parts.known), parts.legend, tools, chips,
-    parts.progress, parts.view, parts.detail, parts.note);
+    parts.progress, parts.view, parts.joint, parts.detail, parts.note);
   return parts;
 }

@@ -19,6 +19,16 @@ function parts() {
   const button = (text, title, pressed) => element("button",
     { type: "button", class: "xw-button", title, "aria-pressed": pressed }, text);
   const measure = button("↻ measure", "Measure this photo again");
+  const choice = (label, options) => {
+    const select = element("select", { class: "xw-select", "aria-label": label });
+    for (const [name, words] of options) select.append(element("option", { value: name }, words));
+    return select;
+  };
+  const of = choice("Which map is measured", [["standard", "Grad-CAM, cut at 0"], ["shown", "the map on the stage"]]);
+  const rule = choice("Target of changed photos", [["fixed", "target of the clean photo"],
+    ["repredicted", "target predicted again"]]);
+  const stale = element("p", { class: "xw-caption", role: "status" });
+  const unmeasured = element("p", { class: "xw-caption" });
   const keep = button("keep", "Keep these measures to compare others with them");
   const relative = button("relative", "Each axis as a share of the best that is shown", "false");
   const plot = element("div", { class: "xw-figure", "aria-hidden": "true" }); // the buttons below say the same as text
@@ -29,8 +39,8 @@ function parts() {
   const root = element("section", { class: "xw xw-radar", "aria-label": "Saliency measures" },
     element("div", { class: "xw-bar" }, element("h3", { class: "xw-title" }, "Saliency measures"),
       element("span", { class: "xw-space" }), relative, keep, measure),
-    plot, axes, note, others, detail);
-  return { root, measure, keep, relative, plot, axes, others, detail, note };
+    element("div", { class: "xw-bar" }, of, rule), unmeasured, stale, plot, axes, note, others, detail);
+  return { root, measure, keep, relative, of, rule, stale, unmeasured, plot, axes, others, detail, note };
 }
 
 async function embed(host, reference, el, signal) {
@@ -69,6 +79,11 @@ function render({ model, el, signal, host }) {
     ui.relative.setAttribute("aria-pressed", model.get("relative"));
     ui.keep.disabled = !model.get("can_keep");
     ui.note.textContent = model.get("note");
+    ui.stale.textContent = model.get("stale");
+    ui.unmeasured.textContent = model.get("unmeasured");
+    [ui.of.value, ui.rule.value] = [model.get("of"), model.get("rule")];
+    ui.plot.classList.toggle("xw-stale", Boolean(model.get("stale")));
+    for (const line of [ui.stale, ui.unmeasured]) line.hidden = !line.textContent;
   }
 
   function drawDetail() {
@@ -82,6 +97,7 @@ function render({ model, el, signal, host }) {
 
   const listen = (node, type, action) => node.addEventListener(type, action, { signal: stop.signal });
   listen(ui.measure, "click", () => model.send({ kind: "measure" }));
+  for (const name of ["of", "rule"]) listen(ui[name], "change", () => model.send({ kind: "measure", [name]: ui[name].value }));
   listen(ui.keep, "click", () => model.send({ kind: "keep" }));
   listen(ui.relative, "click", () => model.send({ kind: "relative", on: !model.get("relative") }));
 
@@ -107,7 +123,8 @@ function render({ model, el, signal, host }) {
     }
     window.dispatchEvent(new Event("resize")); // plotly listens to the window only
   });
-  const names = "change:axes change:axis change:others change:relative change:can_keep change:note";
+  const names = "change:axes change:axis change:others change:relative change:can_keep change:note change:stale change:of "
+    + "change:rule change:unmeasured";
   model.on(names, drawAxes);
   model.on("change:detail", drawDetail);
   signal.addEventListener("abort", () => stop.abort());

@@ -7,6 +7,7 @@ export const RAMPS = {
   "purple-orange": [[111, 53, 162], [149, 103, 197], [184, 156, 219], [208, 159, 126], [180, 108, 54], [135, 67, 0]],
   "purple-green": [[111, 53, 162], [149, 103, 197], [184, 156, 219], [139, 184, 147], [74, 147, 92], [0, 107, 46]]
 };
+const PALE = 224; // red, green and blue of a colour without saturation
 
 /** How much of the photo a value of this size (0 to 1) covers; steeper at first, so that weak places are seen too. */
 export const cover = (size) => Math.min(Math.abs(size), 1) ** 0.8;
@@ -75,11 +76,22 @@ export function valueAt(values, h, w, u, v, smooth = true) {
   return upper * (1 - y + top) + lower * (y - top);
 }
 
-/** Write the colours of `values` into the words of an ImageData; values that are not finite stay transparent. */
-export function colourise(words, values, limit, { palette, sign }) {
+/** A colour as a word, paler where its strength (0 to 1) is less: that of no strength is a light grey. */
+function paler(word, strength) {
+  const share = Math.min(Math.max(strength, 0), 1);
+  const mixed = (shift) => Math.round(PALE + share * (((word >>> shift) & 255) - PALE)) << shift;
+  return ((word & 0xff000000) | mixed(16) | mixed(8) | mixed(0)) >>> 0;
+}
+
+/**
+ * Write the colours of `values` into the words of an ImageData; values that are not finite stay transparent.
+ * `strength` (0 to 1, as many as values) says how saturated the colour is, of a map with two dimensions.
+ */
+export function colourise(words, values, limit, { palette, sign }, strength = null) {
   const table = ramp(palette), lowest = sign === "positive" ? 0 : -1, scale = limit > 0 ? 1 / limit : 0;
   for (let i = 0; i < values.length; i++) {
     const value = Math.min(Math.max(values[i] * scale, lowest), 1);
     words[i] = table[value === value ? Math.round((value + 1) * 255) : 255]; // NaN is not equal to itself
+    if (strength) words[i] = paler(words[i], strength[i]);
   }
 }

@@ -53,11 +53,11 @@ function render({ model, el, signal }) {
   function drawStatus() {
     clearTimeout(waiting);
     waiting = 0;
-    const { device = "", busy = "", progress = null } = model.get("status");
+    const { device = "", busy = "", progress = null, words = "" } = model.get("status");
     ui.device.textContent = device;
     ui.root.toggleAttribute("data-busy", Boolean(busy));
     const share = Number.isFinite(progress) ? progress : null;
-    ui.words.textContent = busy ? `${busy}${share === null ? "" : ` ${percent(share)}`}` : "ready";
+    ui.words.textContent = words;
     ui.bar.toggleAttribute("data-open", share === null);
     ui.bar.firstChild.style.width = share === null ? "" : percent(share).replace(" ", "");
     if (share === null) ui.bar.removeAttribute("aria-valuenow");

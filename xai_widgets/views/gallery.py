@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-import pandas as pd
 from traitlets import Bool, Bytes, Enum, Float, Int, List, Tuple, Unicode
 
+from xai_widgets.session import describe
 from xai_widgets.static import front_end, style
 from xai_widgets.views._base import View
+from xai_widgets.views._thumbnails import Courier
 
 ORDERS = ("given", "name", "score", "rating", "residual", "label", "mistake")
 SIDES = (96, 192, 384)
-MOST_PROBLEMS = 100
 OFTEN = 0.2  # seconds between two messages with scores while these stream in
 
 
@@ -28,7 +26,7 @@ class Gallery(View):
 
     _esm = front_end("gallery.js")
     _css = style("gallery.css")
-    watches = ("query", "scores", "predictions", "pins", "status")
+    watches = ("query", "scores", "predictions", "failures", "pins", "idle")
 
     names = List(Unicode(), help="Of all images; elsewhere an image is its place in this list.").tag(sync=True)
     labels = List(Unicode(), help="Known classes, empty where there is none.").tag(sync=True)
@@ -42,6 +40,7 @@ class Gallery(View):
     limits = Tuple(Float(), Float(), default_value=(0.0, 1.0), help="Of scores and ratings.").tag(sync=True)
     current = Int(-1, help="The image that is explained.").tag(sync=True)
     pinned = List(Int()).tag(sync=True)
+    failed = List(Int(), help="Images on which the network failed.").tag(sync=True)
     problems = List(Unicode(), help="A sentence each; the first ones.").tag(sync=True)
     problem_count = Int(0).tag(sync=True)
     order = Enum(ORDERS, "given").tag(sync=True, echo_update=False)
@@ -50,21 +49,19 @@ class Gallery(View):
 
     def __init__(self, session: Any, **traits: Any) -> None:
         self.selected: tuple[str, ...] = ()
-        self._places = {name: i for i, name in enumerate(session.images.names)}
-        self._courier = _Courier(session.images, self._deliver)
-        self._shown: tuple[Any, str] = (None, "")
+        self._scenes = describe.GalleryScenes(session.images)
+        self._courier = Courier(session.images, self._deliver)
         self._sent_at = 0.0
         super().__init__(session, **traits)
+        session.observe(self._replaced, "replaced")
 
     def draw(self) -> None:
-        session = self.session
-        if not self.names:
-            self._draw_set(session.images)
-        self.current = self._places.get(session.query.image, -1)
-        self.pinned = [self._places[name] for name in session.pins if name in self._places]
-        self._draw_problems()
-        if self._has_news() and (not session.status.busy or time.monotonic() - self._sent_at > OFTEN):
-            self._draw_scores()
+        # Scores stream in: some calls are passed over, and a last one comes when nothing runs any more.
+        now = time.monotonic()
+        due = self.session.idle or now - self._sent_at > OFTEN
+        if due:
+            self._sent_at = now
+        self.write(self._scenes.scene(self.session, scores=due))
 
     def gesture(self, kind: str, **details: Any) -> None:
         if kind == "pick":
@@ -80,51 +77,18 @@ class Gallery(View):
 
     def close(self) -> None:
         self._courier.close()
+        if self.comm is not None:
+            self.session.unobserve(self._replaced, "replaced")
         super().close()
+
+    def _replaced(self, change: Any) -> None:
+        """Thumbnails of files that were written again are old."""
+        places = {name: place for place, name in enumerate(self.names)}
+        self.send({"kind": "replaced", "indices": [places[name] for name in change["new"] if name in places]})
 
     def _checked(self, indices: Iterable[Any]) -> list[int]:
         known = [index for index in indices if isinstance(index, int) and 0 <= index < len(self.names)]
         return list(dict.fromkeys(known))
-
-    def _draw_set(self, images: Any) -> None:
-        table = images.table
-        self.names = list(images.names)
-        self.labels = ["" if pd.isna(label) else str(label) for label in table["label"]]
-        self.notes = _notes(table)
-        self.ratings = table["rating"].to_numpy(np.float32).tobytes()
-
-    def _has_news(self) -> bool:
-        """Whether there are other scores than the browser has; some calls are passed over while they stream in.
-
-        A last call comes when nothing runs any more. Scores are never changed in place, so that identity tells.
-        """
-        scores, model = self._shown
-        return scores is not self.session.scores or model != self.session.query.model
-
-    def _draw_scores(self) -> None:
-        session = self.session
-        self._shown, self._sent_at = (session.scores, session.query.model), time.monotonic()
-        self.task = session.model.task
-        scores = np.full(len(self.names), np.nan, np.float32)
-        for name, score in session.scores.items():
-            scores[self._places[name]] = score
-        self.scores = scores.tobytes()
-        self.limits = tuple(map(float, session.score_range()))
-        if self.task == "regression":
-            self.predicted, self.comparable = b"", False
-            return
-        known = {label.casefold() for label in session.model.labels or ()}
-        self.comparable = any(label.casefold() in known for label in self.labels)
-        classes = {name: i for i, name in enumerate(self.classes)}
-        predicted = np.full(len(self.names), -1, np.int32)
-        for name, words in session.predictions.items():
-            predicted[self._places[name]] = classes.setdefault(words.rpartition(" ")[0], len(classes))
-        self.classes, self.predicted = list(classes), predicted.tobytes()
-
-    def _draw_problems(self) -> None:
-        problems = self.session.images.problems
-        self.problem_count = len(problems)
-        self.problems = list(problems.values())[:MOST_PROBLEMS]
 
     def _deliver(self, side: int, found: dict[int, bytes], failed: dict[int, str]) -> None:
         """Send thumbnails; on the courier's thread."""
@@ -134,92 +98,4 @@ class Gallery(View):
         self.send(content, list(found.values()))
         if failed:
             with self.session.lock, self.hold_sync():
-                self._draw_problems()
-
-
-class _Courier:
-    """Reads thumbnails on a thread of its own, so that no gesture and no network waits for a disk.
-
-    The thread ends when nothing is left to do. What was asked for last comes first, as it is what the reader sees.
-    """
-
-    MOST = 400  # waiting; older ones are asked for again when they come into sight
-    TOGETHER, PATIENCE = 16, 0.05  # thumbnails, seconds
-
-    def __init__(self, images: Any, deliver: Callable[[int, dict[int, bytes], dict[int, str]], None]) -> None:
-        self._images, self._deliver = images, deliver
-        self._lock = threading.Lock()
-        self._waiting: dict[tuple[int, int], None] = {}
-        self._thread: threading.Thread | None = None
-        self._closed = False
-
-    def ask(self, indices: list[int], side: int) -> None:
-        """Return at once."""
-        with self._lock:
-            if self._closed:
-                return
-            wanted = dict.fromkeys((side, index) for index in indices) | self._waiting
-            self._waiting = dict.fromkeys(list(wanted)[: self.MOST])
-            if self._waiting and self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="thumbnails", daemon=True)
-                self._thread.start()
-
-    def close(self) -> None:
-        with self._lock:
-            self._closed = True
-            self._waiting.clear()
-
-    def join(self, seconds: float = 30) -> None:
-        """Wait until all is delivered."""
-        thread = self._thread
-        if thread is not None:
-            thread.join(seconds)
-
-    def _run(self) -> None:
-        while some := self._next():
-            side = some[0][0]
-            found: dict[int, bytes] = {}
-            failed: dict[int, str] = {}
-            end = time.monotonic() + self.PATIENCE
-            for place, (_, index) in enumerate(some):
-                if found and time.monotonic() > end:
-                    self._return(some[place:])
-                    break
-                name = self._images.names[index]
-                try:
-                    found[index] = self._images.thumbnail(name, side)
-                except ValueError as error:
-                    failed[index] = str(error)
-            self._deliver(side, found, failed)
-
-    def _next(self) -> list[tuple[int, int]]:
-        """The first that wait, all of one size; the thread ends where there are none."""
-        with self._lock:
-            first = next(iter(self._waiting), None)
-            some = [key for key in self._waiting if first is not None and key[0] == first[0]][: self.TOGETHER]
-            for key in some:
-                del self._waiting[key]
-            if not some:
-                self._thread = None
-            return some
-
-    def _return(self, some: list[tuple[int, int]]) -> None:
-        with self._lock:
-            if not self._closed:
-                self._waiting = dict.fromkeys(some) | self._waiting
-
-
-def _notes(table: pd.DataFrame) -> list[str]:
-    """Further columns in words, such as "camera A · iso 100"."""
-    further = [column for column in table.columns if column not in ("rating", "label", "human_map")]
-
-    def words(row: tuple[Any, ...]) -> str:
-        told = ((name, _in_words(value)) for name, value in zip(further, row, strict=True))
-        return " · ".join(f"{name} {text}" for name, text in told if text)[:300]
-
-    return [words(row) for row in table[further].itertuples(index=False, name=None)]
-
-
-def _in_words(value: Any) -> str:
-    text = f"{value:g}" if isinstance(value, float) else str(value)
-    return "" if text in ("nan", "None", "<NA>", "NaT") else text
+                self.draw()

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import io
-import math
-import time
-from contextlib import suppress
-from dataclasses import asdict, replace
-from typing import Any
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from traitlets import Bool, Bytes, Dict, Int, List, Tuple, Unicode
 
-from xai_widgets.session import METHODS, NEED_ERROR, Session
+from xai_widgets import scenes
+from xai_widgets.session import Session, describe, facts
 from xai_widgets.static import front_end, style
-from xai_widgets.views._base import View
+from xai_widgets.views._base import View, plain
 
 LONGEST = 1024  # pixels of a photo's longer side as it is sent
 LOSSLESS = 320 * 320  # a photo of so few pixels travels as PNG: a JPEG would add distortions of its own
-WORDS = {
-    "grad_cam": "Why this {what}?",
-    "contrast": "Contrast: why not another {what}?",
-    "behaviour": "Model behaviour (all maps)",
-    "helpful": "Helpful maps",
-    "primary": "Primary (maps that help)",
-}
-PATIENCE = 2.0  # seconds that a display waits for the first answer, so that its picture is one
+PATIENCE = 1.0  # seconds that a display waits for the first answer, so that its picture is one
+ITEM = ("name", "words", "group", "description")  # of a method
+READS = 3  # of a file that is written meanwhile
 
 
 class Stage(View):
@@ -35,148 +30,198 @@ class Stage(View):
 
     _esm = front_end("stage.js")
     _css = style("stage.css")
-    watches = ("query", "output", "saliency", "look", "error")
+    watches = ("query", "output", "saliency", "secondary", "receipt", "look", "error", "status")
+    both = ("look", "choices")
 
     photo = Bytes(help="PNG or JPEG.").tag(sync=True)
     size = Tuple(Int(), Int(), default_value=(1, 1), help="Width and height of the photo itself.").tag(sync=True)
-    name = Unicode(help="Of the image; shown as text.").tag(sync=True)
-    saliency = Dict(
-        help="values: float32; h, w, limit, box, low, high, title, note, degenerate, one_sided, palette."
-    ).tag(sync=True)
-    score = Dict(help="label, headline and facts, in words.").tag(sync=True)
-    methods = List(List(), help="name, words, description, whether it can be asked.").tag(sync=True)
+    name = Unicode(help="Of the image whose photo it is; shown as text.").tag(sync=True)
+    map = Dict(help="scenes.Layer; values and strength: float32.").tag(sync=True)
+    secondary = Dict(help="scenes.Secondary; values: float32, outline: bytes.").tag(sync=True)
+    score = Dict(help="scenes.Score: label, headline and facts, in words.").tag(sync=True)
+    methods = List(Dict(), help="scenes.MethodItem: name, words, group, description.").tag(sync=True)
+    reasons = Dict(help="Why a method cannot be asked, by its name.").tag(sync=True)
     method = Unicode().tag(sync=True)
-    look = Dict(help="opacity, palette, sign, smooth; version: grows, because both sides move it.").tag(sync=True)
-    grey = Bool(True, help="Show the photo without its colours under the map.").tag(sync=True, echo_update=False)
+    choices = Dict(help="values: scenes.Choice each; version: grows.").tag(sync=True)
+    contrast = Unicode(help="Q in words; empty where none is chosen.").tag(sync=True)
+    unheard = Unicode(help="Why the map does not ask about Q.").tag(sync=True)
+    no_secondary = Unicode(help="Why harmful maps cannot be shown.").tag(sync=True)
+    checkable = Bool(False, help="Whether the map can be checked by removal.").tag(sync=True)
+    receipt = Unicode(help="What the check by removal said.").tag(sync=True)
+    pending = Unicode(help="What is being done, while there is no map.").tag(sync=True)
+    alt = Unicode(help="The picture in words.").tag(sync=True)
+    look = Dict(help="scenes.Look; version: grows.").tag(sync=True)
     height = Int(400, min=80, help="Of a picture, at most, in CSS pixels.").tag(sync=True)
 
     def __init__(self, session: Session, **traits: Any) -> None:
-        self._image: str | None = None  # whose photo the browser has
-        self._answer: Any = None  # the answer whose map it has
-        self._look: Any = None
+        self._shown: _Photo | None = None  # what the browser has
+        self._menu: Any = None  # which it has
+        self._sought: Any = None  # the answer to which another photo was asked for
+        self._encoder = _Encoder(self._arrived)
+        self._there = threading.Event()  # photo and map are shown, or it is said why not
         super().__init__(session, **traits)
 
     def draw(self) -> None:
-        session = self.session
-        self._draw_photo()
-        self._draw_map()
-        self.score = self._score()
-        self.method = session.query.method
-        self.methods = self._methods()
-        if session.look != self._look:
-            self._look = session.look
-            self.look = asdict(session.look) | {"version": self.look.get("version", 0) + 1}
+        session, photo, wanted = self.session, self._shown, _wanted(self.session)
+        scene, answer = describe.stage(session, photo=False), session.saliency
+        mine = photo is not None and photo.wanted == wanted
+        if photo is None or not mine:
+            self._encoder.ask(wanted)
+        elif answer is not None and answer.content != photo.content:  # the file was replaced
+            mine = False
+            if answer is not self._sought:
+                self._sought = answer
+                self._encoder.ask(wanted, again=True)
+        if not mine:
+            scene = describe.waiting(scene)
+        if scene.methods is not self._menu:  # the same for every image but for the reasons
+            self._menu = scene.methods
+            self.methods = [{name: getattr(item, name) for name in ITEM} for item in scene.methods]
+            self.reasons = {item.name: item.reason for item in scene.methods if item.reason}
+        self.write(replace(scene, name=self.name if self._shown else scene.name), but=("photo", "methods"))
+        if mine and (session.error or scene.map is not None):
+            self._there.set()
+        else:
+            self._there.clear()
 
     def gesture(self, kind: str, **details: Any) -> None:
-        if kind == "look":
-            self.grey = bool(details.pop("grey", self.grey))
-            self._look = replace(self.session.look, **details)  # the browser shows it already
-            self.session.show(**details)
-        elif kind == "method" and details["name"] == "contrast" and self.session.query.contrast is None:
-            self.session.ask(contrast=self._likely_contrast())
-        elif kind == "method":
-            self.session.ask(method=details["name"])
-
-    def _likely_contrast(self) -> float:
-        """Q, where none was chosen yet: the most probable class beside P, or the best score."""
         session = self.session
-        ranked = [index for index, _, _ in session.ranked_classes(2)]
-        others = [index for index in ranked if session.output is None or index != session.output.target]
-        return others[0] if others else session.score_range()[1]
+        if kind == "look":
+            look = scenes.Look(**(plain(self._seen["look"]) | details))
+            self.took(look=look)  # the browser shows it already
+            self._or_back("look", lambda: session.show(**details))
+        elif kind == "method":
+            session.ask(method=details["name"])
+        elif kind == "option":
+            self._or_back("choices", lambda: session.ask(options={details["name"]: details["value"]}))
+        elif kind == "clear":
+            session.ask(contrast=None)
+        elif kind == "check":
+            session.check()
 
-    def scene(self) -> dict[str, Any] | None:
-        """What is shown, as plain data; waits a moment where the first answer is on its way."""
-        end = time.monotonic() + PATIENCE
-        while not self.saliency and not self.session.error and time.monotonic() < end:
-            time.sleep(0.02)
+    def scene(self) -> scenes.Stage | None:
+        """What is shown; waits a moment where the first answer is on its way. None where there is no photo."""
+        self._there.wait(PATIENCE)
         with self.session.lock:
             if not self.photo:
                 return None
-            shown = dict(self.saliency)
-            if shown:
-                shown["values"] = np.frombuffer(shown["values"], np.float32).reshape(shown["h"], shown["w"])
-            return {
-                "photo": self.photo,
-                "name": self.name,
-                "score": self.score,
-                "map": shown,
-                "look": asdict(self.session.look) | {"grey": self.grey},
-            }
+            pixels = np.asarray(Image.open(io.BytesIO(self.photo)).convert("RGB"))
+            scene = describe.stage(self.session, photo=False)
+            if scene.name != self.name or not self.map:  # the photo that is shown is still another one
+                scene = describe.waiting(scene)
+            return replace(scene, photo=pixels, name=self.name)
 
-    def _draw_photo(self) -> None:
-        """Show the photo with the first answer about it: reading it would hold up the callback that asked."""
-        session = self.session
-        image = session.query.image
-        answers = [answer for answer in (session.output, session.saliency) if answer and answer.query.image == image]
-        if image == self._image or not (answers or session.error):
-            return
-        self._image, self.name, self.photo = image, image, b""
-        with suppress(ValueError, OSError):  # the session's error line says what is wrong with it
-            photo = session.picture(image)
-            self.size = (photo.shape[1], photo.shape[0])
-            self.photo = encoded(photo)
+    def picture(self) -> scenes.Stage:
+        """What is shown, as a scene, with all pixels of the photo."""
+        return describe.stage(self.session)
 
-    def _draw_map(self) -> None:
-        answer = self.session.saliency
-        if answer is not None and answer.query.image != self._image:
-            answer = None  # never a map over another photo
-        if answer is self._answer:
-            return
-        self._answer = answer
-        if answer is None:
-            self.saliency = {}
-            return
-        values = np.ascontiguousarray(answer.map, np.float32)
-        self.saliency = {
-            "values": values.tobytes(),
-            "h": values.shape[0],
-            "w": values.shape[1],
-            "limit": float(answer.limit),
-            "box": [float(side) for side in answer.box],
-            "low": answer.low,
-            "high": answer.high,
-            "title": answer.title,
-            "note": answer.note,
-            "degenerate": _degenerate(values),
-            # Red and blue mean raising and lowering; helping and harming have colours of their own.
-            "palette": "purple-green" if answer.helpful else "",
-            "one_sided": answer.one_sided,
-        }
+    def settle(self, seconds: float = 10.0) -> bool:
+        """Wait until photo and map of what is asked are sent; False when the time is up. Not from a gesture."""
+        return self._there.wait(seconds)
 
-    def _score(self) -> dict[str, Any]:
-        output = self.session.output
-        if output is None:
-            return {}
-        changed = bool(output.query.gains)
-        if output.probabilities is not None:
-            return self._class_score(output, changed)
-        low, high = self.session.score_range()
-        decimals = int(np.clip(3 - math.floor(math.log10(max(high - low, 1e-6))), 0, 6))
-        facts = []
-        if changed:
-            facts.append(f"change {output.value - output.base:+.{decimals}f}")
-        if output.rating is not None:
-            facts += [f"rating {output.rating:.{decimals}f}", f"residual {output.residual:+.{decimals}f}"]
-        headline = _arrow(output.base, output.value, changed, decimals)
-        return {"label": "score", "headline": headline, "facts": [_minus(fact) for fact in facts]}
+    def close(self) -> None:
+        self._encoder.close()
+        self._there.set()
+        super().close()
 
-    def _class_score(self, output: Any, changed: bool) -> dict[str, Any]:
-        labels = self.session.model.labels
-        label = labels[output.target] if labels else f"class {output.target}"
-        known = self.session.images.label(output.query.image)
-        facts = ["logit " + _arrow(output.base, output.value, changed, 2), *([f"labelled {known}"] if known else [])]
-        shares = (100 * output.base_probability, 100 * output.probabilities[output.target])
-        return {"label": label, "headline": f"{_arrow(*shares, changed, 1)} %", "facts": facts}
+    def _changed(self, change: Any) -> None:
+        # What is being done is said here only while nothing is shown; progress would draw ten times a second.
+        if change["name"] != "status" or not self.map:
+            super()._changed(change)
 
-    def _methods(self) -> list[list[Any]]:
-        session = self.session
-        classifier = session.model.task == "classification"
-        what = "class" if classifier else "score"
-        known = session.knows_error()
-        return [
-            [name, WORDS.get(name, name).format(what=what), text, known or name not in NEED_ERROR]
-            for name, text in METHODS.items()
-        ]
+    def _or_back(self, name: str, act: Callable[[], None]) -> None:
+        """Do what the browser shows already; where that is refused, the browser goes back."""
+        try:
+            act()
+        except ValueError:
+            self.forget(name)
+            self.draw()
+            raise
+
+    def _arrived(self, photo: _Photo) -> None:
+        """Show a photo, and the map with it where that is there; on the encoder's thread."""
+        with self.session.lock, self.hold_sync():
+            if self.comm is None or self.session.closed or photo.wanted != _wanted(self.session):
+                return  # another image was picked meanwhile
+            self._shown = photo
+            self.photo, self.size, self.name = photo.data, photo.size, photo.wanted.image
+            self.draw()
+
+
+class _Wanted(NamedTuple):
+    """Which photo: of an image, or where a model does not say where its maps lie, what that model sees of it."""
+
+    image: str
+    model: Any
+    images: Any
+
+
+class _Photo(NamedTuple):
+    wanted: _Wanted
+    content: str  # a digest
+    data: bytes
+    size: tuple[int, int]
+
+
+def _wanted(session: Session) -> _Wanted:
+    model = session.model
+    return _Wanted(session.query.image, None if model.can_degrade else model, session.images)
+
+
+class _Encoder:
+    """Reads and encodes the photo that was asked for last, on a thread of its own and under no lock of the session.
+
+    The thread ends when nothing is asked for any more.
+    """
+
+    def __init__(self, deliver: Callable[[_Photo], None]) -> None:
+        self._deliver = deliver
+        self._lock = threading.Lock()
+        self._next: _Wanted | None = None
+        self._under_way: _Wanted | None = None
+        self._busy = self._closed = False
+
+    def ask(self, wanted: _Wanted, *, again: bool = False) -> None:
+        """Ask for a photo; what is on its way is not asked for twice, unless the file may be another one by now."""
+        with self._lock:
+            if self._closed or (wanted == self._under_way and not again):
+                return
+            self._next = self._under_way = wanted
+            if not self._busy:
+                self._busy = True
+                threading.Thread(target=self._run, name="xai_widgets photo", daemon=True).start()
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed, self._next = True, None
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                wanted, self._next = self._next, None
+                if wanted is None:
+                    self._busy, self._under_way = False, None
+                    return
+            photo = _read(wanted)
+            with self._lock:
+                newer = self._next is not None or self._closed
+            if not newer:
+                self._deliver(photo)
+
+
+def _read(wanted: _Wanted) -> _Photo:
+    """The photo and of which content it is; without a photo where it cannot be read, as the error line says why."""
+    name, model, images = wanted
+    content = ""
+    try:
+        for _ in range(READS):
+            content = images.digest(name)
+            photo = images.photo(name) if model is None else facts.picture(model, images, name)
+            if images.digest(name) == content:
+                break
+        return _Photo(wanted, content, encoded(photo), (photo.shape[1], photo.shape[0]))
+    except Exception:  # whatever a file or a transform does; it must not end in a thread's traceback
+        return _Photo(wanted, content, b"", (1, 1))
 
 
 def encoded(photo: NDArray[np.uint8]) -> bytes:
@@ -189,21 +234,3 @@ def encoded(photo: NDArray[np.uint8]) -> bytes:
     else:
         picture.save(file, "JPEG", quality=93, subsampling=0)
     return file.getvalue()
-
-
-def _degenerate(values: NDArray[np.float32]) -> str:
-    """Why a map shows nothing, in words; empty for one that does."""
-    if not np.isfinite(values).all():
-        return "This map holds values that are not finite: it shows nothing."
-    if values.min() < values.max():
-        return ""
-    return "This map is zero everywhere." if values.flat[0] == 0 else "This map is constant: it points nowhere."
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "−")
-
-
-def _arrow(base: float, value: float, changed: bool, decimals: int) -> str:
-    now = _minus(f"{value:.{decimals}f}")
-    return f"{_minus(f'{base:.{decimals}f}')} → {now}" if changed else now

@@ -7,6 +7,7 @@ from typing import Any
 
 from traitlets import Dict, List, Unicode
 
+from xai_widgets.session import describe
 from xai_widgets.static import front_end, style
 from xai_widgets.views._base import View
 
@@ -18,7 +19,7 @@ class StatusBar(View):
     _css = style("status_bar.css")
     watches = ("query", "status", "error", "notice", "maps")
 
-    status = Dict(help="device, busy, progress, can_undo, can_redo.").tag(sync=True)
+    status = Dict(help="device, busy, progress, can_undo, can_redo; words: what is done.").tag(sync=True)
     error = Unicode(help="One line, shown as text.").tag(sync=True)
     notice = Unicode(help="One line that is no error.").tag(sync=True)
     model = Unicode(help="Name of the model.").tag(sync=True)
@@ -31,7 +32,8 @@ class StatusBar(View):
 
     def draw(self) -> None:
         session = self.session
-        self.status = asdict(session.status)
+        status = session.status
+        self.status = asdict(status) | {"words": describe.doing(status.busy, status.progress)}
         self.error = _one_line(session.error)
         self.notice = _one_line(session.notice)
         self.model = session.query.model

@@ -1,0 +1,47 @@
+// The options of a method as controls: a switch, a choice among a few, a number with its range and unit.
+import { element } from "./dom.js";
+
+const NUMBER = "a number";
+
+export const isSwitch = ({ choices }) => choices.length === 2 && choices.every((value) => typeof value === "boolean");
+
+/** Whether a number can be chosen. */
+export function allowed({ low, high, whole }, value) {
+  return Number.isFinite(value) && value >= (low ?? -Infinity) && value <= (high ?? Infinity) && (!whole || Number.isInteger(value));
+}
+
+function toggle(choice, send, signal) {
+  const box = element("input", { type: "checkbox", "aria-label": choice.words });
+  box.checked = choice.value;
+  box.addEventListener("change", () => send(box.checked), { signal });
+  return [box];
+}
+
+function number(choice, send, value, signal) {
+  const { low, high, whole, words, unit } = choice;
+  const box = element("input", { type: "number", class: "xw-input xw-number", min: low, max: high, step: whole ? 1 : "any", "aria-label": words });
+  box.value = value;
+  box.addEventListener("change", () => {
+    const wanted = box.value === "" ? NaN : Number(box.value);
+    if (allowed(choice, wanted)) send(wanted);
+    else box.value = value; // the range stands in the title
+  }, { signal });
+  return [box, ...(unit ? [element("span", { class: "xw-unit" }, unit)] : [])];
+}
+
+function among(choice, send, signal) {
+  const { choices, value, words, numbers, low } = choice, select = element("select", { class: "xw-select", "aria-label": words });
+  const chosen = choices.indexOf(value);
+  choices.forEach((one, i) => select.append(element("option", { value: i }, `${one}`.replaceAll("_", " "))));
+  if (numbers) select.append(element("option", { value: NUMBER }, NUMBER));
+  select.value = chosen < 0 ? NUMBER : `${chosen}`;
+  select.addEventListener("change", () => send(select.value === NUMBER ? (low ?? 0) : choices[Number(select.value)]), { signal });
+  return [select, ...(chosen < 0 ? number(choice, send, value, signal) : [])];
+}
+
+/** One control with its words; `send` takes a new value; its listeners end with `signal`. */
+export function control(choice, send, signal) {
+  const parts = isSwitch(choice) ? toggle(choice, send, signal)
+    : choice.choices.length ? among(choice, send, signal) : number(choice, send, choice.value, signal);
+  return element("label", { class: "xw-caption xw-option", title: choice.hint }, element("span", {}, `${choice.words} `), ...parts);
+}
