@@ -12,8 +12,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 lab: $(VENV)/.for-lab
 	@$(BIN)/xai-widgets lab
 
+# Two processes with one thread of torch each take half as long as one with two; the browser has the machine for itself.
+# They take files in the order of tests/conftest.py, the longest first; xdist's own puts files of few tests last.
+test: export OMP_NUM_THREADS = 1
 test: $(VENV)/.for-tests lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --ignore tests/browser -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not slow" tests/browser
 
 test-slow: $(VENV)/.for-tests
 	$(BIN)/python -m pytest -m slow

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import torch
-from kernel_table import KERNELS, Place, check_device, check_same
+from kernel_checks import check_device, check_same
+from kernel_places import Place
+from kernel_table import KERNELS
 
-from xai_widgets import Engine, Session, load_images
-from xai_widgets.engine import Subject, effects, pictures
+from xai_widgets import Engine, Session
+from xai_widgets.engine import Contrast, Query, Sources, answer
 from xai_widgets.kernels.measures import AXES
 from xai_widgets.models import load_model
 
@@ -23,49 +24,45 @@ def check_kernel(name: str, there: torch.device, *, tolerance: float = 5e-5) -> 
     check_same(found, KERNELS[name](Place("cpu", torch.float64)), tolerance)
 
 
-class Undisturbed:
-    """The job of an answer that nothing else waits for."""
-
-    def breathe(self) -> None:
-        pass
-
-
-Answer = Callable[[Subject, Any], Any]
-SOME = ((0, 0.5), (3, 2.0))
-BOTH: dict[str, Answer] = {
-    "output": lambda subject, job: pictures.output_of(subject, SOME),
-    "Grad-CAM": lambda subject, job: pictures.why(subject, SOME),
-    "maps": lambda subject, job: effects.feature_maps(subject),
-    "estimate": lambda subject, job: effects.estimated(subject),
-    "impacts": lambda subject, job: effects.impacts_of(subject, job),
-    "behaviour": lambda subject, job: pictures.by_impacts(subject, SOME, "behaviour", effects.estimated(subject)),
-    "measures": lambda subject, job: effects.measures_of(subject, job),
-    "measures anew": lambda subject, job: effects.measures_of(subject, job, rule="anew"),
-    "scores": lambda subject, job: effects.set_scores([subject], job, lambda some: None),
+SOME = {0: 0.5, 3: 2.0}
+# What is asked of each network: a part of the answer, what changes in the query, and options of the part.
+Ask = tuple[str, dict[str, Any], dict[str, Any]]
+BOTH: dict[str, Ask] = {
+    "output": ("output", {"gains": SOME}, {}),
+    "maps": ("maps", {}, {}),
+    "estimate": ("impacts", {}, {"partial": True}),
+    "impacts": ("impacts", {}, {}),
+    "measures": ("measures", {}, {}),
+    "measures, target predicted again": ("measures", {}, {"rule": "repredicted"}),
+    "scores": ("scores", {}, {}),
+    **{
+        f"{name} with gains": ("explanation", {"method": name, "gains": SOME}, {}) for name in ("grad_cam", "behaviour")
+    },
 }
-SCORE: dict[str, Answer] = {
-    "contrast, plain": lambda subject, job: pictures.rather_than_score(subject, SOME, 0.2, "plain", job),
-    "contrast, tiles": lambda subject, job: pictures.rather_than_score(subject, (), 0.2, "tiles", job),
-    "helpful": lambda subject, job: pictures.by_impacts(subject, (), "helpful", effects.impacts_of(subject, job)),
-    "primary": lambda subject, job: pictures.by_impacts(subject, (), "primary", effects.impacts_of(subject, job)),
+SCORE: dict[str, Ask] = {
+    "contrast, plain": ("explanation", {"contrast": Contrast("score", 0.2), "gains": SOME}, {}),
+    "contrast, tiles": ("explanation", {"contrast": Contrast("score", 0.2, "tiles")}, {}),
+    "helpful": ("explanation", {"method": "helpful"}, {}),
+    "primary": ("explanation", {"method": "primary"}, {}),
 }
-CLASSES: dict[str, Answer] = {
-    "contrast": lambda subject, job: pictures.rather_than_class(subject, SOME, 1),
-    "confidence": lambda subject, job: pictures.rather_than_class(subject, (), int(subject.scores.argmax())),
+CLASSES: dict[str, Ask] = {
+    "contrast": ("explanation", {"contrast": Contrast("class", 1), "gains": SOME}, {}),
+    "confidence": ("explanation", {"contrast": Contrast("confidence")}, {}),
 }
 ANSWERS = [("demo/quality", name) for name in BOTH | SCORE] + [("demo/scenes", name) for name in BOTH | CLASSES]
 SETS = {"demo/quality": "demo/quality", "demo/scenes": "demo/collages"}
 
 
 @cache
-def subject_on(device: torch.device | str, model: str) -> Subject:
-    """The first image of a set; what it remembers serves all of its answers."""
-    images, network = load_images(SETS[model]), load_model(model, device=device)
-    return Subject(Engine(), network, images, images.names[0], network.layer)
+def sources_on(device: torch.device | str, model: str) -> Sources:
+    """A network on a device; what is remembered serves all of its answers."""
+    return Sources(load_model(model, device=device), SETS[model])
 
 
-def answer_on(device: torch.device | str, model: str, answer: str) -> Any:
-    return (BOTH | SCORE | CLASSES)[answer](subject_on(device, model), Undisturbed())
+def answer_on(device: torch.device | str, model: str, asked: str) -> Any:
+    part, changes, options = (BOTH | SCORE | CLASSES)[asked]
+    sources = sources_on(device, model)
+    return answer(sources, Query(image=sources.images.names[0], **changes), part, **options)
 
 
 def check_answer(model: str, answer: str, there: torch.device, *, tolerance: float = 1e-3) -> None:

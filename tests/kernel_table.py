@@ -5,20 +5,13 @@ One line a kernel, by its module and name below `xai_widgets.kernels`. A kernel 
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import math
-import pkgutil
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import is_dataclass
-from functools import cached_property, partial
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from kernel_places import Place, as_it_is, effects, ending, human, inside, last, noises, of_maps, patches, patchy, some
 
-import xai_widgets.kernels
 from xai_widgets.kernels import (
     ablation,
     affine,
@@ -59,170 +52,7 @@ from xai_widgets.kernels.measures import (
     similarity,
     spread,
 )
-from xai_widgets.kernels.tail import Shell, Tail
-
-PLUMBING = {
-    "batches": "run through by every kernel that takes a tail",
-    "checks": "run through by all",
-    "precision": "is about flags",
-    "tail.copies": "make a tail", "tail.layouts": "make a tail", "tail.onemap": "make a tail",
-    "tail.passes": "make a tail", "tail.results": "make a tail", "tail.rules": "make a tail",
-    "tail.shell": "make a tail", "tail.structure": "make a tail", "tail.probes": "make a tail",
-    "tail.readings": "make a tail", "tail.orders": "make a tail", "tail.autocast": "make a tail",
-    "tail.weights": "look at a network",
-}  # fmt: skip
-
-
-class Small(nn.Module):
-    """Six maps of 8 x 8 at `features`; what follows bends."""
-
-    def __init__(self, outputs: int) -> None:
-        super().__init__()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            self.features = nn.Sequential(nn.Conv2d(3, 6, 3, 2, 1), nn.ReLU())
-            self.mix = nn.Sequential(nn.Conv2d(6, 8, 3, 1, 1), nn.ReLU())
-            self.head = nn.Linear(8, outputs)
-
-    def forward(self, images: Tensor) -> Tensor:
-        scores: Tensor = self.head(self.mix(self.features(images)).mean((2, 3)))
-        return scores
-
-
-def as_it_is(result: Tensor) -> Tensor:
-    return result
-
-
-class Place:
-    """What kernels take, on one device and in one precision; drawn on the CPU in float64, so everywhere the same."""
-
-    def __init__(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> None:
-        self.device, self.dtype = torch.device(device), dtype
-
-    def put(self, tensor: Tensor) -> Tensor:
-        return tensor.to(self.dtype).to(self.device) if tensor.is_floating_point() else tensor.to(self.device)
-
-    def uniform(self, *shape: int, seed: int = 0, low: float = 0.0, high: float = 1.0) -> Tensor:
-        drawn = torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-        return self.put(low + (high - low) * drawn)
-
-    def signed(self, *shape: int, seed: int = 0) -> Tensor:
-        return self.uniform(*shape, seed=seed, low=-1.0)
-
-    def mask(self, *shape: int, seed: int = 0) -> Tensor:
-        drawn = torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-        return self.put(drawn < 0.3)
-
-    def indices(self, *values: int) -> Tensor:
-        return torch.tensor(values, device=self.device)
-
-    @property
-    def generator(self) -> torch.Generator:
-        return torch.Generator().manual_seed(1)
-
-    def shell(self, outputs: int) -> Shell:
-        return Shell(Small(outputs).to(self.dtype).to(self.device))
-
-    @cached_property
-    def images(self) -> Tensor:
-        return self.uniform(2, 3, 16, 16, seed=3)
-
-    @cached_property
-    def maps(self) -> Tensor:
-        return self.uniform(2, 6, 8, 8, seed=4)
-
-    @cached_property
-    def one(self) -> Tail:
-        """Three classes, one image."""
-        return Tail(self.shell(3), "features", self.images[:1])
-
-    @cached_property
-    def two(self) -> Tail:
-        """Three classes, two images."""
-        return Tail(self.shell(3), "features", self.images)
-
-    @cached_property
-    def regression(self) -> Tail:
-        return Tail(self.shell(1), "features", self.images[:1])
-
-    def explain(self, images: Tensor) -> Tensor:
-        return self.explainer(images, None).maps
-
-    @cached_property
-    def explainer(self) -> measures.Explainer:
-        return measures.grad_cam_explainer(partial(Tail, self.one.shell, "features"), as_it_is)
-
-    @cached_property
-    def clean(self) -> measures.Clean:
-        return measures.clean_of(self.explainer, self.images)
-
-    def tiles(self, tiles: Tensor) -> tuple[Tensor, Tensor]:
-        tail = Tail(self.regression.shell, "features", tiles)
-        scores, cams = cam.cam_of(tail, as_it_is, torch.ones_like)
-        return scores[:, 0], cams
-
-
-def patches(result: Tensor) -> Tensor:
-    """Scores of patches where the network is `patchy`."""
-    return result
-
-
-def patchy(place: Place) -> Tail:
-    """2 x 2 patches, each of its own quarter."""
-
-    class Patches(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.features = Small(1).features
-            self.pool = nn.AvgPool2d(4)
-
-        def forward(self, images: Tensor) -> Tensor:
-            pooled: Tensor = self.pool(self.features(images)).square().sum(1)
-            return pooled
-
-    return Tail(Patches().to(place.dtype).to(place.device), "features", place.images)
-
-
-def inside(place: Place, work: Callable[[Tensor, Tensor, Tensor], Any]) -> Any:
-    """What the parts of Grad-CAM take: a leaf, its scores, and weights of them."""
-    with base.recording():
-        return work(*base.replayed(place.two, as_it_is, None), place.signed(2, 3))
-
-
-def of_maps(place: Place, work: Callable[[Tensor, Tensor], Any]) -> Any:
-    """Two stacks of non-negative maps."""
-    return work(place.uniform(3, 8, 8, seed=5), place.uniform(3, 8, 8, seed=6))
-
-
-def effects(place: Place, work: Callable[[Tensor, Tensor, Tensor, Tensor], Any]) -> Any:
-    """delta y, delta error, score and rating of two images."""
-    change, score, rating = place.signed(2, 6, seed=7), place.uniform(2, seed=8), place.uniform(2, seed=9)
-    return work(change, ablation.delta_error(change, score, rating), score, rating)
-
-
-def noises(place: Place) -> list[torch.Generator]:
-    return [torch.Generator().manual_seed(seed) for seed in range(2)]
-
-
-def ending(place: Place) -> Shell:
-    """Of a network that ends in a softmax."""
-    network = nn.Sequential(Small(3), nn.Softmax(1)).to(place.dtype).to(place.device)
-    return Shell(network)
-
-
-def some(found: outputs.Ending | None) -> outputs.Ending:
-    assert found is not None
-    return found
-
-
-def last(values: Iterator[Any]) -> Any:
-    return list(values)[-1]
-
-
-def human(place: Place) -> Callable[[Tensor], Tensor]:
-    density = place.uniform(1, 8, 8, seed=10)
-    return lambda maps: agreement.cc(maps, density)
-
+from xai_widgets.kernels.tail import Tail, arithmetic_of
 
 Row = Callable[[Place], Any]
 GRADIENT: dict[str, Row] = {
@@ -287,6 +117,7 @@ KERNELS: dict[str, Row] = {
     "agreement.relative_risk": lambda p: of_maps(p, lambda a, b: agreement.relative_risk(a, b, 0.2)),
     "agreement.relative_risks": lambda p: of_maps(p, lambda a, b: agreement.relative_risks(a, b, (0.2, 0.3))),
     "anytime.estimated_delta_y": lambda p: anytime.estimated_delta_y(p.one, as_it_is, 1),
+    "anytime.unestimated": lambda p: anytime.unestimated(p.one),
     "anytime.anytime_delta_y": lambda p: last(anytime.anytime_delta_y(p.one, as_it_is, 1)),
     "baselines.mean_baseline": lambda p: baselines.mean_baseline([p.maps, p.two]),
     "baselines.resampled_baseline": lambda p: baselines.resampled_baseline([p.maps, p.two], generator=p.generator),
@@ -294,6 +125,9 @@ KERNELS: dict[str, Row] = {
     "cam.base.cam_of": lambda p: cam.cam_of(p.two, as_it_is, p.signed(2, 3), maps=0.5 * p.two.maps),
     "cam.base.recording": lambda p: None,
     "cam.base.replayed": lambda p: inside(p, lambda leaf, y, weights: [leaf.detach(), y.detach()]),
+    "cam.base.leaf_of": lambda p: base.leaf_of(p.two, None).detach(),
+    "cam.base.differentiable": lambda p: inside(p, lambda leaf, y, weights: base.differentiable(y).detach()),
+    "cam.base.unit_slope": lambda p: inside(p, base.unit_slope),
     "cam.base.slope_of": lambda p: inside(p, cam.slope_of),
     "cam.base.cam_at": lambda p: inside(p, base.cam_at).detach(),
     "cam.base.one_hot": lambda p: base.one_hot(p.indices(2, 0), p.signed(2, 3)),
@@ -301,11 +135,11 @@ KERNELS: dict[str, Row] = {
     "cam.classes.contrast_weights": lambda p: cam.contrast_weights(p.signed(2, 3), 1),
     "cam.classes.class_contrast": lambda p: cam.class_contrast(p.two, as_it_is, 1),
     "cam.classes.counterfactual": lambda p: cam.counterfactual(p.two, as_it_is),
-    "affine.arithmetic_of": lambda p: affine.arithmetic_of(p.one).__enter__(),
+    "tail.replayable.arithmetic_of": lambda p: arithmetic_of(p.one).__enter__(),
     "cam.base.check_placed": lambda p: base.check_placed(p.one),
     "cam.base.classes_of": lambda p: base.classes_of(as_it_is)[1:],
     "cam.base.grad_cam_weights": lambda p: cam.grad_cam_weights(p.two, as_it_is, p.indices(0, 2)),
-    "cam.base.heard": lambda p: base.heard(p.signed(2, 6), p.maps),
+    "cam.base.finite_weights": lambda p: base.finite_weights(p.signed(2, 6), p.maps),
     "cam.base.predicted": lambda p: base.predicted(as_it_is, p.signed(2, 3)),
     "cam.base.scaled_slope": lambda p: inside(p, base.scaled_slope),
     "cam.base.wide_of": lambda p: str(base.wide_of(p.indices(1))),
@@ -322,11 +156,11 @@ KERNELS: dict[str, Row] = {
     "degrade.check_noise": lambda p: degrade.check_noise("blur", (0.1,), 16),
     "degrade.blur_levels": lambda p: degrade.blur_levels(224),
     "degrade.noise_levels": lambda p: degrade.noise_levels("blur", 224),
-    "degrade.noise_alone": lambda p: degrade.noise_alone(p.images, generator=3),
+    "degrade.pure_noise": lambda p: degrade.pure_noise(p.images, generator=3),
     "degrade.changed": lambda p: degrade.changed(
         p.images, lambda images, level, generator: images * level, 0.5, generator=p.generator
     ),
-    "degrade.worsened": lambda p: [degrade.worsened(p.images, kind, 0.1, generator=p.generator)
+    "degrade.corrupted": lambda p: [degrade.corrupted(p.images, kind, 0.1, generator=p.generator)
                                    for kind in degrade.NOISES],
     "degrade.salt_and_pepper": lambda p: degrade.salt_and_pepper(p.images, 0.3, generator=p.generator),
     "degrade.gaussian_noise": lambda p: degrade.gaussian_noise(p.images, 0.3, generator=p.generator),
@@ -360,6 +194,8 @@ KERNELS: dict[str, Row] = {
     "questions.of_output": lambda p: questions.of_output(1)(p.signed(2, 3)),
     "questions.of_counterfactual": lambda p: questions.of_counterfactual(1)(p.signed(2, 3)),
     "questions.of_class_contrast": lambda p: questions.of_class_contrast(1)(p.signed(2, 3)),
+    "questions.of_full_confidence": lambda p: questions.of_full_confidence(1)(p.signed(2, 3)),
+    "questions.cam_of_question": lambda p: questions.cam_of_question(p.one, as_it_is, gradients.of_class_contrast(1)),
     "questions.of_score_contrast": lambda p: questions.of_score_contrast(0.3)(p.signed(2, 1)),
     "gradients.smooth_grad": lambda p: gradients.smooth_grad(
         p.one.shell, p.images, gradients.of_output(1), generator=p.generator, n_samples=3
@@ -399,6 +235,9 @@ KERNELS: dict[str, Row] = {
         p.explain, p.images[0], generator=p.generator, levels=(0.1, 0.3)
     ),
     "measures.noise.noise_of": lambda p: noise.noise_of(p.explainer, p.images, p.clean, generators=noises(p)),
+    "measures.five.measured": lambda p: [
+        one.values for one in measures.measured(p.explainer, p.images, generators=[3, 4], kinds=("salt_and_pepper",))
+    ],
     "measures.radar.five_measures": lambda p: measures.five_measures(
         [p.explainer, p.explainer], p.images, seeds=(0, 1), levels=(0.1,)
     ).axes(),
@@ -413,13 +252,13 @@ KERNELS: dict[str, Row] = {
     "measures.runs.stability": lambda p: measures.stability(p.maps[0]),
     "measures.runs.stability_of": lambda p: measures.stability_of(p.maps),
     "measures.runs.pair_similarity": lambda p: measures.pair_similarity(p.maps),
-    "measures.runs.runs_lost": lambda p: measures.runs_lost(torch.where(p.mask(2, 6, 1, 1), 0, p.maps)),
+    "measures.runs.degenerate_runs": lambda p: measures.degenerate_runs(torch.where(p.mask(2, 6, 1, 1), 0, p.maps)),
     "measures.runs.stability_rows": lambda p: measures.stability_rows(
-        measures.pair_similarity(p.maps), measures.runs_lost(p.maps), (8, 8), "fixed"
+        measures.pair_similarity(p.maps), measures.degenerate_runs(p.maps), (8, 8), "fixed"
     ),
     "measures.runs.pairs_of": lambda p: runs.pairs_of(4, p.device),
     "measures.similarity.ssim": lambda p: of_maps(p, similarity.ssim),
-    "measures.similarity.says_nothing": lambda p: similarity.says_nothing(p.maps[:, 0] * p.mask(2, 1, 1)),
+    "measures.similarity.degenerate_maps": lambda p: similarity.degenerate_maps(p.maps[:, 0] * p.mask(2, 1, 1)),
     "measures.similarity.scaled": lambda p: of_maps(p, lambda a, b: similarity.scaled(a)),
     "measures.similarity.as_maps": lambda p: similarity.as_maps("a mask", p.mask(2, 8, 8)),
     "measures.spread.entropy": lambda p: of_maps(p, lambda a, b: spread.entropy(a)),
@@ -449,6 +288,7 @@ KERNELS: dict[str, Row] = {
     "saliency.weighted_sum": lambda p: [saliency.weighted_sum(p.maps, p.signed(2, 6), normal=normal)
                                         for normal in saliency.NORMALS],
     "saliency.signed_scale": lambda p: saliency.signed_scale(p.maps[:, 0] - 0.5),
+    "saliency.degeneracy": lambda p: saliency.degeneracy(torch.where(p.mask(2, 1, 1), 0, p.maps[:, 0])),
     "saliency.degenerate": lambda p: saliency.degenerate(torch.where(p.mask(2, 1, 1), 0, p.maps[:, 0])),
     "saliency.resize": lambda p: [saliency.resize(p.maps[:, 0], size) for size in ((5, 12), (16, 16))],
     "screening.screened_delta_y": lambda p: screening.screened_delta_y(p.one, as_it_is, 1, top=6).delta_y,
@@ -456,67 +296,3 @@ KERNELS: dict[str, Row] = {
     "tail.Tail": lambda p: [p.one(0.5 * p.one.maps), p.two(0.5 * p.two.maps), p.one.without(
         p.indices(0, 3), p.uniform(6, 1, 1)), p.one.maps, p.one.result],
 }  # fmt: skip
-# Results that are read by people or by the CPU, wherever the images are.
-AT_HOME = ("receipts.", "ranks.rank_correlation")
-
-
-def names() -> list[str]:
-    """Every public function of the kernels, as `module.function`."""
-    found = []
-    package = xai_widgets.kernels
-    for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        place = info.name.removeprefix(f"{package.__name__}.")
-        if place in PLUMBING:
-            continue
-        module = importlib.import_module(info.name)
-        for name, value in vars(module).items():
-            function = inspect.unwrap(value) if inspect.isfunction(value) else None
-            if function is not None and value.__module__ == info.name and not name.startswith("_"):
-                found.append(f"{place}.{name}")
-    return found
-
-
-def leaves(found: Any) -> list[Any]:
-    """Tensors, numbers and words in what a kernel gives, in order."""
-    if isinstance(found, Tensor | str) or found is None:
-        return [found]
-    if isinstance(found, Mapping):
-        return [leaf for key in sorted(found) for leaf in leaves(found[key])]
-    if is_dataclass(found):
-        return leaves(vars(found))
-    if isinstance(found, np.ndarray):
-        return [torch.from_numpy(found)]
-    if isinstance(found, list | tuple):
-        return [leaf for value in found for leaf in leaves(value)]
-    return [found]
-
-
-def check_same(found: Any, expected: Any, tolerance: float) -> None:
-    """Alike to a share of the largest value of each leaf; whole numbers, masks and words are equal."""
-    some, others = leaves(found), leaves(expected)
-    assert len(some) == len(others)
-    for one, other in zip(some, others, strict=True):
-        if isinstance(other, Tensor):
-            assert isinstance(one, Tensor)
-            assert one.shape == other.shape
-            a, b = one.detach().cpu(), other.detach().cpu()
-        elif isinstance(other, float):
-            a, b = torch.tensor(float(one)), torch.tensor(other)
-        else:
-            assert one == other
-            continue
-        if b.dtype == torch.uint8:  # shades of a picture: rounding decides between two
-            assert (a.int() - b.int()).abs().max() <= 1
-            continue
-        if not b.is_floating_point():
-            assert torch.equal(a, b)
-            continue
-        size = b[b.isfinite()].abs().max().item() if bool(b.isfinite().any()) else 1.0
-        torch.testing.assert_close(a.double(), b.double(), atol=tolerance * max(size, 1e-3), rtol=0, equal_nan=True)
-
-
-def check_device(name: str, found: Any, place: Place) -> None:
-    """Kernels keep the device."""
-    if not name.startswith(AT_HOME):
-        devices = {leaf.device.type for leaf in leaves(found) if isinstance(leaf, Tensor)}
-        assert devices <= {place.device.type}, f"{name} left the device"

@@ -9,10 +9,11 @@ import torch
 from pretend_device import DEVICE, counting
 from torchvision import models
 
-from xai_widgets import Engine, ImageModel, ImageSet, load_images, load_model
-from xai_widgets.engine import Subject, pictures
+from xai_widgets import ImageModel, ImageSet, load_images, load_model
+from xai_widgets.engine import Query, Sources, answer
+from xai_widgets.engine.query import Gains
 
-GAINS = ((3, 0.0), (5, 1.75))
+GAINS: tuple[Gains, ...] = ((), ((3, 0.0), (5, 1.5)), ((3, 0.0), (5, 1.75)))
 
 
 def cases() -> Iterator[tuple[str, ImageModel, ImageSet, str]]:
@@ -27,13 +28,12 @@ def cases() -> Iterator[tuple[str, ImageModel, ImageSet, str]]:
 def main() -> None:
     print("One gain, score and Grad-CAM, on the pretend device: operations (views left out), waits, copies sent to it")
     for name, model, images, layer in cases():
-        engine = Engine()
-        pictures.why(Subject(engine, model, images, images.names[0], layer), ())
-        pictures.why(Subject(engine, model, images, images.names[0], layer), GAINS)
+        sources = Sources(model, images)
+        first, second, third = (Query(image=images.names[0], layer=layer, gains=gains) for gains in GAINS)
+        answer(sources, [first, second], "explanation")
         with counting() as counts:
-            pictures.why(Subject(engine, model, images, images.names[0], layer), GAINS)
+            answer(sources, third, "explanation")
         print(f"{name}: {counts.operations}, {counts.waits}, {counts.sent}")
-        engine.close()
 
 
 if __name__ == "__main__":

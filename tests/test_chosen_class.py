@@ -142,7 +142,7 @@ def test_classes_that_do_not_exist_are_refused_in_words() -> None:
         (ValueError, "the contrast class must be 0 to 4, got 5", 5, None),
         (ValueError, "the contrast class must be 0 to 4, got -1", torch.tensor([0, -1]), None),
         (ValueError, "target must be 0 to 4, got 7", 0, torch.tensor([7, 0])),
-        (ValueError, "target must be one an image, got 3 for 2", 0, [1, 2, 3]),
+        (ValueError, "target must be one for each image, got 3 for 2", 0, [1, 2, 3]),
         (TypeError, "the contrast class must be whole numbers, got torch.float32", torch.ones(2), None),
         (TypeError, "target must be a whole number, got 1.5", 0, 1.5),
         (ValueError, "target must be one of 'cat'", 0, "cats"),

@@ -36,7 +36,7 @@ def test_it_shows_the_classes_of_the_session(classes: Any) -> None:
     assert picker.names == list(classes.model.labels)
     np.testing.assert_array_equal(probabilities(picker), classes.output.probabilities)
     assert picker.target == classes.output.target == int(classes.output.probabilities.argmax())
-    assert (picker.contrast["kind"], picker.changed) == ("", False)
+    assert (picker.contrast["kind"], picker.chosen) == ("", False)
     classes.set_gain(range(tiny.MAPS), 0.0)
     classes.wait()
     np.testing.assert_array_equal(probabilities(picker), classes.output.probabilities)
@@ -49,7 +49,7 @@ def test_choosing_q_and_p(classes: Any) -> None:
     q = (predicted + 1) % 3
     picker.comm.click(kind="choose", slot="Q", index=q)
     classes.wait()
-    assert classes.query.contrast == Contrast("class", float(q))
+    assert classes.query.contrast == Contrast("class", picker.names[q])
     assert (picker.contrast["kind"], picker.contrast["value"]) == ("class", q)
     assert isinstance(picker.contrast["value"], int)
     assert picker.names[q] in classes.saliency.title
@@ -57,13 +57,13 @@ def test_choosing_q_and_p(classes: Any) -> None:
     p = 3 - predicted - q
     picker.comm.click(kind="choose", slot="P", index=p)
     classes.wait()
-    assert (classes.query.target, classes.query.contrast) == (p, Contrast("class", float(q)))
-    assert (picker.target, picker.changed) == (p, True)
+    assert (classes.query.target, classes.query.contrast) == (picker.names[p], Contrast("class", picker.names[q]))
+    assert (picker.target, picker.chosen) == (p, True)
     assert f"why {picker.names[p]}, rather than {picker.names[q]}?" in classes.saliency.title
     picker.comm.click(kind="confidence")
     classes.wait()
     assert classes.query.contrast == Contrast("confidence")
-    assert (classes.query.target, picker.target, picker.contrast["kind"]) == (p, p, "confidence")
+    assert (classes.query.target, picker.target, picker.contrast["kind"]) == (picker.names[p], p, "confidence")
     assert f"why not {picker.names[p]} with 100 % confidence?" in classes.saliency.title
     picker.comm.click(kind="clear")
     assert (classes.query.target, classes.query.contrast, classes.query.method) == (None, None, "grad_cam")

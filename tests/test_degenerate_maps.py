@@ -42,7 +42,7 @@ def test_what_says_nothing_is_flagged_and_never_perfect(name: str, dtype: torch.
         return ANY_MAP[name](nn.functional.avg_pool2d(some, 4)[:, 0] ** 4)
 
     explainer = measures.explainer_of(explain)
-    found = measures.five_measures([explainer, explainer], images, seeds=[seed, seed + 1], far_end=True)
+    found = measures.five_measures([explainer, explainer], images, seeds=[seed, seed + 1], pure_noise=True)
     compared = torch.cat([found.noise["salt_and_pepper"].values, found.resilience.values, found.stability], 1)
     if name in SAYS_SOMETHING:
         assert compared.isfinite().all()

@@ -170,7 +170,7 @@ def test_flips_and_turns_have_their_way_back(images: Tensor) -> None:
 
 @pytest.mark.parametrize("kind", degrade.NOISES)
 def test_a_level_means_what_its_noise_says(images: Tensor, kind: str) -> None:
-    found = degrade.worsened(images, kind, 0.3, generator=1)
+    found = degrade.corrupted(images, kind, 0.3, generator=1)
     generator = torch.Generator().manual_seed(1)
     expected = {
         "salt_and_pepper": lambda: degrade.salt_and_pepper(images, 0.3, generator=generator),
@@ -178,7 +178,7 @@ def test_a_level_means_what_its_noise_says(images: Tensor, kind: str) -> None:
         "blur": lambda: degrade.blur(images, 0.3),
     }[kind]()
     assert torch.equal(found, expected)
-    assert torch.equal(degrade.worsened(images, kind, 0.0, generator=generator), images)
+    assert torch.equal(degrade.corrupted(images, kind, 0.0, generator=generator), images)
 
 
 @pytest.mark.parametrize(

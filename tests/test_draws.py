@@ -27,7 +27,7 @@ NOISES: dict[str, Noise] = {
         some, 0.3, generator=seed, per_channel=True
     ),
     "Gaussian": lambda some, seed: degrade.gaussian_noise(some, 0.2, generator=seed),
-    "alone": lambda some, seed: degrade.noise_alone(some, generator=seed),
+    "alone": lambda some, seed: degrade.pure_noise(some, generator=seed),
 }
 noises = pytest.mark.parametrize("noise", NOISES.values(), ids=NOISES)
 
@@ -47,7 +47,7 @@ def test_a_list_of_seeds_is_one_an_image(noise: Noise) -> None:
         assert torch.equal(noise(image, seed), found)
     with unchecked():
         assert torch.equal(noise(images(), np.array([5, 6, 7])), together)
-    with pytest.raises(ValueError, match="one generator an image, got 2 for 3 images"):
+    with pytest.raises(ValueError, match="one generator for each image, got 2 for 3 images"):
         noise(images(), [5, 6])
 
 
@@ -122,7 +122,7 @@ def test_a_seed_is_kept_or_drawn_from_a_generator() -> None:
 NEEDS_RANGE: dict[str, Callable[[Tensor], Tensor]] = {
     "salt and pepper": lambda some: degrade.salt_and_pepper(some, 0.1, generator=0),
     "Gaussian": lambda some: degrade.gaussian_noise(some, 0.1, generator=0),
-    "worsened": lambda some: degrade.worsened(some, "blur", 1.0, generator=0),
+    "corrupted": lambda some: degrade.corrupted(some, "blur", 1.0, generator=0),
 }
 
 
@@ -145,10 +145,10 @@ def test_pixels_of_0_to_255_are_refused_and_not_cut_to_white(change: Callable[[T
 
 def test_blur_is_a_sigma_in_pixels_up_to_a_quarter_of_the_shorter_side() -> None:
     some = images()
-    assert torch.equal(degrade.worsened(some, "blur", 2.5, generator=0), degrade.blur(some, 2.5))
-    assert torch.equal(degrade.worsened(some, "blur", 3.0, generator=0), degrade.blur(some, 3.0))
+    assert torch.equal(degrade.corrupted(some, "blur", 2.5, generator=0), degrade.blur(some, 2.5))
+    assert torch.equal(degrade.corrupted(some, "blur", 3.0, generator=0), degrade.blur(some, 3.0))
     with refused(ValueError, "sigmas in pixels and must lie between 0 and 3, a quarter of the shorter side, got 3.01"):
-        degrade.worsened(some, "blur", 3.01, generator=0)
+        degrade.corrupted(some, "blur", 3.01, generator=0)
 
 
 def test_ladders_of_blur_reach_what_was_published() -> None:

@@ -1,13 +1,10 @@
-"""Lanes, the cache, and what the engine answers, against the kernels called directly."""
+"""What the engine answers, against the kernels called directly; and what it says of what cannot be answered."""
 
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,175 +12,30 @@ import pytest
 import torch
 from torch import nn
 
-from xai_widgets import Engine, ImageModel, ImageSet, load_images, load_model
-from xai_widgets.engine import Cancelled, Job, Lane, Subject, effects, pictures
-from xai_widgets.engine.cache import Cache, size_of
-from xai_widgets.engine.lanes import Worker
+from xai_widgets import ImageModel, ImageSet, load_images, load_model
+from xai_widgets.engine import Contrast, Query, Sources, Stopped, Subject, answer
 from xai_widgets.kernels import ablation, measures
 from xai_widgets.kernels.cam import class_contrast, grad_cam, patch_contrast, tile_contrast
 from xai_widgets.kernels.tail import Tail
 
 
-@pytest.fixture
-def worker() -> Iterator[Worker]:
-    worker = Worker()
-    yield worker
-    worker.close()
-
-
-class Gate:
-    """Work that waits until it is let go, breathing or not."""
-
-    def __init__(self, *, breathes: bool = False) -> None:
-        self.began, self.go = threading.Event(), threading.Event()
-        self.breathes = breathes
-
-    def __call__(self, job: Job) -> str:
-        self.began.set()
-        while not self.go.wait(0.005):
-            if self.breathes:
-                job.breathe()
-        return "done"
-
-
-def test_what_waits_is_replaced_and_what_runs_is_finished(worker: Worker) -> None:
-    gate, seen = Gate(), list[object]()
-    worker.submit(Lane("me", "answer"), gate, seen.append)
-    assert gate.began.wait(5)
-    for number in range(50):
-        worker.submit(Lane("me", "answer"), partial(lambda n, job: n, number), seen.append)
-    gate.go.set()
-    assert worker.wait(5)
-    assert seen == ["done", 49]
-
-
-def test_urgent_work_runs_between_two_batches_of_long_work(worker: Worker) -> None:
-    order: list[str] = []
-    gate = Gate(breathes=True)
-    worker.submit(Lane("me", "impacts"), gate, order.append)
-    assert gate.began.wait(5)
-    urgent = worker.submit(Lane("me", "answer"), lambda job: "urgent", order.append)
-    later = worker.submit(Lane("me", "measures"), lambda job: "later", order.append)
-    assert urgent.ended.wait(5)
-    assert order == ["urgent"]
-    assert not later.ended.is_set()
-    gate.go.set()
-    assert worker.wait(5)
-    assert order == ["urgent", "done", "later"]
-
-
-def test_long_work_stops_when_it_is_replaced_or_cancelled(worker: Worker) -> None:
-    seen: list[str] = []
-    first, second = Gate(breathes=True), Gate(breathes=True)
-    worker.submit(Lane("me", "impacts"), first, seen.append)
-    assert first.began.wait(5)
-    job = worker.submit(Lane("me", "impacts"), second, seen.append)
-    assert second.began.wait(5), "the newer request of the lane takes over"
-    worker.cancel("somebody else")
-    worker.cancel("me", "measures")
-    assert not job.ended.wait(0.05)
-    worker.cancel("me")
-    assert job.ended.wait(5)
-    assert seen == []
-
-
-def test_a_cancel_reaches_what_waits_but_not_what_comes_after(worker: Worker) -> None:
-    gate, seen = Gate(), list[object]()
-    worker.submit(Lane("other", "call"), gate)
-    worker.submit(Lane("me", "answer"), lambda job: 1, seen.append)
-    worker.cancel("me")
-    worker.submit(Lane("me", "measures"), lambda job: 2, seen.append)
-    gate.go.set()
-    assert worker.wait(5)
-    assert seen == [2]
-
-
-def test_an_error_is_handed_over_and_the_worker_lives(worker: Worker, capsys: pytest.CaptureFixture[str]) -> None:
-    errors: list[Exception] = []
-
-    def fail(job: Job) -> None:
-        raise ValueError("a mistake")
-
-    worker.submit(Lane("me", "answer"), fail, None, errors.append)
-    worker.submit(Lane("me", "maps"), fail)
-    assert worker.wait(5)
-    assert [str(error) for error in errors] == ["a mistake"]
-    assert "a mistake" in capsys.readouterr().err
-    with pytest.raises(ValueError, match="a mistake"):
-        worker.call(fail)
-    assert worker.call(lambda job: worker.call(lambda inner: 7)) == 7, "a call on the worker's own thread runs at once"
-
-
-def test_submitting_never_waits(worker: Worker) -> None:
-    """A thousand requests while the worker does other work: all are taken, and the last of their lane is run."""
-    gate, seen = Gate(), list[object]()
-    worker.submit(Lane("me", "answer"), gate)
-    assert gate.began.wait(5)
-    jobs = [worker.submit(Lane("me", "maps"), partial(lambda n, job: n, number), seen.append) for number in range(1000)]
-    assert not gate.go.is_set()
-    assert not any(job.ended.is_set() for job in jobs)
-    assert not worker.wait(0.01)
-    gate.go.set()
-    assert worker.wait(5)
-    assert seen == [999]
-    assert all(job.ended.is_set() for job in jobs)
-
-
-def test_a_closed_worker_takes_nothing_and_ends_its_thread() -> None:
-    worker, gate = Worker(), Gate(breathes=True)
-    job = worker.submit(Lane("me", "impacts"), gate)
-    assert gate.began.wait(5)
-    worker.close()
-    worker.close()
-    assert job.ended.is_set()
-    assert not worker._thread.is_alive()
-    with pytest.raises(RuntimeError, match="closed"):
-        worker.submit(Lane("me", "impacts"), gate)
-
-
-def test_a_script_may_end_while_the_engine_works() -> None:
-    script = """
-from xai_widgets import Session
-session = Session("demo/quality", "demo/quality")
-print(session.query.image)
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip().endswith(".png")
-    assert done.stderr == ""
-
-
-def test_the_cache_is_bounded_in_bytes() -> None:
-    cache = Cache(10_000)
-    for number in range(20):
-        cache.put(number, np.zeros(250, np.float32))
-    assert cache.nbytes <= 10_000
-    assert len(cache) == 8
-    assert cache.get(19) is not None
-    assert cache.get(0) is None
-    cache.put("large", torch.zeros(10_000))
-    assert cache.get("large") is None
-    assert size_of({"a": [np.zeros(10), "text", b"bytes", None]}) > 80
-    with pytest.raises(ValueError, match="at least 1 byte, got 0"):
-        Cache(0)
-
-
-@pytest.fixture
-def job() -> Job:
-    return Job(Lane("test", "call"), lambda job: None)
+def subject_of(model: str, images: str, place: int) -> Subject:
+    sources = Sources(model, images)
+    return Subject(sources, Query(image=sources.images.names[place]))
 
 
 @pytest.fixture(scope="module")
-def subject(engine: Engine) -> Subject:
-    images = load_images("demo/quality")
-    model = load_model("demo/quality")
-    return Subject(engine, model, images, images.names[4], model.layer)
+def subject() -> Subject:
+    return subject_of("demo/quality", "demo/quality", 4)
 
 
 @pytest.fixture(scope="module")
-def collage(engine: Engine) -> Subject:
-    images, model = load_images("demo/collages"), load_model("demo/scenes")
-    return Subject(engine, model, images, images.names[0], model.layer)
+def collage() -> Subject:
+    return subject_of("demo/scenes", "demo/collages", 0)
+
+
+def explained(subject: Subject, **changes: Any) -> Any:
+    return answer(subject.sources, replace(subject.query, **changes), "explanation")
 
 
 def direct(subject: Subject) -> Tail:
@@ -194,7 +46,8 @@ def direct(subject: Subject) -> Tail:
 def test_score_and_map_are_those_of_the_kernels(subject: Subject) -> None:
     tail, model = direct(subject), subject.model
     gains = ((3, 0.0), (5, 1.75))
-    output, saliency = pictures.why(subject, gains)
+    found = explained(subject, gains=gains)
+    output, saliency = found.output, found.saliency
     values = torch.ones(1, tail.maps.shape[1])
     values[0, 3], values[0, 5] = 0, 1.75
     changed = ablation.with_gains(tail.maps, values)
@@ -208,9 +61,17 @@ def test_score_and_map_are_those_of_the_kernels(subject: Subject) -> None:
         assert word in saliency.title
 
 
-def test_effects_are_those_of_the_kernels_and_stream_in(subject: Subject, job: Job) -> None:
-    seen: list[effects.Impacts] = []
-    impacts = effects.impacts_of(subject, job, seen.append)
+def test_effects_are_those_of_the_kernels_and_stream_in(subject: Subject) -> None:
+    seen: list[Any] = []
+    shares: list[float] = []
+
+    def note(known: Any, share: float) -> None:
+        seen.append(known)
+        shares.append(share)
+
+    impacts = answer(subject.sources, subject.query, "impacts", progress=note)
+    assert shares == sorted(shares)
+    assert seen[0].query == impacts.query == subject.query
     tail, model = direct(subject), subject.model
     expected = ablation.delta_y(tail, model.scores)
     np.testing.assert_allclose(impacts.delta_y, expected.numpy(), atol=2e-6)
@@ -228,38 +89,39 @@ def test_effects_are_those_of_the_kernels_and_stream_in(subject: Subject, job: J
     np.testing.assert_allclose(impacts.delta_error, literal, atol=1e-6)
 
 
-def test_a_cancelled_answer_stops_at_the_next_batch(subject: Subject, engine: Engine) -> None:
-    batches: list[int] = []
+@pytest.mark.parametrize("part", ["impacts", "measures"])
+def test_a_stopped_answer_ends_at_the_next_batch(part: str) -> None:
+    subject, steps = subject_of("demo/quality", "demo/quality", 7), list[int]()
 
-    def stop(impacts: effects.Impacts) -> None:
-        batches.append(1)
-        if len(batches) == 2:
-            engine.cancel("stopped")
+    def stop() -> bool:
+        steps.append(1)
+        return len(steps) == 2
 
-    job = engine.submit(Lane("stopped", "impacts"), lambda job: effects.impacts_of(subject, job, stop))
-    assert job.ended.wait(20)
-    assert len(batches) == 2
+    with pytest.raises(Stopped):
+        answer(subject.sources, subject.query, part, stop=stop)
+    assert len(steps) == 2
+    assert answer(subject.sources, subject.query, part).done, "what was stopped is not taken for the whole"
 
 
-def test_contrasts_are_those_of_the_kernels(collage: Subject, subject: Subject, job: Job) -> None:
+def test_contrasts_are_those_of_the_kernels(collage: Subject, subject: Subject) -> None:
     tail = direct(collage)
-    output, saliency = pictures.rather_than_class(collage, (), 4)
+    found = explained(collage, contrast=Contrast("class", 4))
+    output, saliency = found.output, found.saliency
     np.testing.assert_allclose(saliency.map, class_contrast(tail, collage.model.scores, 4)[0].numpy(), atol=1e-6)
     assert output.probabilities is not None
     assert output.probabilities.sum() == pytest.approx(1, abs=1e-5)
-    predicted = int(output.scores.argmax())
-    _, sure = pictures.rather_than_class(collage, (), predicted)
+    sure = explained(collage, contrast=Contrast("confidence")).saliency
     assert "100 % confidence" in sure.title
 
     tail, patches = direct(subject), subject.model.patch_scores
     assert patches is not None
-    _, tiles = pictures.rather_than_score(subject, (), 0.9, "tiles", job)
+    tiles = explained(subject, contrast=Contrast("score", 0.9, "tiles")).saliency
     np.testing.assert_allclose(tiles.map, patch_contrast(tail, patches, 0.9).signed[0].numpy(), atol=1e-6)
     assert (tiles.low, tiles.high) == ("prevents Q", "merits a score above Q")
 
 
-def test_plain_contrasts_with_scores_stand_on_one_scale(subject: Subject, job: Job) -> None:
-    answers = [pictures.rather_than_score(subject, (), q, "plain", job)[1] for q in (0.9, 0.95, 1.0)]
+def test_plain_contrasts_with_scores_stand_on_one_scale(subject: Subject) -> None:
+    answers = [explained(subject, contrast=Contrast("score", q)).saliency for q in (0.9, 0.95, 1.0)]
     limits = {round(answer.limit, 9) for answer in answers}
     assert len(limits) == 1
     value = subject.value
@@ -271,10 +133,10 @@ def test_plain_contrasts_with_scores_stand_on_one_scale(subject: Subject, job: J
 
 @pytest.mark.parametrize("stated", [None, (0, 100)])
 def test_the_scale_does_not_follow_q_where_the_model_has_no_range(
-    plain: Callable[..., Subject], job: Job, stated: tuple[float, float] | None
+    plain: Callable[..., Subject], stated: tuple[float, float] | None
 ) -> None:
     subject = plain(model_range=None, images_range=stated)
-    answers = [pictures.rather_than_score(subject, (), q, "plain", job)[1] for q in (-1e3, 10.0, 55.0, 60.0, 1e3)]
+    answers = [explained(subject, contrast=Contrast("score", q)).saliency for q in (-1e3, 10.0, 55.0, 60.0, 1e3)]
     assert len({answer.limit for answer in answers}) == 1
     assert answers[0].limit > 0
     assert f"{'0 to 100' if stated else 'to 60'}." in answers[0].note
@@ -294,7 +156,7 @@ class Plain(nn.Module):
 
 
 @pytest.fixture
-def plain(engine: Engine, generator: torch.Generator) -> Callable[..., Subject]:
+def plain(generator: torch.Generator) -> Callable[..., Subject]:
     def make(model_range: Any = (0, 100), images_range: Any = (0, 100)) -> Subject:
         with torch.random.fork_rng():
             torch.manual_seed(3)
@@ -302,12 +164,12 @@ def plain(engine: Engine, generator: torch.Generator) -> Callable[..., Subject]:
         photos = (torch.rand(2, 48, 64, 3, generator=generator) * 255).byte().numpy()
         images = ImageSet(list(photos), ratings=[10.0, 60.0], range=images_range)
         model = ImageModel(network, None, range=model_range, layer="features")
-        return Subject(engine, model, images, images.names[0], model.layer)
+        return Subject(Sources(model, images), Query(image=images.names[0]))
 
     return make
 
 
-def test_tiles_of_an_image_where_the_network_has_no_patches(plain: Callable[[], Subject], job: Job) -> None:
+def test_tiles_of_an_image_where_the_network_has_no_patches(plain: Callable[[], Subject]) -> None:
     subject = plain()
     model, q = subject.model, subject.value
 
@@ -315,7 +177,7 @@ def test_tiles_of_an_image_where_the_network_has_no_patches(plain: Callable[[], 
         tail = Tail(model.network, subject.layer, tiles)
         return model.scores(tail.result)[:, 0], grad_cam(tail, model.scores, 0)
 
-    _, saliency = pictures.rather_than_score(subject, (), q, "tiles", job)
+    saliency = explained(subject, contrast=Contrast("score", q, "tiles")).saliency
     tiled = tile_contrast(explain, subject.prepared.pixels, q)
     merits, prevents = tiled.merits.numpy(), tiled.prevents.numpy()
     assert saliency.map.shape == (48, 64)
@@ -323,13 +185,13 @@ def test_tiles_of_an_image_where_the_network_has_no_patches(plain: Callable[[], 
     assert saliency.map.min() < 0 < saliency.map.max(), "some tiles score above Q, some below"
     assert not saliency.one_sided
     with pytest.raises(ValueError, match="reset the gains"):
-        pictures.rather_than_score(subject, ((1, 0.0),), 50.0, "tiles", job)
+        explained(subject, contrast=Contrast("score", 50.0, "tiles"), gains={1: 0.0})
 
 
-def test_measures_are_those_of_the_kernels(subject: Subject, job: Job) -> None:
-    seen: list[effects.Measures] = []
-    found = effects.measures_of(subject, job, seen.append)
-    assert set(found.values) == set(effects.AXES)
+def test_measures_are_those_of_the_kernels(subject: Subject) -> None:
+    seen: list[Any] = []
+    found = answer(subject.sources, subject.query, "measures", progress=lambda known, share: seen.append(known))
+    assert set(found.values) == set(measures.AXES)
     assert len(seen) == 5
     assert found.done
     assert not seen[0].done
@@ -341,38 +203,124 @@ def test_measures_are_those_of_the_kernels(subject: Subject, job: Job) -> None:
             for run in subject.model.runs]  # fmt: skip
     assert found.values["stability"] == pytest.approx(float(measures.stability(torch.stack(runs))), abs=1e-4)
     assert found.details["stability"]["runs"] == 3
-    for axis in effects.AXES:
+    for axis in measures.AXES:
         assert "degenerate" in found.notes[axis]
 
 
-def test_one_run_has_no_stability(collage: Subject, job: Job) -> None:
-    found = effects.measures_of(collage, job)
+def test_one_run_has_no_stability(collage: Subject) -> None:
+    found = answer(collage.sources, collage.query, "measures")
     assert math.isnan(found.values["stability"])
     assert "n/a" in found.notes["stability"]
 
 
-def test_an_opaque_transform_is_explained_but_not_degraded(engine: Engine, job: Job) -> None:
+def test_an_opaque_transform_is_explained_but_not_degraded() -> None:
     def opaque(photo: object) -> torch.Tensor:
         values = torch.from_numpy(np.asarray(photo, np.float32) / 127.5 - 1)
         return values.permute(2, 0, 1).flip(2)
 
     images = load_images("demo/scenes")
     model = ImageModel(load_model("demo/scenes").network, opaque)
-    subject = Subject(engine, model, images, images.names[0], model.layer)
-    output, saliency = pictures.why(subject, ())
-    assert np.isfinite(saliency.map).all()
-    found = effects.measures_of(subject, job)
+    subject = Subject(Sources(model, images), Query(image=images.names[0]))
+    whole = explained(subject)
+    assert np.isfinite(whole.saliency.map).all()
+    found = answer(subject.sources, subject.query, "measures")
     assert all(math.isnan(value) for value in found.values.values())
     assert "n/a" in found.notes["noise"]
-    scores = effects.set_scores([subject], job, lambda fresh: None)
-    np.testing.assert_allclose(scores[subject.image], output.scores, atol=1e-5)
+    (scores,) = answer(subject.sources, [subject.query], "scores")
+    np.testing.assert_allclose(scores.scores, whole.output.scores, atol=1e-5)
 
 
-def test_a_call_waits_for_its_result_and_hands_on_errors(engine: Engine) -> None:
-    assert engine.call(lambda job: 3) == 3
+def test_names_of_parts_methods_and_options_are_checked(subject: Subject) -> None:
+    sources, query = subject.sources, subject.query
+    for change, part, options, sentence in (
+        ({}, "explanaton", {}, "part must be one of 'explanation'"),
+        ({"method": "gradcam"}, "explanation", {}, "method must be one of 'grad_cam'"),
+        ({"method": "behaviour", "options": {"n_sample": 3}}, "explanation", {}, "option"),
+        ({}, "measures", {"rul": 1}, "an option of the part 'measures' must be one of 'rule'"),
+        ({"image": "chelsae-1-clean.png"}, "maps", {}, "names are like 'chelsea-1-clean.png'"),
+        ({"model": "demo/qualty"}, "maps", {}, "'demo/quality'"),
+        ({"run": 7}, "maps", {}, "run must be from 0 to 2 for demo/quality, got 7"),
+        ({"gains": {500: 0}}, "explanation", {}, "0 to 95; got 500"),
+        ({"target": "moon"}, "explanation", {}, "no names here"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=sentence):
+            answer(sources, replace(query, **change), part, **options)  # type: ignore[call-overload]
+    for wrong in ({"gains": {1: 3}}, {"baseline": "men"}):
+        with pytest.raises(ValueError, match="must be"):
+            Query(**wrong)
 
-    def give_up(job: Job) -> None:
-        raise Cancelled
 
-    with pytest.raises(Cancelled):
-        engine.call(give_up)
+def test_the_same_is_answered_once_and_another_question_anew(subject: Subject) -> None:
+    sources, query = Sources(subject.model, subject.images), subject.query
+    first = answer(sources, query, "explanation")
+    again = answer(sources, replace(query), "explanation")
+    assert again.saliency is first.saliency
+    assert answer(sources, replace(query, gains=((2, 0.5),)), "explanation").saliency is not first.saliency
+    assert answer(sources, replace(query, run=1), "explanation").saliency is not first.saliency
+
+
+def test_of_several_queries_one_that_fails_does_not_cost_the_others(subject: Subject) -> None:
+    sources, names = subject.sources, subject.images.names[:4]
+    queries = [Query(image=name) for name in (names[0], "nowhere.png", names[1])]
+    failed: list[tuple[str, str]] = []
+    shares: list[float] = []
+    answers = answer(
+        sources, queries, "scores",
+        failed=lambda query, error: failed.append((query.image, str(error))),
+        progress=lambda output, share: shares.append(share),
+    )  # fmt: skip
+    assert [one and one.query.image for one in answers] == [names[0], None, names[1]]
+    assert [name for name, _ in failed] == ["nowhere.png"]
+    assert shares == [1 / 3, 1.0]
+    with pytest.raises(ValueError, match="nowhere"):
+        answer(sources, queries, "scores")
+
+
+class Raises(nn.Module):
+    """Raises for dark images."""
+
+    def __init__(self, error: type[BaseException]) -> None:
+        super().__init__()
+        self.features, self.error = nn.Conv2d(3, 4, 3, 2, 1), error
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if float(x.mean()) < 0.05:
+            raise self.error("dark")
+        return self.features(x).mean((1, 2, 3))
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyError, AssertionError, RuntimeError, SystemExit])
+def test_an_image_on_which_the_network_raises_costs_no_other_its_score(error: type[BaseException]) -> None:
+    photos = np.random.default_rng(0).integers(60, 256, (5, 32, 32, 3), dtype=np.uint8)
+    photos[3] = 0
+    sources = Sources(ImageModel(Raises(error), None, "features"), ImageSet(list(photos)))
+    failed: list[str] = []
+    queries = [Query(image=name) for name in sources.images.names]
+    answers = answer(sources, queries, "scores", failed=lambda query, error: failed.append(query.image))
+    assert failed == [sources.images.names[3]]
+    assert [one is None for one in answers] == [False, False, False, True, False]
+
+
+def test_a_baseline_and_a_degradation_are_part_of_the_question(subject: Subject) -> None:
+    from xai_widgets.engine import Degradation
+
+    sources, query = subject.sources, subject.query
+    mean = Subject(sources, replace(query, baseline="mean"))
+    assert mean.baseline is not None
+    step = len(sources.images) // 16
+    literal = torch.stack([
+        Subject(sources, replace(query, image=name)).tail.maps[0].double().mean((1, 2))
+        for name in sources.images.names[::step][:16]
+    ]).mean(0)  # fmt: skip
+    torch.testing.assert_close(mean.baseline.double(), literal, atol=1e-6, rtol=1e-5)
+    removed = subject.tail.maps.clone()
+    removed[0, 2] = mean.baseline[2]
+    y = subject.model.scores(subject.tail(removed))[0, 0]
+    muted = answer(sources, replace(query, baseline="mean", gains=((2, 0.0),)), "output")
+    assert muted.value == pytest.approx(float(y), abs=1e-6)
+    impacts = answer(sources, replace(query, baseline="mean"), "impacts")
+    assert impacts.delta_y[2] == pytest.approx(float(y) - subject.value, abs=2e-6)
+    blurred = answer(sources, replace(query, degradation=Degradation("blur", 3.0)), "output")
+    assert blurred.base != subject.value
+    with pytest.raises(ValueError, match="degradation must be one of"):
+        answer(sources, replace(query, degradation=Degradation("rain", 3.0)), "output")

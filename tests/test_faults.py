@@ -276,7 +276,7 @@ def test_a_fault_during_any_answer_of_a_session(make_session: Callable[..., Sess
         assert session.impacts is not None
         assert session.measures is not None
         assert float(session.output.scores[0]) == pytest.approx(float(known[name]), abs=1e-6)
-        assert torch.allclose(torch.as_tensor(session.impacts.delta_y), -weights * means[name], atol=1e-5)
+        assert torch.allclose(torch.tensor(session.impacts.delta_y), -weights * means[name], atol=1e-5)
         same()
     assert fired >= 3
     assert shown >= 1

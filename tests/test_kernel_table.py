@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from kernel_table import KERNELS, Place, check_same, names
+from kernel_checks import check_same, names
+from kernel_places import Place
+from kernel_table import KERNELS
 
 
 def test_every_kernel_is_in_the_table() -> None:

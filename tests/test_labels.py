@@ -11,7 +11,7 @@ import tiny
 import torch
 
 from xai_widgets import ImageSet, Session
-from xai_widgets.engine import Job, Lane, Subject, effects, label_of
+from xai_widgets.engine import Impacts, Query, answer, label_of
 from xai_widgets.views import ImpactPlane, MapBank, Stage
 
 LABELS = ["CREW", "cat", "a dog"]  # the first in another case, the last no class of the network
@@ -80,16 +80,16 @@ def test_helpful_maps_of_a_labelled_image(session: Session, method: str) -> None
         expected += one * (growth if method == "helpful" else primary)
     np.testing.assert_allclose(saliency.map, expected, atol=1e-5 * np.abs(expected).max())
     assert "what lowers the cross entropy with crew" in saliency.title
-    assert saliency.helpful == (method == "helpful")
+    assert saliency.palette == ("purple-green" if method == "helpful" else "")
 
 
 def test_estimates_come_first_and_are_near(session: Session) -> None:
-    subject = Subject(session.engine, session.model, session.images, session.images.names[0], "features.0")
-    seen: list[effects.Impacts] = []
-    impacts = effects.impacts_of(subject, Job(Lane("test", "call"), lambda job: None), seen.append)
+    query = Query(image=session.images.names[0], layer="features.0")
+    seen: list[Impacts] = []
+    first = answer(session.sources, query, "impacts", partial=True)
+    impacts = answer(session.sources, query, "impacts", progress=lambda known, share: seen.append(known))
     assert impacts.done
     assert impacts.exact.all()
-    first = effects.estimated(subject)
     assert not first.done
     assert first.delta_error is not None
     assert impacts.delta_error is not None
@@ -105,12 +105,12 @@ def test_every_view_names_the_cross_entropy(session: Session) -> None:
     assert plane.error == bank.impacts["error"] == "cross entropy"
     assert f"cross entropy with the label crew {impacts.error_value:.3g}" in plane.facts
     assert len(plane.delta_error) == len(bank.impacts["delta_error"]) == 4 * tiny.MAPS
-    assert all(able for *_, able in stage.methods)
+    assert not {"helpful", "primary"} & set(stage.reasons)
     session.ask(image=session.images.names[2])
     assert session.wait(60)
-    assert (plane.error, plane.delta_error, bank.impacts["roles"]) == ("", b"", None)
+    assert (plane.error, plane.delta_error, bank.impacts["roles"]) == ("", b"", b"")
     assert "No label of this image names a class" in plane.note
-    assert {name for name, _, _, able in stage.methods if not able} == {"helpful", "primary"}
+    assert {"helpful", "primary"} <= set(stage.reasons)
     for view in (plane, bank, stage):
         view.close()
 
@@ -119,8 +119,10 @@ def test_a_label_that_names_no_class_is_no_error_but_a_notice(session: Session) 
     session.ask(method="primary")
     session.ask(image=session.images.names[2])
     assert session.query.method == "grad_cam"
-    assert "No label that names a class is known for 'image 2': Grad-CAM is shown" in session.notice
-    with pytest.raises(ValueError, match="helpful maps need a label that names a class, and none is known"):
+    assert "for classes its label" in session.notice
+    assert "image 2" in session.notice
+    assert "Grad-CAM is shown instead" in session.notice
+    with pytest.raises(ValueError, match=r"Helpful and harmful maps.* needs to know how wrong the model is"):
         session.ask(method="helpful")
 
 

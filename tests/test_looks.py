@@ -16,6 +16,7 @@ from xai_widgets import ImageModel, ImageSet, Session
 def looks(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often a model is asked what it is now, and an image for its content."""
     found: Counter[str] = Counter()
+    monkeypatch.setattr("xai_widgets.session.watch.look", lambda *some, **keys: None)  # it looks once a second
 
     def counted(kind: type, name: str) -> None:
         old = getattr(kind, name)

@@ -69,7 +69,7 @@ def test_a_mask_is_a_map_of_0_and_1() -> None:
     assert found.dtype == torch.float32
     for a, b, value in zip(mask.double().numpy(), other.double().numpy(), found.tolist(), strict=True):
         assert value == pytest.approx(reference.ssim(a, b), abs=1e-6)
-    assert measures.says_nothing(torch.stack((mask[0], mask[0] & False, mask[0] | True))).tolist() == [
+    assert measures.degenerate_maps(torch.stack((mask[0], mask[0] & False, mask[0] | True))).tolist() == [
         False, True, True,
     ]  # fmt: skip
 
@@ -82,7 +82,7 @@ def test_whole_numbers_are_computed_as_what_they_are() -> None:
         measures.ssim(pixels, pixels.flip(0)), measures.ssim(pixels.float(), pixels.float().flip(0))
     )
     torch.testing.assert_close(measures.stability(pixels), measures.stability(pixels.float()))
-    assert measures.runs_lost(pixels[:, None].long()).tolist() == [[False] * 3]
+    assert measures.degenerate_runs(pixels[:, None].long()).tolist() == [[False] * 3]
 
 
 def test_a_method_may_give_masks() -> None:
@@ -136,7 +136,7 @@ def test_five_measures_in_half_precision(dtype: torch.dtype) -> None:
 def test_images_of_any_number_of_channels_are_measured(channels: int) -> None:
     some = images(channels=channels)
     found = measures.five_measures(
-        [explainer(channels)], some, seeds=[1, 2], kinds=measures.NOISES, far_end=True, per_channel=True
+        [explainer(channels)], some, seeds=[1, 2], kinds=measures.NOISES, pure_noise=True, per_channel=True
     )
     assert found.axes()[:, :4].isfinite().all()
     fallen = robustness({"map": explainer(channels)}, lambda maps: maps.mean((1, 2)), some[0], generator=0)
@@ -274,7 +274,7 @@ def test_the_target_of_one_image() -> None:
     [
         ("house", ValueError, "targets must be one of .*'moon'.*got 'house'"),
         (3, ValueError, "targets must be 0 to 2, got 3"),
-        ([0, 1, 2], ValueError, "targets must be one an image, got 3 for 2"),
+        ([0, 1, 2], ValueError, "targets must be one for each image, got 3 for 2"),
         (torch.tensor([0.5, 1.0]), TypeError, r"targets must be whole numbers, got torch\.float32"),
         (0.5, TypeError, "targets must be a whole number, got 0.5"),
     ],
@@ -295,7 +295,7 @@ def test_a_target_is_not_ignored_by_a_method_that_takes_none() -> None:
 
 WRONG: dict[str, tuple[Callable[[Any], object], str]] = {
     "entropy": (measures.entropy, "saliency"),
-    "says_nothing": (measures.says_nothing, "maps"),
+    "degenerate_maps": (measures.degenerate_maps, "maps"),
     "ssim": (lambda maps: measures.ssim(maps, maps), "a"),
     "focus_mask_of": (lambda maps: measures.focus_mask_of(maps, (9, 9)), "saliency"),
     "stability": (measures.stability, "maps"),

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 import tiny
 
-from xai_widgets.engine import effects
-from xai_widgets.engine.subject import Subject
+from xai_widgets.engine import Query, answer
+from xai_widgets.scenes import Radar, Series
+from xai_widgets.session.describe import AXES, MEASURES, series
 from xai_widgets.views import MetricRadar
-from xai_widgets.views.metric_radar import AXES, COLOURS, CONFIG, NAMES, RadarFigure, Series
+from xai_widgets.views._radar_figure import COLOURS, CONFIG, RadarFigure
 
 EVIL = '<b>cat</b><img src=x onerror="window.hacked = 1">'
-FULL = dict(zip(NAMES, (0.1, 0.2, 0.3, 0.4, 0.5), strict=True))
+FULL = dict(zip(MEASURES, (0.1, 0.2, 0.3, 0.4, 0.5), strict=True))
 Make = Callable[..., Any]
 
 
@@ -29,9 +30,13 @@ def scored(make_session: Make) -> Any:
 
 @pytest.fixture
 def figure() -> RadarFigure:
-    made = RadarFigure(threading.RLock())
+    made = RadarFigure(threading.RLock(), AXES)
     made.close()  # plotly's figure works without a front end, and no widget is left
     return made
+
+
+def show(figure: RadarFigure, some: list[Series], *, relative: bool = False) -> None:
+    figure.show_scene(Radar(axes=AXES, series=tuple(some), relative=relative, note=""))
 
 
 def drawn(figure: Any, number: int = 0) -> list[float | None]:
@@ -42,7 +47,7 @@ def drawn(figure: Any, number: int = 0) -> list[float | None]:
 
 def test_it_draws_what_was_measured(scored: Any) -> None:
     radar, values = MetricRadar(scored), scored.measures.values
-    assert [axis["name"] for axis in radar.axes] == list(NAMES)
+    assert [axis["name"] for axis in radar.axes] == list(MEASURES)
     for axis, at in zip(radar.axes, drawn(radar.figure), strict=True):
         value = values[axis["name"]]
         assert axis["text"] == ("n/a" if math.isnan(value) else f"{value:.3f}".replace("-", "−"))
@@ -53,7 +58,7 @@ def test_it_draws_what_was_measured(scored: Any) -> None:
 def test_what_is_not_available_is_no_number(scored: Any) -> None:
     """One run only: stability is n/a, on both plots and in the text."""
     radar = MetricRadar(scored)
-    place = NAMES.index("stability")
+    place = MEASURES.index("stability")
     assert drawn(radar.figure)[place] is None
     assert radar.axes[place]["text"] == "n/a"
     assert "Not available: stability" in radar.note
@@ -61,13 +66,13 @@ def test_what_is_not_available_is_no_number(scored: Any) -> None:
     assert labels[place] == "stability<br>n/a"
     assert list(labels) == list(radar.figure.layout.yaxis.ticktext)
     assert radar.figure.data[0].fill == "none"  # a filling would close the gap
-    assert labels[NAMES.index("noise")] == "noise"
+    assert labels[MEASURES.index("noise")] == "noise"
     radar.close()
 
 
 def test_a_negative_similarity_is_drawn_at_zero_and_said_as_it_is(figure: RadarFigure) -> None:
-    figure.show_series([Series("one", FULL | {"noise": -0.25})])
-    place = NAMES.index("noise")
+    show(figure, [series("one", FULL | {"noise": -0.25})])
+    place = MEASURES.index("noise")
     assert drawn(figure)[place] == 0
     assert "−0.250" in figure.data[0].customdata[place]
 
@@ -75,43 +80,43 @@ def test_a_negative_similarity_is_drawn_at_zero_and_said_as_it_is(figure: RadarF
 def test_intervals_stand_around_the_dots(figure: RadarFigure) -> None:
     low = {name: value - 0.05 for name, value in FULL.items()}
     high = {name: value + 0.1 for name, value in FULL.items()}
-    figure.show_series([Series("plain", FULL), Series("mean", FULL, low, high)])
+    show(figure, [series("plain", FULL), series("mean", FULL, low, high)])
     assert not figure.data[1].error_x.visible
     assert figure.data[3].error_x.visible
     assert list(figure.data[3].error_x.array) == pytest.approx([0.1] * 5)
     assert list(figure.data[3].error_x.arrayminus) == pytest.approx([0.05] * 5)
     assert "0.100 [0.050, 0.200]" in figure.data[2].customdata[0]
-    figure.show_series([Series("plain", FULL)])
+    show(figure, [series("plain", FULL)])
     assert [trace.visible for trace in figure.data] == [True, True] + [False] * (2 * len(COLOURS) - 2)
 
 
 def test_the_interval_of_a_negative_similarity_is_drawn_where_it_is(figure: RadarFigure) -> None:
     """The value stands at 0, and so does what of its interval is negative."""
-    place = NAMES.index("noise")
+    place = MEASURES.index("noise")
     for high, above in ((0.05, 0.05), (-0.05, 0.0)):
-        one = Series("one", FULL | {"noise": -0.1}, FULL | {"noise": -0.2}, FULL | {"noise": high})
-        figure.show_series([one])
+        one = series("one", FULL | {"noise": -0.1}, FULL | {"noise": -0.2}, FULL | {"noise": high})
+        show(figure, [one])
         whiskers = figure.data[1].error_x
         assert (whiskers.array[place], whiskers.arrayminus[place]) == (pytest.approx(above), 0)
         assert f"−0.100 [−0.200, {high:.3f}]".replace("-", "−") in figure.data[0].customdata[place]
-    figure.show_series([Series("one", FULL, FULL | {"noise": -0.2}, FULL)], relative=True)
+    show(figure, [series("one", FULL, FULL | {"noise": -0.2}, FULL)], relative=True)
     assert figure.data[1].error_x.arrayminus[place] == pytest.approx(1)  # from the best down to 0
-    figure.show_series([Series("one", FULL, {"noise": math.nan}, FULL)])
+    show(figure, [series("one", FULL, {"noise": math.nan}, FULL)])
     assert figure.data[1].error_x.arrayminus[place] == 0
 
 
 def test_relative_axes_are_shares_of_the_best(figure: RadarFigure) -> None:
     half = {name: value / 2 for name, value in FULL.items()} | {"focus": math.nan}
-    figure.show_series([Series("best", FULL), Series("half", half)], relative=True)
+    show(figure, [series("best", FULL), series("half", half)], relative=True)
     assert drawn(figure) == pytest.approx([1.0] * 5)
     assert drawn(figure, 1) == [0.5, 0.5, 0.5, None, 0.5]
     assert "share" in figure.layout.xaxis.title.text
-    figure.show_series([Series("nothing", dict.fromkeys(NAMES, 0.0))], relative=True)
+    show(figure, [series("nothing", dict.fromkeys(MEASURES, 0.0))], relative=True)
     assert drawn(figure) == [None] * 5  # a share of nothing is not available
 
 
 def test_names_are_text(figure: RadarFigure) -> None:
-    figure.show_series([Series(EVIL, FULL), Series("b", FULL)])
+    show(figure, [series(EVIL, FULL), series("b", FULL)])
     for text in (figure.data[0].name, *figure.data[0].customdata):
         assert "<img" not in text
         assert "&lt;img" in text
@@ -125,7 +130,7 @@ def test_no_way_leads_out(figure: RadarFigure) -> None:
 
 def test_a_click_on_a_point_shows_what_it_is_made_of(scored: Any) -> None:
     radar = MetricRadar(scored)
-    for trace, point, name in ((0, 1, "noise"), (1, 2, "resilience"), (0, len(NAMES), "entropy")):
+    for trace, point, name in ((0, 1, "noise"), (1, 2, "resilience"), (0, len(MEASURES), "entropy")):
         points = {"trace_indexes": [trace], "point_indexes": [point], "xs": [None], "ys": [None]}
         radar.figure.comm.arrive(_js2py_pointsCallback={"event_type": "plotly_click", "points": points})
         assert radar.axis == name
@@ -139,8 +144,8 @@ def test_the_details_are_the_measured_ones(scored: Any) -> None:
     radar.comm.click(kind="axis", name="noise")
     (ladder,) = radar.detail["tables"]
     assert ladder["head"] == ["level", "salt and pepper", "gaussian noise", "blur"]
-    *rows, far_end = ladder["rows"]
-    assert far_end[0] == "noise alone"
+    *rows, pure_noise = ladder["rows"]
+    assert pure_noise[0] == "pure noise"
     found = [[cell if cell == "n/a" else float(cell.replace("−", "-")) for cell in row] for row in rows]
     names = ("levels", "ssim", "gaussian_noise", "blur")
     *wanted, last = zip(*(measures.details["noise"][name] for name in names), strict=True)
@@ -163,9 +168,9 @@ def test_notes_say_what_was_counted_and_for_which_target(scored: Any) -> None:
     notes = scored.measures.notes
     assert "fixed target: the score; compared at 16 × 16; 0 of 2 maps degenerate." in notes["noise"]
     assert "compared at 64 × 64; 2 of 13 maps degenerate; 2 comparisons without" in notes["resilience"]
-    subject = Subject(scored.engine, scored.model, scored.images, scored.images.names[0], "features")
-    again = scored.engine.call(lambda job: effects.measures_of(subject, job, rule="anew"))
-    assert "target predicted anew for each changed image; compared at 16 × 16" in again.notes["noise"]
+    query = Query(image=scored.images.names[0])
+    again = answer(scored.sources, query, "measures", rule="repredicted")
+    assert "target predicted again for each changed image; compared at 16 × 16" in again.notes["noise"]
     assert again.values == pytest.approx(scored.measures.values, nan_ok=True)  # one score is predicted anyhow
     ladder = again.details["noise"]
     assert len(ladder["gaussian_noise"]) == len(ladder["blur"]) == len(ladder["levels"]) == len(ladder["ssim"]) == 8
@@ -173,7 +178,7 @@ def test_notes_say_what_was_counted_and_for_which_target(scored: Any) -> None:
 
 def test_measures_come_in_one_by_one(scored: Any) -> None:
     radar, whole = MetricRadar(scored), scored.measures
-    values = dict.fromkeys(NAMES, math.nan) | {"entropy": whole.values["entropy"]}
+    values = dict.fromkeys(MEASURES, math.nan) | {"entropy": whole.values["entropy"]}
     with scored.lock:
         scored.measures = replace(whole, values=values, notes={"entropy": ""}, done=False)
         assert [axis["text"] for axis in radar.axes] == [f"{values['entropy']:.3f}", "…", "…", "…", "…"]
@@ -264,10 +269,11 @@ def test_a_drag_of_a_gain_does_not_touch_the_figure(scored: Any) -> None:
         scored.set_gain(1, step / 5)
         scored.wait()
     assert radar.figure.comm.take() == ([], 0)
-    assert radar.comm.take() == ([], 0)
+    assert radar.comm.take()[0] == [["stale"]], "it says that the gains are others, once"
+    assert "taken again in a moment" in radar.stale
     radar.close()
 
 
 def test_every_axis_says_what_it_is() -> None:
-    assert len({label for _, label, _ in AXES}) == len(AXES)
-    assert all(meaning.endswith(".") for _, _, meaning in AXES)
+    assert len({axis.label for axis in AXES}) == len(AXES)
+    assert all(axis.meaning.endswith(".") for axis in AXES)

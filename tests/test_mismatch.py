@@ -273,7 +273,7 @@ def test_the_protocol_with_the_three_maps_of_the_paper() -> None:
 
         found = mismatch.robustness(
             explain, agreed, image, generator=torch.Generator().manual_seed(5), kind="gaussian_noise", levels=levels,
-            far_end=True,
+            pure_noise=True,
         )  # fmt: skip
         assert list(found) == list(explain)
         for name, maps_of in explain.items():

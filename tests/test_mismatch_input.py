@@ -78,9 +78,9 @@ ASKED: dict[str, Callable[[Any], Tensor]] = {
         (ValueError, "implicit saliency takes the tail of one image, got one of 2", Scripted(2)),
         (ValueError, "needs at least 2 classes; this network gives one score", Scripted(change=lambda y: y[:, :1])),
         (ValueError, "scores must be finite, got nan at index 0", Scripted(change=lambda y: y * math.nan)),
-        (ValueError, "the score must be .*; for one output an image", Scripted(change=lambda y: y[:, 0])),
+        (ValueError, "the score must be .*; for one output", Scripted(change=lambda y: y[:, 0])),
         (TypeError, "the score must be a tensor .* got dict", Scripted(change=lambda y: {"logits": y})),
-        (ValueError, "the score must have one row an image, got [24]", Scripted(change=lambda y: y.repeat(2, 1))),
+        (ValueError, "the score must have one row for each image, got [24]", Scripted(change=lambda y: y.repeat(2, 1))),
     ],
 )
 def test_networks_that_have_no_labels_are_refused(

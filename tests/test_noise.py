@@ -41,11 +41,11 @@ def speckled(some: Tensor, level: float, generator: torch.Generator) -> Tensor:
 
 def test_beside_each_level_stand_the_score_and_the_entropy(images: Tensor) -> None:
     clean = measures.clean_of(explain, images)
-    found = measures.noise_of(explain, images, clean, generators=[3, 4], levels=(0.1, 0.4), far_end=True)
+    found = measures.noise_of(explain, images, clean, generators=[3, 4], levels=(0.1, 0.4), pure_noise=True)
     for index, seed in enumerate((3, 4)):
         image = images[index : index + 1]
         changed = [degrade.salt_and_pepper(image, level, generator=seed) for level in (0.1, 0.4)]
-        changed.append(degrade.noise_alone(image, generator=seed))
+        changed.append(degrade.pure_noise(image, generator=seed))
         target = int(explain(image, None).scores.argmax())  # type: ignore[union-attr]
         before = explain(image, None)
         for column, some in enumerate(changed):
@@ -64,9 +64,9 @@ def test_beside_each_level_stand_the_score_and_the_entropy(images: Tensor) -> No
 
 def test_rows_of_noise_have_the_clean_image_as_level_0(images: Tensor) -> None:
     clean = measures.clean_of(explain, images)
-    found = measures.noise_of(explain, images, clean, generators=0, kind="blur", levels=(1.5, 8.0), far_end=True)
+    found = measures.noise_of(explain, images, clean, generators=0, kind="blur", levels=(1.5, 8.0), pure_noise=True)
     rows = {(row.image, row.part, row.level, row.quantity): row for row in found.rows("fixed", first=10)}
-    ladder = [("blur", 1.5), ("blur", 8.0), ("noise_alone", None)]
+    ladder = [("blur", 1.5), ("blur", 8.0), ("pure_noise", None)]
     assert set(rows) == {
         (image, *place, quantity) for image in (10, 11) for quantity in ("ssim", "entropy", "score")
         for place in ladder + ([("blur", 0.0)] if quantity != "ssim" else [])
@@ -118,9 +118,9 @@ def test_the_ladder_of_blur_is_a_tenth_of_the_side(images: Tensor) -> None:
 
 def test_one_seed_gives_all_images_the_same_noise(images: Tensor) -> None:
     clean = measures.clean_of(explain, images)
-    found = measures.noise_of(explain, images, clean, generators=7, far_end=True)
+    found = measures.noise_of(explain, images, clean, generators=7, pure_noise=True)
     for index, image in enumerate(images):
-        alone = measures.noise_robustness(explain, image, generator=7, far_end=True)
+        alone = measures.noise_robustness(explain, image, generator=7, pure_noise=True)
         torch.testing.assert_close(found.values[index], alone)
 
 
@@ -166,7 +166,9 @@ def test_levels_of_several_kinds_have_their_names(images: Tensor, options: dict[
 @pytest.mark.parametrize("options", [{"dtype": torch.float64}, {"device": "meta"}], ids=["float64", "meta"])
 def test_defaults_of_torch_change_no_measure(images: Tensor, options: dict[str, Any]) -> None:
     def measured() -> tuple[measures.Radar, list[measures.Interval], Tensor]:
-        radar = measures.five_measures([explain] * 2, images.float(), seeds=[1, 2], kinds=measures.NOISES, far_end=True)
+        radar = measures.five_measures(
+            [explain] * 2, images.float(), seeds=[1, 2], kinds=measures.NOISES, pure_noise=True
+        )
         intervals = [
             measures.interval_of_mean(radar.entropy, generator=0),
             measures.interval_of_stability(radar.stability, generator=0),
@@ -214,7 +216,7 @@ def test_robustness_of_many_images_is_that_of_each(images: Tensor, kind: Any) ->
     def agreement(maps: Tensor, human: Tensor) -> Tensor:
         return -(maps - human).square().mean((1, 2))
 
-    options: dict[str, Any] = {"kind": kind, "levels": (0.5, 1.0), "far_end": True}
+    options: dict[str, Any] = {"kind": kind, "levels": (0.5, 1.0), "pure_noise": True}
     found = robustness_of({"map": brightness}, partial(agreement, human=human), images, generator=[3, 4], **options)
     for index, seed in enumerate((3, 4)):
         alone = robustness(

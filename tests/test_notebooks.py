@@ -17,7 +17,9 @@ def outputs(cell: nbformat.NotebookNode) -> str:
 def test_the_kernels_answer_from_a_script(tmp_path: Path) -> None:
     notebook = nbformat.read(NOTEBOOKS / "02_script.ipynb", as_version=4)
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": tmp_path}}).execute()
-    streamed, table, joint, receipts, picture, measures, rows = (c for c in notebook.cells if c.cell_type == "code")
+    streamed, table, joint, receipts, picture, measures, rows, answered = (
+        c for c in notebook.cells if c.cell_type == "code"
+    )
     assert outputs(streamed).rstrip().endswith("100% of 96 maps exact")
     assert "helpful, lowers the score" in outputs(table)
     assert "together" in outputs(joint)
@@ -25,5 +27,6 @@ def test_the_kernels_answer_from_a_script(tmp_path: Path) -> None:
     assert any("image/png" in part.get("data", {}) for part in picture.outputs)
     assert all(axis in outputs(measures) for axis in ("entropy", "noise", "resilience", "focus", "stability"))
     assert "fixed" in outputs(rows)
+    assert "Helpful and harmful maps" in outputs(answered)
     errors = [part for cell in notebook.cells for part in cell.get("outputs", []) if part.get("name") == "stderr"]
     assert not errors, errors

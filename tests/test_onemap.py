@@ -158,7 +158,7 @@ def test_what_works_on_each_map_alone_keeps_one_map_a_copy(name: str, copies: On
     expected = apply(STILL_SPARSE[name], copies.dense())
     found = apply(STILL_SPARSE[name], copies)
     assert isinstance(found, OneMap)
-    assert found.filled is None
+    assert found.ordinary is None
     torch.testing.assert_close(found.dense(), expected, atol=1e-12, rtol=0)
     assert found.shape == expected.shape
     assert torch.equal(image, before), "the image's own maps belong to the tail"

@@ -4,102 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from precision_flags import STATES, State, backends, lower, matmul, new, old, put_back, read, state, written
 
-from xai_widgets import ImageModel
-from xai_widgets.kernels import cam, degrade, gradients, saliency
-from xai_widgets.kernels.ablation import delta_y, first_order, removal_scores
-from xai_widgets.kernels.precision import NEW, OLD, SUMS, ieee, in_force, tolerance_of
-from xai_widgets.kernels.tail import Tail
+from xai_widgets.kernels.precision import NEW, ieee, in_force, tolerance_of
 
 new_flags = pytest.mark.skipif(not NEW, reason="torch before 2.9 has the old flags alone")
-backends: Any = torch.backends
-C: Any = torch._C
-State = dict[Any, Any]
-
-
-def read(flag: Any) -> Any:
-    try:
-        if flag in NEW:
-            return C._get_fp32_precision_getter(*flag)
-        return getattr(C, f"_get_{flag}")()
-    except RuntimeError:  # old and new flags disagree
-        return "raises"
-
-
-def state() -> State:
-    """All flags as they act, and what the old ones would be if the new ones did not disagree."""
-    return {flag: read(flag) for flag in (*OLD, *NEW, *SUMS)}
-
-
-def lower() -> dict[Any, Any]:
-    """The flags that allow less than IEEE, or that cannot be read."""
-    exact = ("none", "ieee", "highest", False)
-    return {flag: value for flag, value in state().items() if value not in exact and value != (False, True)}
-
-
-def written(flag: Any, value: Any) -> None:
-    if flag in NEW:
-        C._set_fp32_precision_setter(*flag, value)
-    else:
-        getattr(C, f"_set_{flag}")(*(value if isinstance(value, tuple) else (value,)))
 
 
 @pytest.fixture(autouse=True)
 def flags_are_put_back() -> Iterator[None]:
-    before = state()
-    yield
-    for new_flag in NEW:
-        written(new_flag, "none")
-    for flag in (*OLD, *NEW, *SUMS):
-        written(flag, before[flag])
-    assert state() == before
-
-
-def old(name: str, value: Any) -> Callable[[], None]:
-    owner, _, flag = name.rpartition(".")
-    return lambda: setattr(getattr(backends, owner) if "." not in owner else backends.cuda.matmul, flag, value)
-
-
-def new(backend: str, operation: str, value: str) -> Callable[[], None]:
-    return lambda: written((backend, operation), value)
-
-
-def matmul(value: str) -> Callable[[], None]:
-    return lambda: torch.set_float32_matmul_precision(value)
-
-
-OLD_STATES: dict[str, list[Callable[[], None]]] = {
-    "as torch starts": [],
-    "old, all off": [old("cudnn.allow_tf32", False), matmul("highest")],
-    "old, all on": [old("cudnn.allow_tf32", True), old("cuda.matmul.allow_tf32", True)],
-    "medium": [matmul("medium")],
-    "high": [matmul("high")],
-    "sums": [
-        lambda: written("cublas_allow_fp16_accumulation", True),
-        lambda: setattr(backends.cuda.matmul, "allow_bf16_reduced_precision_reduction", False),
-    ],
-}
-NEW_STATES: dict[str, list[Callable[[], None]]] = {
-    "all say TF32": [new("generic", "all", "tf32")],
-    "all say bfloat16": [new("generic", "all", "bf16")],
-    "a backend says TF32": [new("cuda", "all", "tf32"), new("mkldnn", "all", "bf16")],
-    "conv alone": [new("cuda", "conv", "ieee")],
-    "all of new": [new("cuda", "conv", "ieee"), new("cuda", "rnn", "ieee"), new("cuda", "matmul", "tf32")],
-    "inherited": [
-        old("cudnn.allow_tf32", True), new("cuda", "conv", "none"), new("cuda", "rnn", "none"),
-        new("generic", "all", "tf32"), new("cuda", "matmul", "none"),
-    ],
-    "both": [
-        old("cudnn.allow_tf32", False), new("cuda", "conv", "tf32"), matmul("medium"), new("mkldnn", "matmul", "ieee"),
-    ],
-    "both, off": [old("cudnn.allow_tf32", False), new("cuda", "rnn", "ieee"), new("mkldnn", "conv", "bf16")],
-}  # fmt: skip
-STATES = OLD_STATES | (NEW_STATES if NEW else {})
+    with put_back():
+        yield
 
 
 @pytest.fixture(params=STATES)
@@ -287,111 +206,6 @@ def test_a_cell_that_reads_the_flags_meanwhile_gets_no_error(start: str) -> None
     end.set()
     thread.join()
     assert not problems
-
-
-class Watching(nn.Module):
-    """Remembers in which arithmetic it was called, forward and back (not for NaN); its copies too."""
-
-    seen: ClassVar[list[Any]] = []
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen.clear()
-        self.features = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
-        self.head = nn.Linear(4, 2)
-
-    def forward(self, images: Tensor) -> Tensor:
-        self.seen.append(lower())
-        maps = self.features(images)
-        if maps.requires_grad:
-            maps.register_hook(lambda slope: self.seen.append(lower() if slope.isfinite().all() else {}))
-        scores: Tensor = self.head(maps.square().mean((2, 3)))
-        return scores
-
-
-def as_is(result: Tensor) -> Tensor:
-    return result
-
-
-EXACTLY: dict[str, Callable[[Tail], object]] = {
-    "gains": lambda tail: tail(tail.maps * 0.5),
-    "removals": lambda tail: list(removal_scores(tail, as_is)),
-    "delta_y": lambda tail: delta_y(tail, as_is),
-    "first order": lambda tail: first_order(tail, as_is),
-    "grad_cam": lambda tail: cam.grad_cam(tail, as_is, 0),
-    "class_cams": lambda tail: cam.class_cams(tail, as_is),
-    "score_contrast": lambda tail: cam.all_contrasts(tail, as_is),
-}
-
-
-@pytest.fixture(params=["as torch starts", "medium", "old, all on"])
-def loose(request: pytest.FixtureRequest) -> State:
-    for step in STATES[request.param]:
-        step()
-    assert lower()
-    return state()
-
-
-@pytest.mark.parametrize("kernel", EXACTLY)
-def test_kernels_run_exactly(loose: State, kernel: str) -> None:
-    network = Watching().eval()
-    tail = Tail(network, "features", torch.rand(1, 3, 8, 8))
-    assert network.seen
-    assert not any(network.seen)
-    network.seen.clear()
-    EXACTLY[kernel](tail)
-    assert network.seen
-    assert not any(network.seen)
-    assert state() == loose
-
-
-def test_a_generator_does_not_keep_it(loose: State) -> None:
-    tail = Tail(Watching().eval(), "features", torch.rand(1, 3, 8, 8))
-    parts = removal_scores(tail, as_is, batch=1)
-    next(parts)
-    assert state() == loose
-
-
-def test_gradients_at_the_input_run_exactly(loose: State) -> None:
-    network = Watching().eval()
-    gradients.gradient(network, torch.rand(1, 3, 8, 8), gradients.of_output(0))
-    assert len(network.seen) == 2
-    assert not any(network.seen)
-
-
-@pytest.mark.parametrize("product", ["blur", "weighted_sum", "class_cams"])
-def test_products_outside_of_a_network_run_exactly(loose: State, product: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from torch.utils._python_dispatch import TorchDispatchMode
-
-    class Products(TorchDispatchMode):
-        seen: ClassVar[list[Any]] = []
-
-        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            if func.overloadpacket.__name__ in ("mm", "bmm", "addmm", "matmul"):
-                self.seen.append(lower())
-            return func(*args, **(kwargs or {}))
-
-    maps = torch.rand(2, 3, 6, 6)
-    tail = Tail(Watching().eval(), "features", torch.rand(1, 3, 8, 8))
-    Products.seen.clear()
-    with Products() as products:
-        if product == "blur":
-            degrade.blur(maps, 1.0)
-        elif product == "weighted_sum":
-            saliency.weighted_sum(maps, torch.rand(2, 3))
-        else:
-            cam.all_contrasts(tail, as_is)
-    assert products.seen
-    assert not any(products.seen)
-    assert state() == loose
-
-
-def test_the_check_of_a_model_runs_exactly(loose: State) -> None:
-    network = Watching()
-    ImageModel(network, None, "features", labels=("a", "b"))
-    assert network.seen
-    assert not any(network.seen)
-    assert state() == loose
 
 
 def test_in_words() -> None:

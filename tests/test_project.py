@@ -23,7 +23,11 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 WIDGETS = {"traitlets", "ipywidgets", "anywidget", "plotly", "IPython"}
 DEMO = {"demo.networks", "demo.pictures"}
-EVERY = {"kernels", "models", "images", "demo", "engine", "session", "views", "static", "explorer", "server", "cli"}
+EVERY = {
+    "kernels", "models", "images", "demo", "engine", "scenes", "session", "views", "static", "figures", "study",
+    "explorer", "server", "cli",
+}  # fmt: skip
+NOT_NUMPY = {"torch", "torchvision", "pandas", "PIL", "skimage", "scipy", "matplotlib"}
 
 # room: (ours that it may import, ours that it may import when first used, what it must not import)
 ROOMS: dict[str, tuple[set[str], set[str], set[str]]] = {
@@ -35,25 +39,34 @@ ROOMS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "models": (DEMO | {"kernels"}, set(), WIDGETS),
     "images": (DEMO | {"kernels"}, set(), WIDGETS),
     "engine": ({"kernels", "models", "images"}, set(), WIDGETS),
-    "figures": ({"kernels", "static"}, set(), WIDGETS),
-    "session": ({"engine", "models", "images"}, {"figures"}, {"ipywidgets", "anywidget", "plotly"}),
+    "scenes": (set(), set(), WIDGETS | NOT_NUMPY),
+    "session": (
+        {"engine", "models", "images", "scenes"}, {"figures"}, {"ipywidgets", "anywidget", "plotly", "matplotlib"}
+    ),
+    "figures": ({"scenes", "static"}, set(), WIDGETS | {"torch"}),
     "static": (set(), set(), WIDGETS),
-    "views": ({"session", "static", "views._base"}, set(), set()),
-    "views._base": ({"session", "static", "figures"}, set(), set()),
-    "study": ({"engine", "kernels", "models", "images"}, set(), WIDGETS),
-    "explorer": ({"session", "views", "models", "images", "engine"}, {"study"}, set()),
+    "views": ({"session", "scenes", "static", "engine", "views._base"}, set(), set()),
+    "views._base": ({"session", "scenes", "static", "engine"}, {"figures"}, set()),
+    "study": ({"engine", "kernels", "models", "images", "scenes"}, {"figures"}, WIDGETS),
+    "explorer": ({"session", "views", "models", "images", "engine"}, {"study", "figures"}, set()),
     "server": (set(), set(), WIDGETS | {"torch", "numpy"}),
     "cli": (set(), EVERY, set()),
     "__init__": (set(), EVERY, set()),
     "__main__": ({"cli"}, set(), set()),
-}
+}  # fmt: skip
+# Views take types and the names of methods from the engine, and nothing that computes.
+OF_THE_ENGINE = {
+    "METHODS", "Activations", "Agreement", "Contrast", "Explanation", "Impacts", "Joint", "Maps", "Measures", "Method",
+    "Output", "Query", "Receipt", "Region", "Saliency", "Secondary",
+}  # fmt: skip
+MOST_LINES = 400
 
 
 def room_of(parts: tuple[str, ...]) -> str:
     """The room that a module stands in, from its dotted path below the package: ("demo", "build") -> demo.build."""
     if not parts:
         return "__init__"
-    if parts[:2] == ("views", "_base"):
+    if parts[0] == "views" and len(parts) > 1 and parts[1].startswith("_"):  # what one view or several are made of
         return "views._base"
     if parts[0] == "demo" and len(parts) > 1:  # what is neither networks nor pictures is how they were made
         return f"demo.{parts[1]}" if f"demo.{parts[1]}" in DEMO else "demo.build"
@@ -105,6 +118,29 @@ def faults(path: Path, source: str) -> Iterator[str]:
             yield f"{here} imports {name}{'' if late or not _in(there, later) else ' at once'}"
 
 
+@pytest.mark.parametrize("path", sorted((PACKAGE / "views").glob("*.py")), ids=lambda path: path.name)
+def test_views_take_types_and_names_from_the_engine(path: Path) -> None:
+    names = [name for name, _ in imports(ast.parse(path.read_text())) if name.startswith("xai_widgets.engine")]
+    assert {name.rpartition(".")[2] for name in names} <= OF_THE_ENGINE
+
+
+def test_no_file_is_longer_than_a_person_reads() -> None:
+    suffixes = {".py", ".js", ".css", ".mjs"}
+    files = [path for top in ("xai_widgets", "tests", "benchmarks") for path in (ROOT / top).rglob("*")]
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for path in files
+        if path.suffix in suffixes and (lines := len(path.read_text().splitlines())) > MOST_LINES
+    }
+    assert not long
+
+
+def test_the_engine_alone_makes_the_keys_of_what_is_remembered() -> None:
+    """Nobody else looks into the memory: `cache.get` and `cache.put` stand in the engine only."""
+    outside = [path for path in SOURCES if "engine" not in path.relative_to(PACKAGE).parts]
+    assert not [str(path) for path in outside if re.search(r"cache\.(get|put|remember|drop)\b", path.read_text())]
+
+
 def _in(room: str, rooms: set[str]) -> bool:
     """`views` names all views, `demo.networks` only that one."""
     return room in rooms or (room.split(".")[0] in rooms and room != "demo.build")
@@ -123,6 +159,11 @@ def test_a_room_imports_what_it_may(path: Path) -> None:
         ("kernels/tail.py", "from xai_widgets.models import ImageModel", "kernels imports xai_widgets.models."),
         ("models/loading.py", "from xai_widgets.demo.build import f", "models imports xai_widgets.demo.build.f"),
         ("session.py", "from xai_widgets import figures", "session imports xai_widgets.figures at once"),
+        ("session.py", "import matplotlib.figure", "session imports matplotlib"),
+        ("engine/answering.py", "from xai_widgets.session import Session", "engine imports xai_widgets.session."),
+        ("scenes/stage.py", "import torch", "scenes imports torch"),
+        ("scenes/stage.py", "from xai_widgets.engine import Query", "scenes imports xai_widgets.engine."),
+        ("figures/stage.py", "from xai_widgets.kernels import saliency", "figures imports xai_widgets.kernels."),
         ("session.py", "from xai_widgets.kernels import cam", "session imports xai_widgets.kernels.cam"),
         ("views/stage.py", "from xai_widgets.views.gallery import Gallery", "a view imports another"),
         ("views/stage.py", "from xai_widgets.kernels import cam", "views imports xai_widgets.kernels.cam"),
@@ -217,3 +258,10 @@ def test_make_says_which_python_is_needed(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert done.stderr.splitlines()[0] == "Python 3.11 or newer is needed, got Python 3.9.1."
     assert not (tmp_path / "venv").exists()
+
+
+def test_the_readme_has_the_table_of_methods() -> None:
+    from xai_widgets.engine.methods import table
+    from xai_widgets.engine.methods.documentation import markdown
+
+    assert markdown(table()) in (ROOT / "README.md").read_text()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import tiny
 
 from xai_widgets import Contrast, ImageModel, Session
-from xai_widgets.engine import pictures
+from xai_widgets.engine import METHODS
 
 
 def test_the_rating_as_q_is_that_of_each_image(make_session: Callable[..., Session]) -> None:
@@ -41,15 +42,15 @@ def test_an_answer_to_an_older_q_is_shown_and_one_to_another_image_never(
 ) -> None:
     """A drag of Q that is faster than the answers: each answer is shown when it comes, under its own title."""
     session = make_session(tiny.regressor(), tiny.rated())
-    contrasts, began, go = pictures.rather_than_score, threading.Semaphore(0), threading.Semaphore(0)
+    method, began, go = METHODS["grad_cam"], threading.Semaphore(0), threading.Semaphore(0)
 
     def slow(*args: Any) -> Any:
-        found = contrasts(*args)
+        found = method.make(*args)
         began.release()
         assert go.acquire(timeout=60)
         return found
 
-    monkeypatch.setattr(pictures, "rather_than_score", slow)
+    monkeypatch.setitem(METHODS, "grad_cam", replace(method, make=slow))
     shown: list[str] = []
 
     def note(change: Any) -> None:
@@ -69,7 +70,8 @@ def test_an_answer_to_an_older_q_is_shown_and_one_to_another_image_never(
     for _ in range(2):
         assert began.acquire(timeout=60)
     session.ask(contrast=None, image=session.images.names[1])
-    go.release()
+    for _ in range(2):
+        go.release()
     assert session.wait()
     assert "why the score?" in shown[-1]
     assert "0.5?" not in "".join(shown), "another image was asked for meanwhile"

@@ -105,13 +105,13 @@ def test_ties_at_the_bottom_are_not_tested(tail: Tail) -> None:
     tested = found.tested
     assert (tested.taken, tested.asked, tested.of, tested.absolute) == (3, 15, 30, False)
     assert found.text.startswith(
-        "Setting the 3 of 30 places with the largest values (15 asked for, without values that are equal and do not "
+        "Setting the 3 of 30 positions with the largest values (15 asked for, without values that are equal and do not "
         "fit, or not above 0) at layer 'layer' to zero changes output 2 by "
     )
     both = receipts.place_receipt(tail, score, values, generator=seeded(), target=2, share=0.5, absolute=True)
     maps[..., 0, 0] = 0
     assert both.change == pytest.approx(float((score(tail(maps)) - score(tail.result))[0, 2]), abs=1e-12)
-    assert "the 4 of 30 places with the largest absolute values (15 asked for" in both.text
+    assert "the 4 of 30 positions with the largest absolute values (15 asked for" in both.text
     mask = receipts.place_receipt(tail, score, values > 0.9, generator=seeded(), share=0.1)
     assert (mask.tested.taken, mask.tested.asked) == (2, 3)
 
@@ -221,18 +221,19 @@ def test_a_receipt_says_what_was_tested(tail: Tail) -> None:
     places = receipts.place_receipt(tail, score, saliency(), generator=seeded(), target=2, share=0.2, baseline=level)
     tested = places.tested
     assert (tested.kind, tested.taken, tested.of, tested.share, tested.maps) == ("places", 6, 30, 0.2, ())
-    assert (tested.layer, tested.baseline, tested.target) == ("layer", "one number a map", 2)
+    assert (tested.layer, tested.baseline, tested.target) == ("layer", "a baseline number for each map", 2)
     assert places.text == (
-        "Setting the 6 of 30 places with the largest values (20 %) at layer 'layer' to one number a map changes output "
-        f"2 by {places.change:.4g}; 20 random choices of as many change it by {places.mean:.4g} on average, 95 % of "
-        f"them by {places.low:.4g} to {places.high:.4g}, and {100 * places.beats:.3g} % of them move it less."
+        "Setting the 6 of 30 positions with the largest values (20 %) at layer 'layer' to a baseline number for each "
+        f"map changes output 2 by {places.change:.4g}; 20 random choices of as many change it by {places.mean:.4g} on "
+        f"average, 95 % of them by {places.low:.4g} to {places.high:.4g}, and {100 * places.beats:.3g} % of them move "
+        "it less."
     )
     maps = receipts.map_receipt(tail, score, [6, 1, 6], generator=seeded(), draws=30)
     assert (maps.tested.kind, maps.tested.taken, maps.tested.maps) == ("maps", 2, (1, 6))
     assert maps.text.startswith("Setting maps 1, 6 of 8 at layer 'layer' to zero changes output 0 by ")
     assert "; 30 random choices of as many" in maps.text
     one = receipts.map_receipt(tail, score, [3], generator=seeded(), baseline=tail.maps[0].flip(0))
-    assert one.text.startswith("Setting map 3 of 8 at layer 'layer' to a map of their own each changes")
+    assert one.text.startswith("Setting map 3 of 8 at layer 'layer' to a baseline map for each map changes")
 
 
 def test_indices_may_be_a_list_or_a_tensor(tail: Tail) -> None:
@@ -273,7 +274,7 @@ def test_a_map_that_points_nowhere_gets_no_receipt(values: object) -> None:
     elif given_map.max() <= 0:
         message = "the map has no value above 0; for both sides of a signed map pass absolute=True"
     elif not chosen.any():
-        message = r"the largest value of the map is that of \d+ of 30 places, more than the 3 of a share of 0\.1"
+        message = r"the largest value of the map is that of \d+ of 30 positions, more than the 3 of a share of 0\.1"
     else:
         found = receipts.place_receipt(tail, score, given_map, generator=seeded())
         assert math.isfinite(found.change)
@@ -298,16 +299,16 @@ def test_a_map_that_points_nowhere_gets_no_receipt(values: object) -> None:
         (ValueError, "target must be 0 to 2, got -1", {"target": -1}),
         (TypeError, "target must be a whole number, got True", {"target": True}),
         (ValueError, r"share must be in \[0, 1\], got 1\.1", {"share": 1.1}),
-        (ValueError, r"a share of 0\.01 of 30 places is none", {"share": 0.01}),
-        (ValueError, r"a share of 1\.0 of 30 places is all, so that no other choice is as large", {"share": 1}),
-        (ValueError, r"a share of 0\.99 of 30 places is all", {"share": 0.99}),
+        (ValueError, r"a share of 0\.01 of 30 positions is none", {"share": 0.01}),
+        (ValueError, r"a share of 1\.0 of 30 positions is all, so that no other choice is as large", {"share": 1}),
+        (ValueError, r"a share of 0\.99 of 30 positions is all", {"share": 0.99}),
         (TypeError, "share must be a number, got '0.1'", {"share": "0.1"}),
         (ValueError, "the tail of one image, got one of 2", {"tail": make_tail(2)}),
         (TypeError, "generator must be a torch.Generator, got 3", {"generator": 3}),
         (ValueError, "batch must be at least 1, got 0", {"batch": 0}),
         (TypeError, "the score must be a tensor .* got dict", {"score": lambda result: {"logits": result}}),
         (ValueError, "the score must be .*; for one output", {"score": lambda result: result[:, 0]}),
-        (ValueError, "the score must have one row an image", {"score": lambda result: result[:1]}),
+        (ValueError, "the score must have one row for each image", {"score": lambda result: result[:1]}),
     ],
 )
 def test_bad_questions_are_refused(tail: Tail, error: type[Exception], message: str, options: dict[str, Any]) -> None:

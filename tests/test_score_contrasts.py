@@ -116,7 +116,7 @@ def test_each_image_may_have_a_score_of_its_own_to_be_held_against() -> None:
         assert torch.equal(cam.score_contrast(tail, one_score, q), torch.stack(expected))
     patches = [cam.patch_contrast(tail, patch_scores, float(q)).signed[row] for row, q in enumerate(other)]
     assert torch.equal(cam.patch_contrast(tail, patch_scores, other).signed, torch.stack(patches))
-    with pytest.raises(ValueError, match="the other score must be one an image, got 3 for 2"):
+    with pytest.raises(ValueError, match="the other score must be one for each image, got 3 for 2"):
         cam.score_contrast(tail, one_score, [0.1, 0.2, 0.3])
     with pytest.raises(ValueError, match="the other score must be finite, got nan"):
         cam.score_contrast(tail, one_score, math.nan)
@@ -174,7 +174,7 @@ def test_maps_coarser_than_the_patches_are_refused() -> None:
     def finer(result: dict[str, Tensor]) -> Tensor:
         return result["patches"].repeat_interleave(2, 1)
 
-    with pytest.raises(ValueError, match="at least 12 x 6 places, one a patch; got 6 x 6"):
+    with pytest.raises(ValueError, match="at least 12 x 6 positions, one a patch; got 6 x 6"):
         cam.patch_contrast(tail_of(Patches(), images()), finer, 0.5)
 
 

@@ -68,7 +68,7 @@ def test_a_map_is_the_sum_of_the_feature_maps_by_its_weights(
     np.testing.assert_allclose(saliency.map, expected, atol=1e-5 * np.abs(expected).max())
     ends = {"behaviour": ("lowers the score", "raises the score"), "helpful": ("harmful", "helpful")}
     assert (saliency.low, saliency.high) == ends.get(method, ends["behaviour"])
-    assert saliency.helpful == (method == "helpful")
+    assert saliency.palette == ("purple-green" if method == "helpful" else "")
 
 
 def test_the_three_displays_differ(scored: Session) -> None:

@@ -281,11 +281,12 @@ def test_a_model_explains_a_layer_that_is_placed() -> None:
     )
     assert model.layer == "late.patches"
     assert any(
-        "'late.patches' is explained: the places of later ones, such as 'late.block', are" in n for n in model.notices
+        "'late.patches' is explained: the positions of later layers, such as 'late.block', are" in n
+        for n in model.notices
     )
     assert model.layer_named("stem") == "stem"
     with pytest.raises(
-        ValueError, match=r"'late.norm' of Late does not hold its places in the order .*, such as .*'stem.*layout="
+        ValueError, match=r"'late.norm' of Late are not shown to be those of the image.*, such as .*'stem.*layout="
     ):
         model.layer_named("late.norm")
     told = ImageModel(net, None, "late.norm", layout="tokens")

@@ -52,7 +52,7 @@ def test_a_tail_notices_that_the_weights_changed(what: str) -> None:
     ]
     for use in uses:
         with pytest.raises(
-            RuntimeError, match="the weights of the network changed since this tail was made; make it anew"
+            RuntimeError, match="the weights of the network changed since this tail was made; make a new one"
         ):
             use()
     assert torch.equal(tail.maps, maps)
@@ -69,7 +69,7 @@ def test_a_tail_of_a_shell_that_is_old_is_of_the_new_weights(what: str) -> None:
     with torch.no_grad():
         assert torch.equal(tail.result, net(images()))
         assert torch.equal(tail(tail.maps), tail.result)
-    with pytest.raises(RuntimeError, match="make it anew"):
+    with pytest.raises(RuntimeError, match="make a new one"):
         old(old.maps)
 
 

@@ -26,9 +26,13 @@ class Silent(comm.base_comm.BaseComm):
 
 comm.create_comm = Silent
 import xai_widgets
-explorer = xai_widgets.explore("demo/quality", "demo/quality")
+def some(name):  # the first three, so that few scores are computed
+    images = xai_widgets.load_images(name)
+    return xai_widgets.ImageSet([images.photo(one) for one in images.names[:3]])
+
+explorer = xai_widgets.explore("demo/quality", some("demo/quality"))
 assert explorer.session.wait(120)
-scenes = xai_widgets.Session("demo/scenes", "demo/collages")
+scenes = xai_widgets.Session("demo/scenes", some("demo/collages"))
 assert scenes.wait(120)
 print(json.dumps({
     "package": str(Path(xai_widgets.__file__).parent),
@@ -102,16 +106,21 @@ def test_an_explorer_opens_from_the_wheel(installed: Path, tmp_path: Path) -> No
     assert answer["error"] == ""
 
 
-def test_the_wheel_switches_the_server_extension_on(installed: Path, tmp_path: Path) -> None:
-    def extension(*words: str) -> str:
-        printed = run("-m", "jupyter_server", "extension", *words, python=installed, cwd=tmp_path)
-        return " ".join(re.sub(r"\x1b\[\d+m", "", printed).split())
+def extension(python: Path, folder: Path, *words: str) -> str:
+    printed = run("-m", "jupyter_server", "extension", *words, python=python, cwd=folder)
+    return " ".join(re.sub(r"\x1b\[\d+m", "", printed).split())
 
-    assert "xai_widgets.server enabled" in extension("list")
-    extension("disable", "xai_widgets.server")
-    assert "xai_widgets.server disabled" in extension("list")
-    extension("enable", "xai_widgets.server")
-    assert "xai_widgets.server enabled" in extension("list")
+
+def test_the_wheel_switches_the_server_extension_on(installed: Path, tmp_path: Path) -> None:
+    assert "xai_widgets.server enabled" in extension(installed, tmp_path, "list")
+
+
+@pytest.mark.slow
+def test_the_server_extension_can_be_switched_off_and_on(installed: Path, tmp_path: Path) -> None:
+    extension(installed, tmp_path, "disable", "xai_widgets.server")
+    assert "xai_widgets.server disabled" in extension(installed, tmp_path, "list")
+    extension(installed, tmp_path, "enable", "xai_widgets.server")
+    assert "xai_widgets.server enabled" in extension(installed, tmp_path, "list")
 
 
 def test_the_command_copies_the_lessons(installed: Path, tmp_path: Path) -> None:

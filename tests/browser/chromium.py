@@ -89,8 +89,10 @@ def install() -> str | None:
 def main() -> None:
     path = find() or install()
     if path is None:
-        sys.exit("The browser tests need a Chromium or Chrome that starts; found none and could install none. "
-                 "Install one, or name it in the environment variable CHROMIUM.")
+        sys.exit(
+            "The browser tests need a Chromium or Chrome that starts; found none and could install none. "
+            "Install one, or name it in the environment variable CHROMIUM."
+        )
     print(f"Chromium for the browser tests: {path}")
 
 

@@ -45,6 +45,7 @@ class ExplorerPage:
     def settle(self) -> None:
         """Wait until all is answered and painted."""
         assert self.session("wait(120)"), "the session was not answered in two minutes"
+        assert self.notebook.probe(f"{self.name}.stage.settle(60)"), "the photo did not come in a minute"
         assert self.session("error") == ""
         self.notebook.wait_idle()
         expect(self.find(".xw-stage .xw-headline")).not_to_be_empty()

@@ -94,10 +94,13 @@ def lab_server(folder: Path, **environment: str) -> Iterator[Server]:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "jupyterlab", *_arguments(folder.resolve(), port, token)],
                 cwd=private,
-                env=os.environ | {name: str(private / name.lower()) for name in PRIVATE} | {
+                env=os.environ
+                | {name: str(private / name.lower()) for name in PRIVATE}
+                | {
                     "JUPYTERLAB_SETTINGS_DIR": str(private / "settings"),
                     "PYTHONDONTWRITEBYTECODE": "1",
-                } | environment,
+                }
+                | environment,
                 stdout=stream,
                 stderr=stream,
                 start_new_session=True,
@@ -222,9 +225,7 @@ class Notebook:
         return number
 
     def delete_cell(self, number: int) -> None:
-        self.page.evaluate(
-            "n => window.jupyterapp.shell.currentWidget.content.model.sharedModel.deleteCell(n)", number
-        )
+        self.page.evaluate("n => window.jupyterapp.shell.currentWidget.content.model.sharedModel.deleteCell(n)", number)
 
     def raise_if_failed(self, number: int) -> None:
         outputs = "n => window.jupyterapp.shell.currentWidget.content.widgets[n].model.outputs?.toJSON() ?? []"

@@ -52,7 +52,7 @@ def test_a_class_is_chosen_by_click_and_named_as_text(opened: Open, classes: Any
     expect(page.find("h3")).to_have_text(f"Why {labels[p]}?")
     page.find(".xw-class", has_text=labels[q]).click()
     page.deliver(classes)
-    assert classes.query.contrast == Contrast("class", float(q))
+    assert classes.query.contrast == Contrast("class", labels[q])
     expect(page.find("h3")).to_have_text(f"Why {labels[p]}, rather than {labels[q]}?")
     expect(page.find(".xw-q")).to_have_attribute("aria-selected", "true")
     page.find("button", has_text="100 % confidence").click()
@@ -62,7 +62,7 @@ def test_a_class_is_chosen_by_click_and_named_as_text(opened: Open, classes: Any
     page.find(".xw-class", has_text=labels[q]).click()
     page.deliver(classes)
     expect(page.find("h3")).to_have_text(f"Why not {labels[q]} with 100 % confidence?")  # P and Q, each for itself
-    assert (classes.query.target, classes.query.contrast) == (q, Contrast("confidence"))
+    assert (classes.query.target, classes.query.contrast) == (labels[q], Contrast("confidence"))
     assert page.page.locator("main b").count() == 0  # a label of the tiny classes is HTML
 
 
@@ -253,7 +253,7 @@ def test_the_axes_of_the_radar_open_by_click_and_by_button(opened: Open, scored:
     noise.click()
     page.deliver(scored)
     expect(page.find(".xw-detail")).to_contain_text("salt and pepper")
-    assert page.find(".xw-detail tr").count() == 9, "a head, seven levels, and noise alone"
+    assert page.find(".xw-detail tr").count() == 9, "a head, seven levels, and pure noise"
     assert [cell.strip() for cell in page.find(".xw-detail th").all_inner_texts()] == [
         "level", "salt and pepper", "gaussian noise", "blur",
     ]  # fmt: skip
@@ -318,6 +318,10 @@ def test_what_runs_is_said_after_a_moment_and_errors_are_text(opened: Open, scor
     page.refresh()
     expect(page.find(".xw-words")).to_have_text("ready")
     expect(page.find("button[aria-label='Cancel what runs']")).to_be_hidden()
+    with scored.lock:
+        scored.status = replace(scored.status, busy="scores 40 of 256", progress=40 / 256)
+    page.refresh()
+    expect(page.find(".xw-words")).to_have_text("scores 40 of 256")
 
 
 def test_steps_and_layers(opened: Open, scored: Any) -> None:

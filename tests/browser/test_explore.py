@@ -184,7 +184,7 @@ def test_a_contrast_with_a_class(scenes: ExplorerPage, directly: Callable[..., D
     share = 100 * float(direct.scores().softmax(0)[p])
     assert scenes.score() == pytest.approx(share, abs=0.06)
     scenes.find(".xw-contrast .xw-class", has_text=labels[q]).first.click()
-    scenes.notebook.wait_for(f"{scenes.name}.session.query.contrast.value", q)
+    scenes.notebook.wait_for(f"{scenes.name}.session.contrast().value", q)
     scenes.settle()
     expect(scenes.find(".xw-contrast h3")).to_have_text(f"Why {labels[p]}, rather than {labels[q]}?")
     picture = direct.class_contrast(q)

@@ -1,8 +1,7 @@
-"""Map bank and stage in a page: bars, selection, order that stays under the hand, values under the pointer."""
+"""Map bank in a page: bars, selection, order that stays under the hand."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -14,11 +13,10 @@ import torch
 from playwright.sync_api import Browser, expect
 from viewpage import ViewPage
 
-from xai_widgets import ImageModel, ImageSet, Session
-from xai_widgets.views import MapBank, Stage
+from xai_widgets import ImageModel, Session
+from xai_widgets.views import MapBank
 
 Open = Callable[..., ViewPage]
-EVIL = '<b>cat</b><img src=x onerror="window.hacked = 1">'
 
 
 @pytest.fixture
@@ -205,123 +203,3 @@ def test_thousands_of_maps_paint_only_what_is_seen(opened: Open, make_session: C
     assert box is not None
     assert window is not None
     assert window["y"] <= box["y"] < window["y"] + window["height"]
-
-
-# ---------------------------------------------------------------- stage
-
-
-def point(page: ViewPage, u: float, v: float) -> str:
-    box = page.find(".xw-frame").last.bounding_box()
-    assert box is not None
-    page.page.mouse.move(box["x"] + u * box["width"], box["y"] + v * box["height"])
-    return page.find("output").inner_text().replace("−", "-")
-
-
-def value_in(text: str) -> float:
-    found = re.search(r"· ([-+]?[\d.]+(?:e[-+]?\d+)?) ·", text)
-    assert found, text
-    return float(found[1])
-
-
-def test_the_value_under_the_pointer_is_that_of_torch_and_follows_the_map(opened: Open, session: Session) -> None:
-    page = opened(Stage(session), width=700)
-    for gain in (1.0, 0.0):
-        assert session.impacts is not None
-        session.set_gain(int(np.abs(session.impacts.delta_y).argmax()), gain)
-        assert session.wait(30)
-        page.refresh()
-        said = page.find("output").inner_text().replace("−", "-") if gain == 0 else point(page, 0.31, 0.77)
-        assert session.saliency is not None
-        values = torch.from_numpy(session.saliency.map)[None, None]
-        fine = torch.nn.functional.interpolate(values, (1000, 1000), mode="bilinear")[0, 0]
-        near = fine[765:776, 305:316]
-        slack = 0.01 * session.saliency.limit
-        assert near.min() - slack <= value_in(said) <= near.max() + slack
-    page.find("select[aria-label=Map]").select_option("cells")
-    assert session.saliency is not None
-    assert value_in(point(page, 0.31, 0.77)) == pytest.approx(float(session.saliency.map[12, 4]), rel=0.006)
-
-
-def test_arrow_keys_read_the_map_cell_by_cell(opened: Open, session: Session) -> None:
-    page = opened(Stage(session), width=700)
-    page.find(".xw-frame").last.focus()
-    for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
-        page.page.keyboard.press(key)
-    assert "cell 1, 1 of 16 × 16" in page.find("output").inner_text()
-    page.find("select[aria-label=Map]").focus()
-    expect(page.find("output")).to_contain_text("Point at a picture")
-
-
-def test_a_look_redraws_at_once_and_is_sent_once(opened: Open, session: Session) -> None:
-    page = opened(Stage(session), width=700)
-    slider, canvas = page.find("input[type=range]"), page.find(".xw-frame canvas")
-    box = slider.bounding_box()
-    assert box is not None
-    page.page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + box["height"] / 2)
-    page.page.mouse.down()
-    page.page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + box["height"] / 2, steps=12)
-    assert float(canvas.evaluate("canvas => getComputedStyle(canvas).opacity")) < 0.3
-    assert page.sent() == []
-    page.page.mouse.up()
-    assert len(page.deliver(session)) == 1
-    assert session.look.opacity < 0.3
-    before = canvas.evaluate("canvas => canvas.toDataURL()")
-    page.find("select[aria-label=Colours]").select_option("purple-orange")
-    page.frames()
-    assert canvas.evaluate("canvas => canvas.toDataURL()") != before
-    assert len(page.deliver(session)) == 1
-    assert session.look.palette == "purple-orange"
-    session.show(palette="blue-red", opacity=0.75)  # from Python
-    page.refresh()
-    expect(page.find("select[aria-label=Colours]")).to_have_value("blue-red")
-    expect(slider).to_have_value("0.75")
-
-
-def test_outside_the_box_the_photo_is_dimmed_and_has_no_value(
-    opened: Open, make_session: Callable[..., Session]
-) -> None:
-    wide = np.repeat(tiny.photos()[0], 2, axis=1)
-
-    def left_half(photo: Any) -> tuple[torch.Tensor, tuple[int, int, int, int]]:
-        pixels = torch.from_numpy(np.asarray(photo).copy()[:, : tiny.SIDE]).permute(2, 0, 1) / 255
-        return pixels, (0, 0, tiny.SIDE, tiny.SIDE)
-
-    model = ImageModel(tiny.TinyNet(), (left_half, lambda pixels: pixels), "features")
-    session = make_session(model, ImageSet([wide]))
-    page = opened(Stage(session), width=700)
-    assert "outside what the network saw" in point(page, 0.8, 0.5)
-    assert "cell 8, 8" in point(page, 0.26, 0.52)
-    canvas, frame = page.find(".xw-frame canvas").bounding_box(), page.find(".xw-frame").last.bounding_box()
-    assert canvas is not None
-    assert frame is not None
-    assert canvas["width"] == pytest.approx(frame["width"] / 2, abs=1)
-
-
-def test_one_picture_where_there_is_no_room_for_two(opened: Open, session: Session) -> None:
-    stage = Stage(session)
-    page = opened(stage, width=1000)
-    expect(page.find(".xw-plain")).to_be_visible()
-    page.page.set_viewport_size({"width": 480, "height": 700})
-    expect(page.find(".xw-plain")).to_be_hidden()
-    assert page.root.evaluate("node => node.scrollWidth <= node.clientWidth")
-
-
-def test_the_picture_stands_still_while_the_score_grows_an_arrow(opened: Open, session: Session) -> None:
-    for width in (480, 700):
-        session.reset_gains()
-        assert session.wait(30)
-        page = opened(Stage(session), width=width)
-        before = page.find(".xw-frame").last.bounding_box()
-        session.set_gain(3, 0.5)
-        assert session.wait(30)
-        page.refresh()
-        expect(page.find(".xw-headline")).to_contain_text("→")
-        assert page.find(".xw-frame").last.bounding_box() == before
-
-
-def test_a_name_is_text(opened: Open, make_session: Callable[..., Session]) -> None:
-    session = make_session(tiny.classifier(), ImageSet(list(tiny.photos()), labels=[EVIL, EVIL, EVIL]))
-    page = opened(Stage(session), width=700)
-    expect(page.find(".xw-facts")).to_contain_text(EVIL)
-    assert page.page.locator("main b").count() == 0
-    assert page.page.evaluate("window.hacked") is None

@@ -130,6 +130,8 @@ class ViewPage:
             else:
                 comm.arrive(**{message["key"]: message["value"]})
         assert session.wait(60)
+        if hasattr(self.widgets["view"], "settle"):  # a photo is encoded on a thread of its own
+            assert self.widgets["view"].settle(60)
         self.refresh()
         return messages
 

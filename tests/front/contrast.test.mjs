@@ -56,12 +56,9 @@ test("decimals tell a thousandth of the range apart", () => {
 });
 
 test("what Q asks depends on its side of the score", () => {
-  assert.match(scores.meaning(0.5, 0.75), /prevents a higher score/);
-  assert.match(scores.meaning(0.5, 0.25), /merits a score above Q/);
-  assert.match(scores.meaning(0.5, 0.5), /nothing is left/);
-  assert.match(scores.meaning(0.5, NaN), /Choose/);
-  for (const q of [0.25, 0.75]) assert.match(scores.meaning(0.5, q, "tiles"), /merits it.*prevents it.*two colours/);
-  assert.equal(scores.meaning(NaN, 0.5), "");
+  assert.deepEqual([0.75, 0.25, 0.5, NaN].map((q) => scores.whereIs(q, 0.5)), ["above", "below", "same", "none"]);
+  for (const q of [0.25, 0.75]) assert.equal(scores.whereIs(q, 0.5, "tiles"), "tiles");
+  assert.equal(scores.whereIs(0.5, NaN), "");
 });
 
 test("the plain form prints its factor and what is always true of it", () => {

@@ -2,18 +2,15 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { load } from "./load.mjs";
 
-const { ROLES, effect, pointsOf, ranked, selection, sentence, shapeOf } = await load("impact_plane.js");
+const { effect, pointsOf, ranked, selection, sentence, shapeOf } = await load("impact_plane.js");
+const ROLES = ["makes no difference to the error", "helpful, raises the score", "helpful, lowers the score",
+  "harmful, raises the score", "harmful, lowers the score"];
 const impacts = (deltaY, deltaError = [], roles = []) => ({ deltaY: Float32Array.from(deltaY),
-  deltaError: Float32Array.from(deltaError), roles: Int8Array.from(roles), exact: new Uint8Array(deltaY.length).fill(1) });
+  deltaError: Float32Array.from(deltaError), roles: Int8Array.from(roles), roleWords: ROLES, exact: new Uint8Array(deltaY.length).fill(1) });
 
 test("a map without which the score falls was raising it", () => {
   assert.deepEqual([-1, 1, 0].map(effect), ["raises the score", "lowers the score", "changes nothing"]);
   assert.deepEqual([-1, 1, 0].map(shapeOf), ["up", "down", "dot"]);
-});
-
-test("role names agree with the signs that make them", () => {
-  for (const [role, deltaY] of [[1, -1], [2, 1], [3, -1], [4, 1]]) assert.ok(ROLES[role].endsWith(effect(deltaY)));
-  for (const [role, word] of [[1, "helpful"], [2, "helpful"], [3, "harmful"], [4, "harmful"]]) assert.ok(ROLES[role].startsWith(word));
 });
 
 test("maps are gone through from the largest effect on", () => {

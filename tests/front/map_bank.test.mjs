@@ -9,7 +9,8 @@ function bankOf(changes = {}) {
   const bank = {
     delta: [0.1, -0.4, 0, 0.3, NaN, -0.2], error: [0.1, 0.4, 0, -0.3, 0, -0.2], roles: [2, 1, 0, 4, 0, 3],
     exact: [1, 1, 1, 0, 0, 1], gains: Float32Array.of(1, 0, 1, 1.5, 1, 1), dead: [0, 0, 1, 0, 0, 0], selected: new Set([3, 5]),
-    value: 0.7, ...changes,
+    value: 0.7, roleWords: ["makes no difference to the error", "helpful, raises the score", "helpful, lowers the score",
+      "harmful, raises the score", "harmful, lowers the score"], ...changes,
   };
   return { ...bank, most: largest(bank.delta) };
 }

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 from accelerated import check_kernel
-from kernel_table import KERNELS, Place, as_it_is, check_same
+from kernel_checks import check_same
+from kernel_places import Place, as_it_is
+from kernel_table import KERNELS
 from pretend_device import DEVICE
 from torch import Tensor
 

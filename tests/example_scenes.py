@@ -1,0 +1,119 @@
+"""Scenes with known content, for the tests of figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from xai_widgets import scenes
+
+ROLES = (
+    "neutral",
+    "helpful, raises the score",
+    "helpful, lowers the score",
+    "harmful, raises the score",
+    "harmful, lowers the score",
+)
+AXES = ("few places", "noise", "resilience", "focus", "stability")
+NASTY = "a$b_ \\frac{ <&> \x07\ud800\uffff 日本 \U0001f9ff end"  # mathematics, markup, what no file can hold, no glyph
+
+
+def layer(**changes: Any) -> scenes.Layer:
+    """Four cells: full red, full blue, nothing, half red."""
+    known = scenes.Layer(
+        values=np.array([[2.0, -2.0], [0.0, 1.0]], np.float32),
+        limit=2.0,
+        box=(0.0, 0.0, 1.0, 1.0),
+        title="net · conv · Grad-CAM · why the score?",
+        low="lowers the score",
+        high="raises the score",
+        unit="change of the score",
+        note="The field of one cell covers half of the image.",
+        grid="2 × 2 values",
+    )
+    return replace(known, **changes)
+
+
+def stage(*, look: dict[str, Any] | None = None, **changes: Any) -> scenes.Stage:
+    """A grey photo of 40 × 40 pixels under the four cells, the map opaque."""
+    known = scenes.Stage(
+        photo=np.full((40, 40, 3), 100, np.uint8),
+        name="cat.png",
+        score=scenes.Score(label="score", headline="0.90 → 0.87", facts=("rating 0.95",)),
+        map=layer(),
+        method="grad_cam",
+        look=scenes.Look(**{"opacity": 1.0, "grey": False} | (look or {})),
+        receipt="Without its top 10 %: −0.12.",
+    )
+    return replace(known, **changes)
+
+
+def secondary() -> scenes.Secondary:
+    return scenes.Secondary(
+        values=np.array([[0.0, 1.0], [0.5, 0.0]], np.float32),
+        limit=1.0,
+        outline=np.array([[False, True], [False, False]]),
+        words="Outline: the top 10 % of the harmful feature maps.",
+    )
+
+
+def bank(count: int = 4, **changes: Any) -> scenes.Bank:
+    """Maps whose effects grow with their number; the first is dead, the second muted, the third an estimate."""
+    places = np.arange(count)
+    known = scenes.Bank(
+        thumbs=np.tile(np.arange(4, dtype=np.uint8).reshape(1, 2, 2) * 85, (count, 1, 1)),
+        dead=places == 0,
+        gains=np.where(places == 1, 0.0, np.where(places == 2, 0.5, 1.0)).astype(np.float32),
+        selected=(3,),
+        title="conv · cat.png",
+        subject="the score",
+        delta_y=(-0.01 * places * (-1) ** places).astype(np.float32),
+        delta_error=(0.01 * places).astype(np.float32),
+        error="error",
+        roles=np.where(places == 0, 0, 1 + places % 4).astype(np.int8),
+        exact=places != 2,
+        value=0.9,
+        done=False,
+        note="Single removals, zero baseline.",
+        pending=False,
+        key="",
+    )
+    return replace(known, **changes)
+
+
+def plane(**changes: Any) -> scenes.Plane:
+    """A map in each quadrant and one at zero; the second is an estimate, the third is selected."""
+    known = scenes.Plane(
+        delta_y=np.array([-1, 1, -1, 1, 0], np.float32),
+        delta_error=np.array([1, 1, -1, -1, 0], np.float32),
+        error="error",
+        roles=np.array([1, 2, 3, 4, 0], np.int8),
+        role_words=ROLES,
+        exact=np.array([True, False, True, True, True]),
+        selected=(2,),
+        across="Δ score when removed",
+        up="Δ error when removed",
+        title="Impact of each map · conv",
+        facts="Score 0.9, rating 0.95: residual r = −0.05.",
+        note="Single removals.",
+    )
+    return replace(known, **changes)
+
+
+def radar(*series: scenes.Series, **changes: Any) -> scenes.Radar:
+    known = scenes.Series(
+        name="cat.png · net",
+        values=(0.2, 0.4, -0.1, 0.8, float("nan")),
+        low=(0.1, 0.3, -0.2, 0.7, float("nan")),
+        high=(0.3, 0.5, 0.1, 0.9, float("nan")),
+        texts=("0.200 [0.100, 0.300]", "0.400", "−0.100", "0.800", "n/a"),
+    )
+    axes = tuple(scenes.Axis(name=name, label=name, meaning="") for name in AXES)
+    scene = scenes.Radar(axes=axes, series=series or (known,), relative=False, note="cat.png · net · conv: Grad-CAM.")
+    return replace(scene, **changes)
+
+
+EXAMPLES: dict[str, Callable[..., Any]] = {"stage": stage, "bank": bank, "plane": plane, "radar": radar}

@@ -1,0 +1,388 @@
+"""Models by name: how another process makes the same one, and which of them stay in memory."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny import TinyNet, classifier, photos, rated, regressor
+from torch import nn
+
+from xai_widgets.engine.cache import Cache
+from xai_widgets.engine.sources import Sources, by_name, image_set_of
+from xai_widgets.models import ImageModel, ModelSource, load_model
+
+LAB = """
+import torch
+from torch import nn
+from torchvision.transforms import v2
+
+from xai_widgets.models import ImageModel
+
+prepare = v2.Compose([v2.Resize((32, 32)), v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])
+CALLS = []
+
+def geometry(photo):
+    return prepare(photo)
+
+def halve(pixels):
+    return pixels / 2
+
+def build(maps=4):
+    CALLS.append(maps)
+    layers = [nn.Conv2d(3, maps, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(maps, 3)]
+    return nn.Sequential(*layers)
+
+def whole():
+    return ImageModel(build(), prepare, "0", labels=("a", "b", "c"))
+
+def second(result):
+    return result[:, 1:2]
+
+def broken():
+    raise KeyError("no such flag")
+
+def nothing():
+    return None
+"""
+
+
+@pytest.fixture(autouse=True)
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A package of a lab: models.py as above, and a module that cannot be imported."""
+    package = tmp_path / "somelab"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "models.py").write_text(LAB)
+    (package / "torn.py").write_text("import not_installed_anywhere")
+    (package / "syntax.py").write_text("def f(:")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    for name in [name for name in sys.modules if name.startswith("somelab")]:
+        del sys.modules[name]
+
+
+def sources(lab: Path) -> dict[str, ModelSource]:
+    """One of each kind."""
+    weights = str(lab / "run_03.safetensors")
+    torch.manual_seed(3)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+    save_file(network.state_dict(), weights)
+    every = [
+        ModelSource("demo/scenes"),
+        ModelSource("somelab.models:build", transform="somelab.models:prepare"),
+        ModelSource("somelab.models:build", weights, "somelab.models:prepare", layer="1"),
+        ModelSource("somelab.models:whole", weights, name="lab's own"),
+    ]
+    return {source.name: source for source in every}
+
+
+def test_another_process_makes_the_same_model(lab: Path) -> None:
+    here = sources(lab)
+    (lab / "sources.pickle").write_bytes(pickle.dumps(list(here.values())))
+    (lab / "sources.json").write_text(json.dumps([source.to_json() for source in here.values()]))
+    program = """
+import json, pickle, sys
+from pathlib import Path
+from xai_widgets.models import ModelSource
+lab = Path(sys.argv[1])
+sys.path.insert(0, str(lab))
+written = [ModelSource.from_json(text) for text in json.loads((lab / "sources.json").read_text())]
+assert written == pickle.loads((lab / "sources.pickle").read_bytes())
+models = [source.load() for source in written]
+print(json.dumps([[model.name, model.digest(), model.layer, model.labels] for model in models]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(lab)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[1],
+    )
+    models = [source.load() for source in here.values()]
+    told = [[model.name, model.digest(), model.layer, model.labels and list(model.labels)] for model in models]
+    assert json.loads(done.stdout) == told
+    assert [model.source for model in models] == list(here.values())
+    assert len({model.digest() for model in models}) == 3  # the last two read one file
+
+
+def test_names_are_those_of_load_model(tmp_path: Path) -> None:
+    assert ModelSource("demo/quality").name == load_model("demo/quality").name == "demo/quality"
+    model = load_model("squeezenet1_1", num_classes=2)
+    assert ModelSource("squeezenet1_1").name == model.name == "squeezenet1_1 (no weights)"
+    assert ModelSource("a.b:build").name == "a.b:build"
+    assert ModelSource("a.b:build", "runs/one.pt").name == "a.b:build (one.pt)"
+
+
+def test_weights_reach_the_network(lab: Path) -> None:
+    source = sources(lab)["somelab.models:build (run_03.safetensors)"]
+    known, written = source.load().network.state_dict(), load_file(str(source.weights))
+    assert set(known) == set(written)
+    assert all(torch.equal(known[key], written[key]) for key in written)
+
+
+def test_options_reach_the_model() -> None:
+    source = ModelSource(
+        "somelab.models:build",
+        transform=["somelab.models:geometry", "somelab.models:halve"],
+        output="somelab.models:second",
+        range=(-5, 5),
+        layer="0",
+        arguments={"maps": 7},
+    )
+    model = source.load()
+    photo = photos()[0]
+    assert (model.task, model.range, model.layer) == ("regression", (-5.0, 5.0), "0")
+    assert model.layers()[0].maps == 7
+    torch.testing.assert_close(model.inputs(photo), model.prepare(photo).pixels[None] / 2)
+    preset = {"crop_size": 32, "resize_size": 40, "mean": [0.5] * 3, "std": [0.25] * 3}
+    inputs = ModelSource("somelab.models:build", transform=preset).load().inputs(photo)
+    assert inputs.shape == (1, 3, 32, 32)
+    assert float(inputs.min()) >= -2
+    assert float(inputs.max()) > 1
+
+
+def test_other_runs_come_from_their_weights(lab: Path) -> None:
+    files = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+        files.append(str(lab / f"{seed}.pt"))
+        torch.save(network.state_dict(), files[-1])
+    source = ModelSource("somelab.models:build", files[0], "somelab.models:prepare", layer="0", runs=(files[1],))
+    model = source.load()
+    other = ModelSource("somelab.models:build", files[1], "somelab.models:prepare").load()
+    assert [run.digest() for run in model.runs] == [model.digest(), other.digest()]
+    assert {ModelSource.from_json(source.to_json()), source} == {source}
+    assert ModelSource("a:b", Path("one.pt"), runs=[Path("two.pt")]) == ModelSource("a:b", "one.pt", runs=("two.pt",))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "words"),
+    [
+        ({"make": "somelab.models:biuld"}, ValueError, "no 'biuld' in somelab.models; the nearest are 'build'"),
+        (
+            {"make": "somelab.modles:build"},
+            ValueError,
+            "no module 'modles' in the package somelab; the nearest are 'mod",
+        ),
+        ({"make": "somelob.models:build"}, ValueError, "no module 'somelob' where .* the nearest are 'somelab'"),
+        (
+            {"make": "somelab.torn:build"},
+            ValueError,
+            "somelab.torn cannot be .*: there is no module 'not_installed_any",
+        ),
+        ({"make": "somelab.syntax:build"}, ValueError, "somelab.syntax cannot be imported: SyntaxError"),
+        ({"make": "somelab.models:broken"}, RuntimeError, "somelab.models:broken failed: KeyError: 'no such flag'"),
+        (
+            {"make": "somelab.models:build", "arguments": {"map": 3}},
+            RuntimeError,
+            "TypeError: build.. got an",
+        ),
+        ({"make": "somelab.models:nothing"}, TypeError, "must return .* or an ImageModel, it returned NoneType"),
+        ({"make": "somelab.models:CALLS"}, ValueError, "must be a function that returns a network, it is a list"),
+        ({"make": "somelab.models:build"}, ValueError, "does not say how photos are prepared .* give transform="),
+        ({"make": "somelab.models:whole", "layer": "0"}, ValueError, "has all its options; leave out layer"),
+        ({"make": "somelab.models:build", "transform": None, "weights": "no.pt"}, ValueError, "there is no file no.pt"),
+        ({"make": "somelab.models:build", "transform": {"size": 3}}, ValueError, "must hold arguments of .* 'size'"),
+        (
+            {"make": "demo/scenes", "arguments": {"num_classes": 3}},
+            ValueError,
+            "has its own classes, got num_classes=3",
+        ),
+        ({"make": "resnet18", "arguments": {"classes": 3}}, ValueError, "may hold num_classes, got classes"),
+        ({"make": "resnet81"}, ValueError, "there is no network 'resnet81'; the nearest are 'resnet18'"),
+    ],
+)
+def test_what_cannot_be_loaded_is_said_in_one_sentence(given: dict[str, object], kind: type, words: str) -> None:
+    with pytest.raises(kind, match=words):
+        ModelSource(**given).load()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "words"),
+    [
+        ({"make": TinyNet}, TypeError, "make must be a name such as"),
+        ({"make": " "}, ValueError, "make must be a name such as"),
+        ({"make": "a:b", "transform": abs}, TypeError, "plain data .* name it as 'package.module:name'"),
+        ({"make": "a:b", "transform": "prepare"}, ValueError, "transform .* 'package.module:name', got 'prepare'"),
+        ({"make": "a:b", "output": abs}, TypeError, "output .* must be text, .* name it as"),
+        ({"make": "a:b", "output": "second"}, ValueError, "output .* got 'second'"),
+        ({"make": "a:b", "labels": "cat"}, TypeError, "labels .* must be a list of names, got 'cat'"),
+        ({"make": "a:b", "runs": "run_04.pt"}, TypeError, "runs .* must be a list of names, got 'run_04.pt'"),
+        ({"make": "a:b", "runs": 4}, TypeError, "runs .* must be a list of names, got 4"),
+        ({"make": "a:b", "range": (0, float("inf"))}, TypeError, "range .* must be plain data"),
+        ({"make": "a:b", "arguments": [3]}, TypeError, "arguments .* must be a dict"),
+        ({"make": "a:b", "arguments": {"device": torch.device("cpu")}}, TypeError, "arguments .* must be plain data"),
+    ],
+)
+def test_a_source_holds_plain_data_only(given: dict[str, object], kind: type, words: str) -> None:
+    with pytest.raises(kind, match=words):
+        ModelSource(**given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"make": "a:b", "colour": 1}'])
+def test_other_json_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="a model source must"):
+        ModelSource.from_json(text)
+
+
+def test_nothing_is_imported_before_load(lab: Path) -> None:
+    ModelSource("somelab.models:build", transform="somelab.models:prepare")
+    assert "somelab.models" not in sys.modules
+
+
+def test_a_model_knows_its_source_until_its_weights_change() -> None:
+    assert regressor().source is None
+    assert load_model("demo/scenes").source == ModelSource("demo/scenes")
+    assert load_model("demo/scenes", output=lambda scores: scores).source is None
+    model = load_model("squeezenet1_1", num_classes=2, device=torch.device("cpu"), layer="features.3")
+    assert model.source == ModelSource("squeezenet1_1", arguments={"num_classes": 2}, device="cpu", layer="features.3")
+    with torch.no_grad():
+        next(model.network.parameters()).mul_(1.0)
+    assert model.source is not None  # written, but the same
+    with torch.no_grad():
+        next(model.network.parameters()).mul_(2.0)
+    assert model.source is None
+
+
+def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of sources that are loaded from now on; loading is quick."""
+    names: list[str] = []
+
+    def load(source: ModelSource) -> ImageModel:
+        names.append(source.name)
+        return ImageModel(TinyNet(), None, "features", name=source.name)
+
+    monkeypatch.setattr(ModelSource, "load", load)
+    return names
+
+
+def test_the_least_recently_used_models_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = made(monkeypatch)
+    own = regressor()
+    found = Sources([own, *(ModelSource("x:y", name=name) for name in "abc")], rated(), most_models=2)
+    assert found.names == ("tiny", "a", "b", "c")
+    assert [found.loaded(name) for name in found.names] == [True, False, False, False]
+    assert names == []
+    assert found.model() is own is found.model("tiny")
+    a = found.model("a")
+    found.model("b")
+    assert found.model("a") is a
+    found.model("c")  # b was used before a was
+    assert names == ["a", "b", "c"]
+    assert [found.loaded(name) for name in found.names] == [True, True, False, True]
+    found.model("b")
+    assert names == ["a", "b", "c", "b"]
+    assert [found.loaded(name) for name in found.names] == [True, False, True, True]
+
+
+def test_threads_that_want_one_model_load_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = made(monkeypatch)
+    found = Sources(ModelSource("x:y", name="a"), rated())
+    models: list[ImageModel] = []
+    threads = [Thread(target=lambda: models.append(found.model("a"))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert names == ["a"]
+    assert [model is models[0] for model in models] == [True] * 8
+
+
+def test_a_model_that_is_being_loaded_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    made(monkeypatch)
+    found = Sources([ModelSource("x:y", name=name) for name in "ab"], rated())
+    a = found.model("a")
+    answers: list[ImageModel] = []
+
+    def load(source: ModelSource) -> ImageModel:
+        asker = Thread(target=lambda: answers.append(found.model("a")))
+        asker.start()
+        asker.join(10)
+        return a
+
+    monkeypatch.setattr(ModelSource, "load", load)
+    found.model("b")
+    assert answers == [a]
+
+
+def test_forms_of_models_and_images() -> None:
+    found = Sources("demo/scenes", [photos()[0]])
+    assert (found.names, found.loaded("demo/scenes")) == (("demo/scenes",), False)
+    assert found.images.names == ("image 0",)
+    assert found.cache.most == 2**30
+    cache = Cache(10)
+    assert Sources(regressor(), rated(), cache=cache).cache is cache
+    images = rated()
+    assert image_set_of(images) is images
+
+
+@pytest.mark.parametrize(
+    ("models", "kind", "words"),
+    [
+        ([], ValueError, "at least one model is needed, got none"),
+        (TinyNet(), TypeError, "a model must be an ImageModel, .* got TinyNet"),
+        ([TinyNet()], TypeError, "a model must be an ImageModel, .* got TinyNet"),
+        ("resnet81", ValueError, "there is no network 'resnet81'; the nearest are 'resnet18'"),
+        (["demo/quality", ModelSource("demo/quality")], ValueError, "different names, got demo/quality, demo/quality"),
+    ],
+)
+def test_what_is_no_model_is_said(models: object, kind: type, words: str) -> None:
+    with pytest.raises(kind, match=words):
+        by_name(models)  # type: ignore[arg-type]
+
+
+def test_unknown_names_list_the_nearest() -> None:
+    found = Sources(["demo/scenes", "demo/quality"], rated())
+    with pytest.raises(ValueError, match="there is no model 'demo/scene'; the nearest are 'demo/scenes'"):
+        found.model("demo/scene")
+    with pytest.raises(ValueError, match="there is no model 'x'"):
+        found.loaded("x")
+
+
+def test_a_model_of_this_process_cannot_be_made_in_another() -> None:
+    scenes = load_model("demo/scenes")
+    assert Sources([scenes, "demo/quality"], rated()).portable() == {
+        "demo/scenes": ModelSource("demo/scenes"),
+        "demo/quality": ModelSource("demo/quality"),
+    }
+    with pytest.raises(ValueError, match=r"'tiny classes' was built or changed in this process.*give ModelSource"):
+        Sources([scenes, classifier()], rated()).portable()
+
+
+def test_the_range_of_scores_grows() -> None:
+    found = Sources(regressor(), rated())
+    assert found.seen("key") == ()
+    found.note_seen("key", 0.4, 0.5)
+    found.note_seen("key", float("nan"), 2)
+    found.note_seen("key", 0.45, 0.9)
+    found.note_seen("other", 7, 8)
+    assert (found.seen("key"), found.seen("other")) == ((0.4, 0.9), (7, 8))
+
+    def note(thread: int) -> None:
+        for step in range(200):
+            found.note_seen("threads", -thread - step, thread + step)
+
+    threads = [Thread(target=note, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found.seen("threads") == (-202, 202)
+
+
+def test_classes_by_name() -> None:
+    model = classifier()
+    assert [model.name_of(index) for index in range(3)] == ["cat", "<b>cup</b>", "crew"]
+    assert ImageModel(TinyNet(3), None, "features").name_of(2) == "class 2"
+    with pytest.raises(ValueError, match="has the classes 0 to 2, got 3"):
+        model.name_of(3)
