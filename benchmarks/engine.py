@@ -14,6 +14,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time, sleep
@@ -24,18 +26,17 @@ import torch
 from torchvision import models
 
 from benchmarks.kernels.timing import machine, table
-from xai_widgets import Engine, ImageModel, ImageSet, Session, load_images, load_model
-from xai_widgets.engine import Subject, pictures
+from xai_widgets import ImageModel, ImageSet, Session, load_images, load_model
+from xai_widgets.engine import Query, Sources, Subject, answer
 from xai_widgets.kernels.ablation import with_gains
 from xai_widgets.kernels.cam import cam_of
-from xai_widgets.kernels.tail import Tail
 
 ROOT = Path(__file__).parents[1]
 CASES = (
     ("quality", "features"), ("ResNet-18", "layer4"), ("ResNet-18", "layer3"), ("ResNet-50", "layer4"),
     ("ResNet-50", "layer3"),
 )  # fmt: skip
-GAINS = {"none": (), "two": ((3, 0.0), (5, 1.75))}
+GAINS: dict[str, dict[int, float]] = {"none": {}, "two": {3: 0.0, 5: 1.75}}
 # The processor's time says more than the clock on a machine that others use too, and nothing about another device.
 HEADER = ["network", "layer", "gains", "kernel", "answer", "more", "times", "more, by CPU time"]
 MOST = 1.0  # milliseconds that an answer may cost above its kernels
@@ -53,22 +54,20 @@ def model_of(name: str, device: torch.device) -> tuple[ImageModel, ImageSet]:
 
 
 def sides(
-    engine: Engine, model: ImageModel, images: ImageSet, layer: str, gains: Any
+    model: ImageModel, images: ImageSet, layer: str, gains: dict[int, float]
 ) -> tuple[Callable[[], Any], Callable[[], Any]]:
-    """The kernels alone, on a tail that is there, and the answer of the engine."""
-    image = images.names[0]
-
-    def subject() -> Subject:
-        return Subject(engine, model, images, image, layer)
-
-    tail: Tail = subject().tail
-    target = subject().target
+    """The kernels alone, on a tail that is there, and the answer of the engine to a question that is new each time."""
+    sources = Sources(model, images)
+    query = Query(image=images.names[0], layer=layer)
+    subject = Subject(sources, query)
+    tail, target, turn = subject.tail, subject.target, count(1)
+    answer(sources, query, "explanation")
 
     def kernel() -> tuple[np.ndarray, np.ndarray]:
         changed = None
         if gains:
             values = torch.ones(1, tail.maps.shape[1])
-            for index, gain in gains:
+            for index, gain in gains.items():
                 values[0, index] = gain
             changed = with_gains(tail.maps, values.to(tail.maps))
         with torch.no_grad():
@@ -77,7 +76,16 @@ def sides(
         scores, cam = cam_of(tail, model.scores, cotangent, maps=changed)
         return scores.cpu().numpy(), cam.cpu().numpy()
 
-    return kernel, lambda: pictures.why(subject(), gains)
+    def answered() -> Any:
+        step = {index: gain + next(turn) * 1e-6 for index, gain in gains.items()}
+        if not gains:
+            sources.cache.clear()
+            sources.cache.put(("tail", *subject.key), tail)
+            sources.cache.put(("own scores", *subject.key), subject.scores)
+            sources.cache.put(("box", *subject.key), subject.box)
+        return answer(sources, replace(query, gains=tuple(step.items())), "explanation")
+
+    return kernel, answered
 
 
 def in_turn(sides: tuple[Callable[[], Any], ...], repeats: int, device: torch.device) -> list[tuple[float, float]]:
@@ -96,18 +104,16 @@ def in_turn(sides: tuple[Callable[[], Any], ...], repeats: int, device: torch.de
 
 
 def rows(device: torch.device, repeats: int, only: str) -> Iterator[list[str]]:
-    engine = Engine()
     for name, layer in CASES:
         if only not in f"{name} {layer}":
             continue
         model, images = model_of(name, device)
         for words, gains in GAINS.items():
-            (kernel, busy), (answer, busier) = in_turn(sides(engine, model, images, layer, gains), repeats, device)
+            (kernel, busy), (answer, busier) = in_turn(sides(model, images, layer, gains), repeats, device)
             more = answer - kernel
             met = "" if more <= MOST else f" (above {MOST:g})"
             numbers = [f"{kernel:.2f}", f"{answer:.2f}", f"{more:+.2f}{met}", f"{answer / kernel:.2f}"]
             yield [name, layer, words, *numbers, f"{busier - busy:+.2f}"]
-    engine.close()
 
 
 def callbacks(steps: int = 200) -> str:

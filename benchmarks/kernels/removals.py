@@ -219,8 +219,9 @@ def branches_once(subject: Subject) -> Row:
     tail, other = subject.tail(), Tail(Shell(subject.network), subject.layer, subject.inputs)
     calls, _ = calls_of(other.shell, other.inputs)
     start = calls[other.structure.target].start
-    for key in [key for key in other._store if calls[key].start > start]:
-        del other._store[key], other.structure.left_out[key]
+    remembered = other.trunk.outputs
+    for key in [key for key in remembered if calls[key].start > start]:
+        del remembered[key], other.structure.left_out[key]
     maps = tail.maps.repeat(16, 1, 1, 1)
     maps[torch.arange(16), torch.arange(16)] = 0
 
