@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from gradient_methods import METHODS, Method
 from torch import Tensor, nn
 from torch.nn import functional as F
 from unchecked import refused
@@ -29,20 +30,6 @@ from xai_widgets.kernels.tail import Shell, Tail
 
 CLASSES = 4
 MAPS = 12
-Method = Callable[..., Tensor]
-
-
-def smooth(*asked: Any, **options: Any) -> Tensor:
-    return gradients.smooth_grad(*asked, generator=torch.Generator().manual_seed(3), n_samples=3, **options)
-
-
-METHODS: tuple[Method, ...] = (
-    gradients.gradient,
-    gradients.input_x_gradient,
-    gradients.guided_backpropagation,
-    gradients.positive_saliency,
-    smooth,
-)
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ import reference
 import tiny
 import torch
 from captum.attr import NoiseTunnel, Saliency
+from gradient_methods import METHODS, Method, smooth
 from torch import Tensor, nn
 from unchecked import refused
 from untouched import untouched
@@ -20,20 +20,6 @@ from xai_widgets.kernels.gradients import of_class_contrast, of_counterfactual, 
 from xai_widgets.kernels.tail import Shell, Tail
 
 CLASSES = 4
-Method = Callable[..., Tensor]
-
-
-def smooth(*asked: Any, **options: Any) -> Tensor:
-    return gradients.smooth_grad(*asked, generator=torch.Generator().manual_seed(3), n_samples=3, **options)
-
-
-METHODS: tuple[Method, ...] = (
-    gradients.gradient,
-    gradients.input_x_gradient,
-    gradients.guided_backpropagation,
-    gradients.positive_saliency,
-    smooth,
-)
 
 
 @pytest.fixture(autouse=True)

@@ -326,3 +326,18 @@ def test_looks_and_layers_follow_the_gains(make_session: Callable[..., Session])
     assert session.wait(30)
     session.show(opacity=0.3)  # the reader may go on to change how it looks
     assert session.look.opacity == 0.3
+
+
+def test_a_source_that_cannot_be_loaded_leaves_the_session_as_it_was(make_session: Callable[..., Session]) -> None:
+    from xai_widgets import ModelSource
+
+    gone = ModelSource("resnet18", name="gone", weights="nowhere.safetensors", transform=None)
+    session = make_session([tiny.regressor(), gone], tiny.rated())
+    before = session.query
+    with pytest.raises((ValueError, OSError)):
+        session.ask(model="gone")
+    assert session.query == before
+    assert session.status.busy == "", "nothing is being loaded any more"
+    session.set_gain(1, 0.5)
+    assert session.wait(30)
+    assert session.error == ""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from explorerpage import ExplorerPage
 from labharness import Notebook, browser, lab_server, open_notebook
 from playwright.sync_api import Browser
+from viewpage import ViewPage
 
 ROOT = Path(__file__).parents[2]
 LESSON = "01_explore.ipynb"
@@ -54,6 +56,21 @@ def explorers(lesson: Notebook) -> dict[str, ExplorerPage]:
     names = lesson.probe(found)
     assert len(names) == lesson.page.locator(".xw-explorer").count(), "each explorer is shown once and has a name"
     return {model: ExplorerPage(lesson, name, place) for place, (name, model) in enumerate(names.items())}
+
+
+@pytest.fixture
+def opened(chromium: Browser) -> Iterator[Callable[..., ViewPage]]:
+    """Views in pages, which are left after the test."""
+    made: list[tuple[Any, ViewPage]] = []
+
+    def show(view: Any, **options: Any) -> ViewPage:
+        made.append((view, ViewPage(chromium, view, **options)))
+        return made[-1][1]
+
+    yield show
+    for view, page in made:
+        page.leave()
+        view.close()
 
 
 @pytest.fixture(autouse=True)

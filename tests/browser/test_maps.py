@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 import tiny
 import torch
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 from viewpage import ViewPage
 
 from xai_widgets import ImageModel, Session
 from xai_widgets.views import MapBank
 
 Open = Callable[..., ViewPage]
-
-
-@pytest.fixture
-def opened(chromium: Browser) -> Iterator[Open]:
-    """Views in pages, which are left after the test."""
-    made: list[tuple[Any, ViewPage]] = []
-
-    def show(view: Any, **options: Any) -> ViewPage:
-        made.append((view, ViewPage(chromium, view, **options)))
-        return made[-1][1]
-
-    yield show
-    for view, page in made:
-        page.leave()
-        view.close()
 
 
 @pytest.fixture

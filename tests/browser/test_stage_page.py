@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 import tiny
 import torch
 from explorerpage import CANVAS
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 from stages import HARMFUL, TWO, made_up, settled
 from viewpage import ViewPage
 
@@ -23,21 +23,6 @@ from xai_widgets.views import Stage
 Open = Callable[..., ViewPage]
 EVIL = '<b>cat</b><img src=x onerror="window.hacked = 1">'
 PALE, GREY = 224, 70  # the colour of no strength; the full grey of harmful maps
-
-
-@pytest.fixture
-def opened(chromium: Browser) -> Iterator[Open]:
-    """Views in pages, which are left after the test."""
-    made: list[tuple[Any, ViewPage]] = []
-
-    def show(view: Any, **options: Any) -> ViewPage:
-        made.append((view, ViewPage(chromium, view, **options)))
-        return made[-1][1]
-
-    yield show
-    for view, page in made:
-        page.leave()
-        view.close()
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ from xai_widgets.engine.sources import Sources as Sources
 from xai_widgets.engine.subject import Subject as Subject
 from xai_widgets.engine.subject import label_of as label_of
 from xai_widgets.engine.subject import score_range as score_range
+from xai_widgets.kernels.ablation import ROLES as ROLES
 from xai_widgets.models import ImageModel
 
 GIBIBYTE = 2**30

@@ -81,11 +81,12 @@ def answer(
     answers: list[Any] = []
     for number, query in enumerate(queries):
         _step(stop)
+        made = None
         with _told(query, failed):
-            answers.append(_answer(Subject(sources, query), record, chosen, None, stop, partial, again))
-            if progress is not None:
-                progress(answers[-1], (number + 1) / len(queries))
-        answers += [None] * (number + 1 - len(answers))
+            made = _answer(Subject(sources, query), record, chosen, None, stop, partial, again)
+        answers.append(made)
+        if made is not None and progress is not None:
+            progress(made, (number + 1) / len(queries))
     return answers
 
 

@@ -18,6 +18,9 @@ Target = SupportsIndex | str | Sequence[SupportsIndex | str] | Tensor  # one out
 RANDOM = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)  # random, or mixing a batch, in training mode
 
 
+IN_PLACE = "modified by an inplace operation"  # how torch says that a value which a gradient needs was written over
+
+
 class NoGradient(ValueError):
     """Scores do not follow, by steps that have a gradient, from what they are to be differentiated by."""
 

@@ -7,12 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from xai_widgets.kernels.batches import Step
-from xai_widgets.kernels.checks import NoGradient, check_finite, scores_from
+from xai_widgets.kernels.checks import IN_PLACE, NoGradient, check_finite, scores_from
 from xai_widgets.kernels.gains import Baseline, level_of
 from xai_widgets.kernels.scores import Score, Target, one_image, output_of
 from xai_widgets.kernels.tail import Tail
-
-IN_PLACE = "modified by an inplace operation"  # how torch says that a value which a gradient needs was written over
 
 
 def first_order(tail: Tail, score: Score, target: Target = 0, *, baseline: Baseline = None) -> Float[Tensor, " c"]:

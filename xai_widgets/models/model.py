@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Hashable, Sequence
+from functools import cached_property
 from threading import RLock
 from typing import Any, NamedTuple
 
@@ -164,6 +165,11 @@ class ImageModel:
         self.name = self._layers.owner = source.name
         self._source = source, self.digest()
 
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Of all classes: their labels, or "class 3" where they have none."""
+        return self.labels or tuple(f"class {index}" for index in range(self.outputs))
+
     def name_of(self, index: int) -> str:
         """A class by its number; "class 3" where the classes have no names.
 
@@ -172,7 +178,7 @@ class ImageModel:
         """
         if not 0 <= index < self.outputs:
             raise ValueError(f"{self.name} has the classes 0 to {self.outputs - 1}, got {index}.")
-        return self.labels[index] if self.labels else f"class {index}"
+        return self.names[index]
 
     def prepare(self, photo: np.ndarray | Image.Image) -> Prepared:
         """The pixels that the network sees, and the part of the photo that they cover.

@@ -53,6 +53,12 @@ def contrast_of(sources: Sources, query: Query) -> Contrast | None:
     return replace(contrast, value=float(asked.index if asked.kind == "class" else asked.score))
 
 
+def no_harmful(model: ImageModel, image: str) -> str:
+    """Why harmful maps cannot be shown of an image whose rating or label is not known."""
+    wanted = "a rating" if model.task == "regression" else "a label that names a class"
+    return f"harmful maps need {wanted}, and none is known for {image!r}."
+
+
 def quick_scores(bounds: tuple[float, float], rating: float | None) -> list[tuple[str, float]]:
     """Scores that are worth asking about, with their names."""
     low, high = bounds

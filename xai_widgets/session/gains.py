@@ -36,7 +36,7 @@ class Gains:
         self.ask(gains={index: float(index in kept) for index in range(self._count())})
 
     def invert(self) -> None:
-        """Mute what sounds, and restore what is muted."""
+        """Mute the maps that are not muted, and restore those that are."""
         with self.lock:
             self.ask(gains={index: float(self.query.gain(index) == 0) for index in range(self._count())})
 

@@ -82,14 +82,12 @@ class Requests:
             again: whether it is computed although it is remembered.
         """
         query, options = self.session.query, self._options(part)
-        work = partial(self._answer, query, part, options | ({"again": True} if again else {}))
+        work = partial(self._answer, query, part, options, again)
         self._submit(part, work, partial(self._put, query, part, options), after=after)
 
     def on_demand(self, query: Query) -> bool:
         """Whether the map that is measured takes too long, or cannot be measured, so that measures wait for a click."""
-        method = METHODS[query.method]
-        shown = self.session.measuring["of"] == "shown"
-        return shown and (method.cost == "all removals" or bool(method.unmeasured))
+        return self.session.measuring["of"] == "shown" and METHODS[query.method].on_demand
 
     def check(self, part: str, options: Mapping[str, Any]) -> None:
         """Raise a ValueError where a part does not take these options."""
@@ -146,19 +144,24 @@ class Requests:
 
     # ------------------------------------------------------------------ on the engine's thread
 
-    def _answer(self, query: Query, part: str, options: Mapping[str, Any], job: Job) -> Any:
-        sources = self.session.sources
+    def _answer(self, query: Query, part: str, options: Mapping[str, Any], again: bool, job: Job) -> Any:
         began, told = time.monotonic(), True
         if part == "explanation":
             # What is quick is not spoken of: a drag would make the words flicker.
             told = self._took > NOTICED or METHODS[query.method].cost != "one pass"
         if told:
             self._tell(PARTS[part].words, None if PARTS[part].lane in ("answer", "maps") else 0.0)
-        plain = {name: value for name, value in options.items() if name != "again"}
-        show = partial(self._progress, query, part, plain)
-        quick = part == "explanation" or part == "secondary"
         try:
-            made = answer(sources, query, part, progress=show, stop=job.let_others, partial=quick, **options)
+            made = answer(
+                self.session.sources,
+                query,
+                part,
+                progress=partial(self._progress, query, part, options),
+                stop=job.let_others,
+                partial=part in ("explanation", "secondary"),
+                again=again,
+                **options,
+            )
             if part == "explanation":
                 self._note_weights(query, made.output.weights)
             return made
@@ -197,11 +200,10 @@ class Requests:
                 self._show(query, made)
             else:
                 setattr(session, part, made)
-            again = part == "impacts" and made.done and session.saliency is not None
-            if again and session.saliency is not None and not session.saliency.done:
-                self.ask("explanation")
-            if part == "impacts" and made.done and session.secondary is not None and not session.secondary.done:
-                self.ask("secondary")
+            if part == "impacts" and made.done:
+                for name, shown in (("explanation", session.saliency), ("secondary", session.secondary)):
+                    if shown is not None and not shown.done:
+                        self.ask(name)
             if part in ("explanation", "secondary") and not made.done and not self._comes("impacts"):
                 self.ask("impacts")  # they were stopped, or are no longer remembered
 
@@ -231,10 +233,7 @@ class Requests:
             with session.lock:
                 if here():
                     session.add_scores(fresh)
-                    if left := {name: words for name, words in session.failures.items() if name not in fresh}:
-                        session.failures = left
-                    elif session.failures:
-                        session.failures = {}
+                    session.failures = {name: why for name, why in session.failures.items() if name not in fresh}
             fresh.clear()
 
         def show(output: Output, share: float) -> None:

@@ -28,6 +28,7 @@ from xai_widgets.engine import (
 from xai_widgets.engine.methods import method_named, missing
 from xai_widgets.engine.query import checked_gain, one_of, plain
 from xai_widgets.models import ImageModel
+from xai_widgets.session import facts
 from xai_widgets.session.changes import changed, possible
 from xai_widgets.session.gains import Gains
 from xai_widgets.session.history import History
@@ -147,8 +148,15 @@ class Session(Gains, Known, HasTraits):
         """Load a model that comes from a source before the lock is taken: others wait for the lock meanwhile."""
         name = changes.get("model")
         if name in self.sources.names and not self.sources.loaded(name):
-            self.status = replace(self.status, busy=f"loading {name}", progress=None)
-            self.sources.model(name)
+            self._doing(f"loading {name}")
+            try:
+                self.sources.model(name)
+            finally:
+                self._doing("")
+
+    def _doing(self, words: str) -> None:
+        with self.lock:
+            self.status = replace(self.status, busy=words, progress=None)
 
     def lacking(self, method: str) -> str:
         """What a method needs and is not there, as a sentence; empty where it can be asked."""
@@ -240,8 +248,7 @@ class Session(Gains, Known, HasTraits):
             look, before = replace(self.look, **changes), self.look
             switched = look.secondary != "off" and before.secondary == "off"
             if switched and not self.knows_error():
-                wanted = "a rating" if self.model.task == "regression" else "a label that names a class"
-                raise ValueError(f"harmful maps need {wanted}, and none is known for {self.query.image!r}.")
+                raise ValueError(facts.no_harmful(self.model, self.query.image))
             self.look = look
             if look.secondary == "off":
                 self.secondary = None

@@ -7,7 +7,7 @@ import { FILTERS, ORDERS } from "./map_order.js";
 export const ACTIONS = [ // kind, key, words; "some" acts on the selected maps
   ["mute", "m", "Mute", "Set the gain of the selected maps to 0, or back to 1 when all of them are muted", "some"],
   ["solo", "s", "Solo", "Keep the selected maps, mute all others", "some"],
-  ["invert", "i", "Invert", "Mute what is heard, and hear what is muted", ""],
+  ["invert", "i", "Invert", "Mute the maps that are not muted, and restore those that are", ""],
   ["reset", "r", "Reset", "All gains back to 1", ""],
 ];
 

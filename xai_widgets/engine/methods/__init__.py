@@ -20,9 +20,8 @@ from xai_widgets.engine.methods.record import Method as Method
 from xai_widgets.engine.options import resolved
 from xai_widgets.engine.query import Query, one_of
 from xai_widgets.engine.subject import Subject
-from xai_widgets.kernels.checks import NoGradient
+from xai_widgets.kernels.checks import IN_PLACE, NoGradient
 
-IN_PLACE = "modified by an inplace operation"  # how torch says that a value which a gradient needs was written over
 _FILES = (cams, gradients, expectancy, removals, contrasts, activations, people)
 _ALL = tuple(method for file in _FILES for method in file.METHODS)
 METHODS: dict[str, Method] = {one.name: one for group in GROUPS for one in _ALL if one.group == group}

@@ -67,7 +67,7 @@ def _tiles(request: Request, q: float, options: dict[str, Any]) -> Explained:
             note = f"{note} {IDLE}"
     elif request.gains:
         raise ValueError(
-            "a contrast by tiles of the image knows no gains, since each tile has feature maps of its own; "
+            "a contrast by tiles of the image takes no gains, since each tile has feature maps of its own; "
             "reset the gains, or choose the plain form."
         )
     else:

@@ -50,4 +50,4 @@ def _colours(method: Method) -> str:
 def _option(option: Option) -> str:
     number = isinstance(option.default, int | float) and not isinstance(option.default, bool)
     default = f"{option.default:g} {option.unit}".strip() if number else option.default
-    return f"{option.name}: {option.allowed} ({default})"
+    return f"{option.name}: {option.allowed} ({'none' if default == () else default})"

@@ -103,12 +103,17 @@ class Scale(NamedTuple):
 
 
 def one_scale(
-    subject: Subject, y: float, q: float, more: str = "tiles tell more", *, of_its_side: bool = False
+    subject: Subject,
+    y: float,
+    q: float,
+    more: str = "tiles differ from Q to Q",
+    *,
+    of_its_side: bool = False,
 ) -> Scale:
     """Of a contrast with a score, which is one picture for every Q on a side of y.
 
     Args:
-        more: what tells more than this picture.
+        more: what differs from Q to Q, where something does.
         of_its_side: the two sides of y have pictures of their own, so that each has its own scale.
     """
     low, high = subject.score_range

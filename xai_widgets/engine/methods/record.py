@@ -116,6 +116,11 @@ class Method:
     unmeasured: str = ""
     source: str = ""
 
+    @property
+    def on_demand(self) -> bool:
+        """Whether measures of its map wait for a click, since they take long or cannot be taken."""
+        return self.cost == "all removals" or bool(self.unmeasured)
+
     def __post_init__(self) -> None:
         for word, known in ((self.group, GROUPS), (self.cost, COSTS), *((need, tuple(NEEDS)) for need in self.needs)):
             if word not in known:

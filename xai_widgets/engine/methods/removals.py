@@ -205,6 +205,9 @@ def checked_importance(given: Any) -> tuple[float, ...]:
     return tuple(float(value) for value in values)
 
 
+IMPORTANCE = Option(
+    "importance", "importance of each map", (), check=checked_importance, free="one number for each map"
+)
 PUSHES: dict[str, Any] = {"low": "lowers {p}", "high": "raises {p}"}
 ERROR: dict[str, Any] = {"group": "removal", "needs": ("rating or label",), "cost": "all removals", "source": SOURCE}
 METHODS = (
@@ -289,7 +292,7 @@ METHODS = (
         question="what important maps do to {p}",
         **PUSHES,
         needs=("importance",),
-        options=(Option("importance", "importance of each map", (), check=checked_importance),),
+        options=(IMPORTANCE,),
         cost="all removals",
         source=SOURCE,
     ),

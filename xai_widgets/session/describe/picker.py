@@ -27,7 +27,7 @@ OF_OTHERS = (
     NO_Q,
     ("above", "The map is about the distance of the score to Q, which is above it."),
     ("below", "The map is about the distance of the score to Q, which is below it."),
-    ("same", "Q is the score itself: the map asks about no distance."),
+    ("same", "Q is the score itself: there is no distance to explain."),
     ("tiles", "Only Grad-CAM asks tile by tile: this map is about the whole photo's distance to Q."),
 )
 
@@ -42,7 +42,7 @@ def picker(session: Session) -> Picker:
         task=model.task,
         subject=" ".join((query.image, query.model)),
         question=question(session),
-        names=tuple(model.name_of(index) for index in range(model.outputs)) if classifier else (),
+        names=model.names if classifier else (),
         probabilities=output.probabilities if output is not None and known else NONE,  # type: ignore[arg-type]
         target=output.target if output is not None and known else -1,
         chosen=query.target is not None,

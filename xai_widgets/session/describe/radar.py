@@ -157,7 +157,7 @@ def stale(session: Session) -> str:
         return ""
     changed = "gains" if measures.query.gains != query.gains else "another map"
     taken = f"Taken with {'other ' if changed == 'gains' else ''}{changed}"
-    on_demand = session.measuring["of"] == "shown" and bool(unmeasured(query))
+    on_demand = session.measuring["of"] == "shown" and METHODS[query.method].on_demand
     return f"{taken}; measure again to follow." if on_demand else f"{taken}; taken again in a moment."
 
 
@@ -167,7 +167,7 @@ def unmeasured(query: Query) -> str:
     if method.unmeasured:
         return method.unmeasured
     if method.cost == "all removals":
-        return f"{method.words} takes all removals for each of about 37 maps: a while."
+        return f"{method.words} takes all removals for each of about 37 maps, which takes a while."
     return ""
 
 

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-# In the order of `kernels.ablation.ROLES`: by what the removal does to the error, and to the score.
-ROLE_WORDS = (
-    "makes no difference to the error",
-    "helpful, raises the score",
-    "helpful, lowers the score",
-    "harmful, raises the score",
-    "harmful, lowers the score",
-)
+from xai_widgets.engine import ROLES
+
+ROLE_WORDS = ("makes no difference to the error", *ROLES[1:])  # by number; the first is the neutral role

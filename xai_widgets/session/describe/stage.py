@@ -16,6 +16,7 @@ from xai_widgets.engine.methods import METHODS, Method, method_named, missing, o
 from xai_widgets.engine.options import Option
 from xai_widgets.session.describe.picker import unheard
 from xai_widgets.session.describe.words import arrow, decimals_of, fixed, sentence, short, signs
+from xai_widgets.session.facts import no_harmful
 
 if TYPE_CHECKING:
     from xai_widgets.session.session import Session
@@ -163,10 +164,7 @@ def secondary(answer: Secondary, kind: str) -> scenes.Secondary:
 
 def no_secondary(session: Session) -> str:
     """Why harmful maps cannot be shown; empty where they can."""
-    if session.knows_error():
-        return ""
-    wanted = "a rating" if session.model.task == "regression" else "a label that names a class"
-    return f"Harmful maps need {wanted}, and none is known for {session.query.image!r}."
+    return "" if session.knows_error() else sentence(no_harmful(session.model, session.query.image))
 
 
 def alt(
