@@ -117,7 +117,7 @@ KERNELS: dict[str, Row] = {
     "agreement.relative_risk": lambda p: of_maps(p, lambda a, b: agreement.relative_risk(a, b, 0.2)),
     "agreement.relative_risks": lambda p: of_maps(p, lambda a, b: agreement.relative_risks(a, b, (0.2, 0.3))),
     "anytime.estimated_delta_y": lambda p: anytime.estimated_delta_y(p.one, as_it_is, 1),
-    "anytime.unestimated": lambda p: anytime.unestimated(p.one),
+    "anytime.first_known": lambda p: anytime.first_known(p.one, as_it_is, 1),
     "anytime.anytime_delta_y": lambda p: last(anytime.anytime_delta_y(p.one, as_it_is, 1)),
     "baselines.mean_baseline": lambda p: baselines.mean_baseline([p.maps, p.two]),
     "baselines.resampled_baseline": lambda p: baselines.resampled_baseline([p.maps, p.two], generator=p.generator),

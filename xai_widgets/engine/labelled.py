@@ -20,9 +20,8 @@ from xai_widgets.kernels.ablation import (
     first_order,
     own_scores,
 )
-from xai_widgets.kernels.anytime import SECONDS_OF_A_BATCH, Effects, estimated_delta_y, unestimated
+from xai_widgets.kernels.anytime import SECONDS_OF_A_BATCH, Effects, first_known
 from xai_widgets.kernels.cam import contrast_weights
-from xai_widgets.kernels.checks import NoGradient
 from xai_widgets.kernels.gains import Baseline
 from xai_widgets.kernels.tail import Tail
 
@@ -50,12 +49,10 @@ def estimated_labelled(
     def error(result: Any) -> Tensor:
         return (score(result).to(weights.dtype) * weights).sum(1, keepdim=True)
 
-    try:
-        known = estimated_delta_y(tail, score, target, baseline=baseline)
+    known = first_known(tail, score, target, baseline=baseline)
+    growth = torch.zeros_like(known.delta_y)
+    if known.estimated:
         growth = torch.where(known.exact, 0, first_order(tail, error, baseline=baseline))
-    except NoGradient:
-        known = unestimated(tail, baseline)
-        growth = torch.zeros_like(known.delta_y)
     return LabelledEffects(known.delta_y.cpu(), known.exact.cpu(), growth.cpu())
 
 

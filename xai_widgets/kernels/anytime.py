@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Bool, Float
@@ -24,10 +24,12 @@ class Effects:
     Attributes:
         delta_y: of every map; exact where `exact`, else a first-order estimate.
         exact: the maps whose removal was computed, or follows in closed form.
+        estimated: False where the network cuts gradients off, so that delta y is 0 where it is not exact.
     """
 
     delta_y: Float[Tensor, " c"]
     exact: Bool[Tensor, " c"]
+    estimated: bool = field(default=True, kw_only=True)
 
     @property
     def share(self) -> float:
@@ -51,10 +53,17 @@ def estimated_delta_y(tail: Tail, score: Score, target: int = 0, *, baseline: Ba
     return Effects(torch.where(unchanged, 0, change), unchanged)
 
 
-def unestimated(tail: Tail, baseline: Baseline = None) -> Effects:
-    """Where a network cuts gradients off: no estimate, 0 for every map; maps that are their baseline are exact."""
-    unchanged = dead(tail.maps, baseline)[0]
-    return Effects(torch.zeros_like(unchanged, dtype=tail.maps.dtype), unchanged)
+def first_known(tail: Tail, score: Score, target: int = 0, *, baseline: Baseline = None) -> Effects:
+    """`estimated_delta_y`; where the network cuts gradients off, what is known without: maps that are their baseline.
+
+    Raises:
+        TypeError, ValueError: see `slopes.first_order`, but for a score without a gradient.
+    """
+    try:
+        return estimated_delta_y(tail, score, target, baseline=baseline)
+    except NoGradient:
+        unchanged = dead(tail.maps, baseline)[0]
+        return Effects(torch.zeros_like(unchanged, dtype=tail.maps.dtype), unchanged, estimated=False)
 
 
 def anytime_delta_y(
@@ -81,13 +90,11 @@ def anytime_delta_y(
         ValueError: the tail of several images, no such output, a score that is not finite, a
             baseline that does not fit, seconds that are not above 0.
     """
-    try:
-        known = estimated_delta_y(tail, score, target, baseline=baseline)
+    known = first_known(tail, score, target, baseline=baseline)
+    if known.estimated:
         closed = closed_form(tail, score, target, baseline=baseline, estimate=known.delta_y, step=step)
-    except NoGradient:
-        known, closed = unestimated(tail, baseline), None
-    if closed is not None:
-        known = Effects(closed, torch.ones_like(known.exact))
+        if closed is not None:
+            known = Effects(closed, torch.ones_like(known.exact))
     yield known
     if known.done:
         return

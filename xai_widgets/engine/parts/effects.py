@@ -15,8 +15,7 @@ from xai_widgets.engine.labelled import LabelledEffects, anytime_labelled, estim
 from xai_widgets.engine.parts.record import Part
 from xai_widgets.engine.subject import Subject, array
 from xai_widgets.kernels import ablation
-from xai_widgets.kernels.anytime import Effects, anytime_delta_y, estimated_delta_y, unestimated
-from xai_widgets.kernels.checks import NoGradient
+from xai_widgets.kernels.anytime import Effects, anytime_delta_y, first_known
 
 
 def maps(request: Request) -> Maps:
@@ -57,10 +56,7 @@ def estimated(subject: Subject) -> Impacts:
     if label is not None:
         known: Effects = estimated_labelled(tail, scores, target, label, baseline=subject.baseline)
     else:
-        try:
-            known = estimated_delta_y(tail, scores, target, baseline=subject.baseline)
-        except NoGradient:
-            known = unestimated(tail, subject.baseline)
+        known = first_known(tail, scores, target, baseline=subject.baseline)
     return _impacts(subject, known, done=False)
 
 

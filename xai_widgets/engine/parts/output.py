@@ -25,8 +25,11 @@ def output(request: Request) -> Output:
 
 def output_from(subject: Subject, scores: Tensor) -> Output:
     """From scores (k), with the gains of the query."""
+    return _output(subject, scores.detach().cpu(), subject.scores, subject.target)
+
+
+def _output(subject: Subject, scores: Tensor, base: Tensor, target: int) -> Output:
     classifier = subject.model.task == "classification"
-    scores, base, target = scores.detach().cpu(), subject.scores, subject.target
     return Output(
         scores=array(scores),
         probabilities=array(scores.softmax(0)) if classifier else None,
@@ -118,19 +121,8 @@ def scores(request: Request) -> Output:
     model, shell = subject.model, subject.now.shell
     with torch.no_grad(), ieee(), shell.lock:
         read = model.scores(shell.network(subject.inputs))[0].detach().cpu()
-    classifier = model.task == "classification"
-    target = int(read.argmax()) if classifier else 0
-    shares = read.softmax(0) if classifier else None
-    return Output(
-        scores=array(read),
-        probabilities=None if shares is None else array(shares),
-        target=target,
-        value=float(read[target]),
-        base=float(read[target]),
-        base_probability=None if shares is None else float(shares[target]),
-        rating=subject.rating,
-        weights=subject.weights,
-    )
+    target = int(read.argmax()) if model.task == "classification" else 0
+    return _output(subject, read, read, target)
 
 
 EXPLAINED = ("target", "contrast", "method", "options", "gains", "baseline")

@@ -106,10 +106,9 @@ def _of_each(request: Request, muted: tuple[int, ...]) -> float:
     found = torch.zeros(len(muted), dtype=torch.float64, device="cpu")
     left = list(range(len(muted)))
     known = _known(request)
-    if known is not None:
-        exact = [place for place in left if known.exact[muted[place]]]
-        found[exact] = torch.tensor(known.delta_y[[muted[place] for place in exact]], dtype=found.dtype, device="cpu")
-        left = [place for place in left if not known.exact[muted[place]]]
+    exact = [place for place in left if known.exact[muted[place]]]
+    found[exact] = torch.tensor(known.delta_y[[muted[place] for place in exact]], dtype=found.dtype, device="cpu")
+    left = [place for place in left if not known.exact[muted[place]]]
     stream = ablation.removal_scores(
         subject.tail, subject.model.scores, [muted[place] for place in left], baseline=subject.baseline,
         seconds=0.04, step=request.step,
@@ -122,12 +121,9 @@ def _of_each(request: Request, muted: tuple[int, ...]) -> float:
     return float(found.sum())
 
 
-def _known(request: Request) -> Impacts | None:
-    """The effects so far, at most an estimate away; None for a network that lets no gradients through."""
-    try:
-        known: Impacts = request.answer(request.subject, "impacts", {}, True)
-    except (ValueError, RuntimeError):
-        return None
+def _known(request: Request) -> Impacts:
+    """The effects so far, at most an estimate away."""
+    known: Impacts = request.answer(request.subject, "impacts", {}, True)
     return known
 
 
