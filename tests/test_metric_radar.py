@@ -274,6 +274,14 @@ def test_a_drag_of_a_gain_does_not_touch_the_figure(scored: Any) -> None:
     radar.close()
 
 
+def test_what_it_costs_to_measure_the_map_on_the_stage_is_said_before(scored: Any) -> None:
+    radar = MetricRadar(scored)
+    assert radar.unmeasured == ""
+    scored.ask(method="behaviour")
+    assert radar.unmeasured == "To measure the map on the stage takes long: all removals for each of about 37 maps."
+    radar.close()
+
+
 def test_every_axis_says_what_it_is() -> None:
     assert len({axis.label for axis in AXES}) == len(AXES)
     assert all(axis.meaning.endswith(".") for axis in AXES)

@@ -168,7 +168,9 @@ def test_what_cannot_be_measured_says_why() -> None:
     found = answer(sources, unrated, "measures", of="shown")
     assert all(np.isnan(list(found.values.values())))
     assert found.notes["focus"].startswith("""n/a: "Helpful maps only" needs to know how wrong the model is""")
-    assert all(method.unmeasured == "" or method.unmeasured.strip() for method in METHODS.values())
+    of_people = answer(sources, Query(image=sources.images.names[0], method="human_map"), "measures", of="shown")
+    assert all(np.isnan(list(of_people.values.values())))
+    assert of_people.notes["noise"] == f"n/a: {METHODS['human_map'].unmeasured}."
 
 
 def test_measures_stream_in() -> None:

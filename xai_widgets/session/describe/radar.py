@@ -165,9 +165,9 @@ def unmeasured(query: Query) -> str:
     """Why the map on the stage cannot be measured, or what it costs; empty where it can at once."""
     method = METHODS[query.method]
     if method.unmeasured:
-        return method.unmeasured
+        return f"The map on the stage cannot be measured: {method.unmeasured}."
     if method.cost == "all removals":
-        return f"{method.words} takes all removals for each of about 37 maps, which takes a while."
+        return "To measure the map on the stage takes long: all removals for each of about 37 maps."
     return ""
 
 
