@@ -9,8 +9,14 @@ from typing import Any
 import numpy as np
 
 from xai_widgets import scenes
-from xai_widgets.kernels.ablation import ROLES
 
+ROLES = (  # in words of their own, since a figure is drawn without torch
+    "neutral",
+    "helpful, raises the score",
+    "helpful, lowers the score",
+    "harmful, raises the score",
+    "harmful, lowers the score",
+)
 AXES = ("few places", "noise", "resilience", "focus", "stability")
 NASTY = "a$b_ \\frac{ <&> \x07\ud800\uffff 日本 \U0001f9ff end"  # mathematics, markup, what no file can hold, no glyph
 
