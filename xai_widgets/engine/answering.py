@@ -100,6 +100,8 @@ def _answer(
     again: bool = False,
 ) -> Any:
     """What is remembered, where it is complete or will do; else what is made now."""
+    if part.same is not None:
+        options = part.same(Request(subject, options, bound(_step, stop), _unseen, bound(_part_of, stop)))
     kept = part.kept and subject.changed_pixels is None
     key = key_of(subject, part, options) if kept else None
     cache = subject.sources.cache
@@ -130,26 +132,34 @@ def key_of(subject: Subject, part: Part, options: Mapping[str, Any]) -> Hashable
     facts: tuple[Hashable, ...] = (subject.rating, subject.label) if part.knows else ()
     if part.facts is not None:
         facts = (*facts, part.facts(subject))
-    fields = tuple(_fact(subject, name) for name in stale_fields(part.name, options))
+    fields = [
+        _FACTS[name](subject) if name in _FACTS else getattr(subject.query, name)
+        for name in stale_fields(part.name, options)
+    ]
     return (part.name, *subject.key, *fields, *facts, tuple(sorted(options.items())))
 
 
-def _fact(subject: Subject, name: str) -> Hashable:
-    """A field of the query, as what it stands for on this image."""
-    if name == "target":
-        return subject.target
-    if name == "baseline":
-        return subject.baseline_key
-    if name == "options":
-        return tuple(sorted(options_of(subject.query).items()))
-    if name == "method" and "human map" in method_named(subject.query.method).needs:
-        return subject.query.method, subject.images.version(subject.image)
-    if name == "contrast":
-        contrast = subject.contrast
-        plain = contrast is not None and contrast.kind == "score"
-        return (contrast, subject.score_range) if plain else contrast
-    value: Hashable = getattr(subject.query, name)
-    return value
+def _method(subject: Subject) -> Hashable:
+    name = subject.query.method
+    return (name, subject.images.version(subject.image)) if "human map" in method_named(name).needs else name
+
+
+def _contrast(subject: Subject) -> Hashable:
+    contrast = subject.contrast
+    return (contrast, subject.score_range) if contrast is not None and contrast.kind == "score" else contrast
+
+
+_FACTS: dict[str, Callable[[Subject], Hashable]] = {  # fields of a query that stand for something else on an image
+    "target": lambda subject: subject.target,
+    "baseline": lambda subject: subject.baseline_key,
+    "options": lambda subject: tuple(sorted(options_of(subject.query).items())),
+    "method": _method,
+    "contrast": _contrast,
+}
+
+
+def _unseen(incomplete: Any, share: float) -> None:
+    """What is looked up first is shown when it is asked for."""
 
 
 def _is_query(given: object) -> bool:

@@ -114,6 +114,7 @@ class Measures(Answer):
     details: dict[str, dict[str, Any]] = field(default_factory=dict)  # what each is made of
     notes: dict[str, str] = field(default_factory=dict)  # what was tested
     done: bool = False
+    one_sided: bool = False  # negative values do not occur in the measured map
     query: Any = None
 
 

@@ -122,10 +122,12 @@ def _holds(key: Hashable, token: Hashable) -> bool:
 
 def size_of(value: Any) -> int:
     """Bytes of the arrays and tensors in a value; a little for what is none."""
-    if isinstance(value, np.ndarray | Tensor):
-        return int(value.nbytes) + 200
+    if value is None or isinstance(value, bool | int | float):  # most fields of an answer
+        return 64
     if isinstance(value, bytes | str):
         return len(value) + 100
+    if isinstance(value, np.ndarray | Tensor):
+        return int(value.nbytes) + 200
     if isinstance(value, dict):
         return 200 + sum(size_of(item) for item in value.values())
     if isinstance(value, list | tuple):
@@ -133,5 +135,5 @@ def size_of(value: Any) -> int:
     if hasattr(value, "nbytes"):
         return int(value.nbytes) + 500
     if hasattr(value, "__dataclass_fields__"):
-        return 200 + sum(size_of(getattr(value, name)) for name in value.__dataclass_fields__)
+        return 200 + sum(map(size_of, map(value.__getattribute__, value.__dataclass_fields__)))
     return 64

@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
-KINDS = ("call", "answer", "maps", "impacts", "scores", "measures", "detail", "rest", "flush")  # most urgent first
+# Most urgent first; "others" are scores and maps of panels that are not the active one.
+KINDS = ("call", "answer", "maps", "others", "impacts", "scores", "measures", "detail", "rest", "flush")
 
 
 class Stopped(Exception):

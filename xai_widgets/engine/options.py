@@ -103,8 +103,10 @@ def resolved(
     Raises:
         ValueError: an unknown option, with the nearest names, or a value that cannot be chosen.
     """
-    known = {option.name: option for option in options}
     chosen = dict(given)
+    if not options and not chosen:
+        return {}
+    known = {option.name: option for option in options}
     for name in chosen:
         if not known:
             raise ValueError(f"{what} has no options, got {name!r}.")

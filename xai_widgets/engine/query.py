@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ KINDS_OF_CONTRAST = ("class", "score", "confidence")
 BASELINES = ("zero", "mean")
 DEGRADATIONS = ("salt_and_pepper", "gaussian_noise", "blur")
 MOST_GAIN = 2.0
+MOST_SEED = 2**31
 
 Gains = tuple[tuple[int, float], ...]
 Options = tuple[tuple[str, Any], ...]
@@ -68,8 +69,10 @@ class Degradation:
         level, seed = plain(self.level), plain(self.seed)
         if isinstance(level, bool) or not isinstance(level, int | float) or not 0 <= level < math.inf:
             raise ValueError(f"the level of a degradation must be a number from 0, got {self.level!r}.")
-        if isinstance(seed, bool) or not isinstance(seed, int):
-            raise ValueError(f"the seed of a degradation must be a whole number, got {self.seed!r}.")
+        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < MOST_SEED:
+            raise ValueError(
+                f"the seed of a degradation must be a whole number from 0 to {MOST_SEED - 1}, got {self.seed!r}."
+            )
         object.__setattr__(self, "level", level)
         object.__setattr__(self, "seed", seed)
 
@@ -125,12 +128,15 @@ class Query:
         ) -> None: ...
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "gains", _gains(self.gains))
-        object.__setattr__(self, "options", _options(self.options))
-        object.__setattr__(self, "target", plain(self.target))
-        object.__setattr__(self, "run", plain(self.run))
-        if isinstance(self.run, bool) or not isinstance(self.run, int):
-            raise ValueError(f"run must be a whole number, got {self.run!r}.")
+        # An answer makes several queries, most of them without some of these.
+        if not isinstance(self.gains, tuple) or self.gains:
+            object.__setattr__(self, "gains", _gains(self.gains))
+        if not isinstance(self.options, tuple) or self.options:
+            object.__setattr__(self, "options", _options(self.options))
+        if self.target is not None:
+            object.__setattr__(self, "target", plain(self.target))
+        if type(self.run) is not int:
+            object.__setattr__(self, "run", _whole("run", self.run))
         one_of("baseline", self.baseline, BASELINES)
         if self.degradation is not None and not isinstance(self.degradation, Degradation):
             raise ValueError(f"degradation must be a Degradation or None, got {self.degradation!r}.")
@@ -151,15 +157,15 @@ class Query:
 FIELDS = tuple(field.name for field in fields(Query))
 
 
-def one_of(what: str, given: object, known: Iterable[str]) -> str:
+def one_of(what: str, given: object, known: Collection[str]) -> str:
     """`given`, if it is one of the known names.
 
     Raises:
         ValueError: it is not; the sentence lists the nearest.
     """
-    names = list(known)
-    if isinstance(given, str) and given in names:
+    if isinstance(given, str) and given in known:
         return given
+    names = list(known)
     near = difflib.get_close_matches(str(given), names, 3, 0.4) or names[:6]
     more = ", ..." if len(names) > len(near) else ""
     raise ValueError(f"{what} must be one of {', '.join(map(repr, near))}{more}; got {given!r}.")
@@ -181,6 +187,13 @@ def checked_gain(index: object, gain: object, count: int | None) -> tuple[int, f
     if isinstance(gain, bool) or not isinstance(gain, int | float) or not 0 <= gain <= MOST_GAIN:
         raise ValueError(f"the gain of map {index} must be in [0, {MOST_GAIN:g}], got {gain!r}.")
     return index, float(gain)
+
+
+def _whole(name: str, value: object) -> int:
+    value = plain(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{name} must be a whole number, got {value!r}.")
+    return value
 
 
 def class_of(given: object, labels: Sequence[str] | None, outputs: int) -> int:

@@ -41,12 +41,18 @@ class Sources:
         self.cache = Cache(CACHE_BYTES) if cache is None else cache
         self._most = most_models
         self._loaded: OrderedDict[str, ImageModel] = OrderedDict()  # the least recently used first
+        self.held: frozenset[str] = frozenset()  # names of models that are shown, and stay however many they are
         self._loading = {name: threading.RLock() for name in self.names}
         self._seen: dict[Hashable, tuple[float, float]] = {}
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"<Sources: {', '.join(self.names)}; {self.images!r}>"
+
+    @property
+    def given(self) -> tuple[ImageModel | ModelSource, ...]:
+        """The models as they were given, loaded or not."""
+        return tuple(self._given.values())
 
     def model(self, name: str = "") -> ImageModel:
         """A model by name, the first where none is given; one that comes from a source is loaded when first used.
@@ -77,7 +83,10 @@ class Sources:
         with self._lock:
             self._loaded[name] = model
             while len(self._loaded) > self._most:
-                gone.append(self._loaded.popitem(last=False)[1])
+                free = [known for known in self._loaded if known not in self.held and known != name]
+                if not free:
+                    break
+                gone.append(self._loaded.pop(free[0]))
         for run in (run for left in gone for run in left.runs):
             self.cache.drop_about(run.token)  # what is remembered of it would keep its network
         return model

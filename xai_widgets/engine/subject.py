@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 SMALL = 64  # a network that fails with a side below this fails because of it
-LOOKED_UP = ("model", "layer", "now", "digest", "key", "prepared", "tail", "scores", "predicted", "label", "box")
+LOOKED_UP = (
+    "model", "layer", "now", "digest", "key", "prepared", "tail", "scores", "predicted", "rating", "label", "box",
+)  # fmt: skip
 BASELINE_IMAGES = 16  # of a set, whose mean is the baseline of a map
 
 
@@ -112,7 +114,7 @@ class Subject:
         Args:
             changes: fields of the query that leave image, model, layer, run and degradation as they are.
         """
-        other = replace(self, query=replace(self.query, **changes))
+        other = Subject(self.sources, replace(self.query, **changes), self.changed_pixels)
         vars(other).update({name: known for name, known in vars(self).items() if name in LOOKED_UP})
         return other
 
@@ -224,7 +226,7 @@ class Subject:
         """The explained score with all gains 1."""
         return float(self.scores[self.target])
 
-    @property
+    @cached_property
     def rating(self) -> float | None:
         return self.images.rating(self.image) if self.model.task == "regression" else None
 
@@ -299,12 +301,13 @@ class Subject:
         if not gains:
             return None
         maps = self.tail.maps
-        values = torch.ones(1, maps.shape[1], dtype=maps.dtype, device="cpu")
-        index, wanted = zip(*gains, strict=True)
-        if max(index) >= maps.shape[1]:
-            raise ValueError(f"a feature map is named by its number, 0 to {maps.shape[1] - 1}; got {max(index)}.")
-        values[0, list(index)] = torch.tensor(wanted, dtype=maps.dtype, device="cpu")
-        return values.to(maps.device)  # sent once, not map by map
+        values = np.ones((1, maps.shape[1]))
+        last = gains[-1][0]  # they are sorted
+        if last >= maps.shape[1]:
+            raise ValueError(f"a feature map is named by its number, 0 to {maps.shape[1] - 1}; got {last}.")
+        for index, gain in gains:
+            values[0, index] = gain
+        return torch.from_numpy(values).to(maps.dtype).to(maps.device)  # sent once, not map by map
 
     def changed(self, gains: Gains) -> Tensor | None:
         """The maps (1 c h w) with these gains; None where all are 1."""
@@ -356,5 +359,4 @@ def label_of(model: ImageModel, images: ImageSet, image: str) -> int | None:
 
 def array(tensor: Tensor) -> np.ndarray:
     """On the CPU, in float32."""
-    with torch.no_grad():
-        return np.ascontiguousarray(tensor.detach().float().cpu().numpy())
+    return np.ascontiguousarray(tensor.detach().float().cpu().numpy())

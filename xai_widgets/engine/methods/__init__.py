@@ -5,6 +5,7 @@ A new method is a function and a record in one of the files of this folder.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -53,25 +54,34 @@ def table() -> tuple[Row, ...]:
 
 def missing(method: Method, subject: Subject) -> str:
     """What a method needs and is not there, as a sentence; empty where it can be asked. Runs no network."""
-    classes = subject.model.task != "regression"
-    contrast = subject.query.contrast
-    there = {
-        "rating or label": lambda: subject.rating is not None or subject.label is not None,
-        "classes": lambda: classes,
-        "score": lambda: not classes,
-        "contrast": lambda: contrast is not None,
-        "score contrast": lambda: contrast is not None and contrast.kind == "score",
-        "classes or contrast": lambda: classes or contrast is not None,
-        "reachable contrast": lambda: contrast is not None and contrast.kind != "confidence",
-        "importance": lambda: "importance" in dict(subject.query.options),
-        "human map": lambda: subject.images.has_human_map(subject.image),
-        "runs": lambda: len(subject.model.runs) > 1,
-        "gradient": lambda: True,  # only a pass tells
-    }
     for need in method.needs:
-        if not there[need]():
+        if not _THERE[need](subject):
             return lack(method, need, subject)
     return ""
+
+
+def _classes(subject: Subject) -> bool:
+    return subject.model.task != "regression"
+
+
+def _contrast_of(subject: Subject, *kinds: str) -> bool:
+    contrast = subject.query.contrast
+    return contrast is not None and contrast.kind in kinds
+
+
+_THERE: dict[str, Callable[[Subject], bool]] = {  # whether a subject has what a method may need, the names of `NEEDS`
+    "rating or label": lambda subject: subject.rating is not None or subject.label is not None,
+    "classes": _classes,
+    "score": lambda subject: not _classes(subject),
+    "contrast": lambda subject: subject.query.contrast is not None,
+    "score contrast": lambda subject: _contrast_of(subject, "score"),
+    "classes or contrast": lambda subject: _classes(subject) or subject.query.contrast is not None,
+    "reachable contrast": lambda subject: _contrast_of(subject, "class", "score"),
+    "importance": lambda subject: "importance" in dict(subject.query.options),
+    "human map": lambda subject: subject.images.has_human_map(subject.image),
+    "runs": lambda subject: len(subject.model.runs) > 1,
+    "gradient": lambda subject: True,  # only a pass tells
+}
 
 
 def lack(method: Method, need: str, subject: Subject) -> str:

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from xai_widgets.engine import measuring, methods
-from xai_widgets.engine.answers import Explanation, Measures
+from xai_widgets.engine.answers import Measures, Saliency
 from xai_widgets.engine.asking import Request
 from xai_widgets.engine.methods import Method, heard, method_named, missing
 from xai_widgets.engine.methods.cams import scores_of
 from xai_widgets.engine.options import Option
 from xai_widgets.engine.parts.output import EXPLAINED
 from xai_widgets.engine.parts.record import Part
-from xai_widgets.engine.parts.sides import IN_WORDS, SIDE, one_sided
+from xai_widgets.engine.parts.sides import NO_NEGATIVE, SIDE, in_words, one_sided
 from xai_widgets.engine.query import Query
 from xai_widgets.engine.subject import Subject
 from xai_widgets.kernels.ablation import own_scores, with_gains
@@ -34,43 +34,59 @@ def measures(request: Request) -> Measures:
     """Of the standard map, Grad-CAM of P, or of the one that is shown, with its method, Q and options.
 
     Both have the gains of the query, but for stability: a map of one training run is not that of another. Where the
-    method cannot be measured, or lacks what it needs, every note says why.
+    method cannot be measured, lacks what it needs, or has no negative part to measure, every note says why.
     """
     standard, side = request.options["of"] == "standard", request.options["side"]
     method = method_named("grad_cam" if standard else request.query.method)
     if not standard:  # what does not act on the map is not measured either
         plain = heard(method, request.query)
         request = request.of(request.subject.otherwise(gains=plain.gains, contrast=plain.contrast))
-    if reason := method.unmeasured or missing(method, request.subject):
-        why = f"n/a: {reason.rstrip('.')}."
-        return Measures(dict.fromkeys(AXES, math.nan), {}, dict.fromkeys(AXES, why), done=True)
+    saliency = None if standard else _on_the_stage(request, method)
+    no_negative = saliency is not None and saliency.one_sided
+    reason = method.unmeasured or missing(method, request.subject)
+    if reason or (no_negative and side == "negative"):
+        why = f"n/a: {(reason or NO_NEGATIVE).rstrip('.')}."
+        nothing = dict.fromkeys(AXES, math.nan)
+        return Measures(nothing, {}, dict.fromkeys(AXES, why), done=True, one_sided=no_negative)
     explain = _standard if standard or _is_standard(request.query) else _shown
 
     def show(known: Measures) -> None:
-        request.show(known, len(known.notes) / len(AXES))
+        request.show(replace(known, one_sided=no_negative), len(known.notes) / len(AXES))
 
-    return measuring.measures_of(
+    title = f"{method.words} of {request.subject.layer}" if saliency is None else saliency.title
+    found = measuring.measures_of(
         request.subject,
         explain(request),
-        _words(request, method, side, standard=standard),
+        f"{title}, {in_words(side, one_sided=no_negative)}{_gains_in_words(request)}",
         runs=[explain(_of_run(request, run)) for run in _other_runs(request)],
         alone=explain(_of_run(request, request.query.run)) if request.gains else None,
         rule=request.options["rule"],
         step=request.step,
         show=show,
     )
+    return replace(found, one_sided=no_negative)
 
 
-def _words(request: Request, method: Method, side: str, *, standard: bool) -> str:
-    """The measured map."""
-    if standard:
-        words = f"{method.words} of {request.subject.layer}"
-    else:
-        explanation: Explanation = request.ask("explanation")
-        words = explanation.saliency.title
+def _on_the_stage(request: Request, method: Method) -> Saliency | None:
+    """The map that is shown of the photo, where it can be asked and measured."""
+    if method.unmeasured or missing(method, request.subject):
+        return None
+    saliency: Saliency = request.ask("explanation").saliency
+    return saliency
+
+
+def _same(request: Request) -> Mapping[str, Any]:
+    """Where no value is below 0, the absolute value is what is cut at 0."""
+    options = request.options
+    if options["of"] == "standard" or options["side"] != "absolute":
+        return options
+    saliency = _on_the_stage(request, method_named(request.query.method))
+    return {**options, "side": "positive"} if saliency is not None and saliency.one_sided else options
+
+
+def _gains_in_words(request: Request) -> str:
     count = len(request.gains)
-    gains = f", {count} gain{'s' * (count > 1)} other than 1" if count else ""
-    return f"{words}, {IN_WORDS[side]}{gains}"
+    return f", {count} gain{'s' * (count > 1)} other than 1" if count else ""
 
 
 def _is_standard(query: Query) -> bool:
@@ -157,6 +173,7 @@ PARTS = (
         knows=True,
         facts=_weights_of_runs,
         options=OPTIONS,
+        same=_same,
         lane="measures",
     ),
 )

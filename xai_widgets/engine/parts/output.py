@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import isfinite
 
 import numpy as np
 import torch
@@ -51,8 +52,8 @@ def explanation(request: Request) -> Explanation:
     subject, method = request.subject, method_named(request.query.method)
     if lacking := missing(method, subject):
         raise ValueError(lacking)
-    if heard(method, request.query) != request.query:
-        return _as_heard(request, method)
+    if idle := unheard(method, request.query):
+        return _as_heard(request, method, idle)
     explained = explain(method, request)
     scores = explained.scores
     out = request.ask("output") if scores is None else output_from(subject, scores)
@@ -60,35 +61,43 @@ def explanation(request: Request) -> Explanation:
     return Explanation(out, saliency, done=explained.done)
 
 
-def _as_heard(request: Request, method: Method) -> Explanation:
-    """The map without gains or Q that do not act on it, made once for all of them; the scores with the gains."""
+def _as_heard(request: Request, method: Method, idle: str) -> Explanation:
+    """The map without gains or Q that do not act on it, made once for all of them; the scores with the gains.
+
+    Args:
+        idle: what does not act, in sentences.
+    """
     plain = heard(method, request.query)
     subject = request.subject.otherwise(gains=plain.gains, contrast=plain.contrast)
     known: Explanation = request.of(subject).ask("explanation")
-    note = " ".join(filter(None, (known.saliency.note, unheard(method, request.query))))
+    note = " ".join(filter(None, (known.saliency.note, idle)))
     return Explanation(request.ask("output"), replace(known.saliency, note=note), done=known.done)
 
 
 def _saliency(request: Request, method: Method, explained: Explained) -> Saliency:
     subject = request.subject
     values = array(explained.map)
-    finite = np.isfinite(values)
-    if not finite.all():
-        raise ValueError(f"the map of {subject.image!r} has {int((~finite).sum())} values that are not finite.")
+    low, high = float(values.min()), float(values.max())
+    if not (isfinite(low) and isfinite(high)):  # one value that is not finite is the least, the largest, or both
+        wrong = int((~np.isfinite(values)).sum())
+        raise ValueError(f"the map of {subject.image!r} has {wrong} values that are not finite.")
     strength = None if explained.strength is None else array(explained.strength)
-    shown = values if strength is None else values * strength
-    # Most maps differ somewhere: that is seen at once.
-    degenerate = "" if shown.max() > shown.min() else degeneracy(torch.from_numpy(shown)[None])[0]
-    note = explained.note
+    note, degenerate = explained.note, ""
+    if strength is not None or low == high:  # most maps differ somewhere
+        shown = values if strength is None else values * strength
+        degenerate = degeneracy(torch.from_numpy(shown)[None])[0]
     if degenerate:
         note = " ".join(filter(None, ("The map is the same everywhere: it says nothing about places.", note)))
     p = subject.words
     question = explained.question or method.question.format(p=p)
     one_sided = method.one_sided if explained.one_sided is None else explained.one_sided
     worded = bool(explained.low or explained.high)
-    saliency = Saliency(
+    limit = explained.limit
+    if limit is None:
+        limit = max(abs(low), abs(high), _base_limit(request))
+    return Saliency(
         map=values,
-        limit=float(np.abs(values).max(initial=0)) if explained.limit is None else explained.limit,
+        limit=limit,
         box=subject.box,
         content=subject.digest,
         title=f"{subject.model.name} · {subject.layer} · {method.words} · {question}",
@@ -104,15 +113,15 @@ def _saliency(request: Request, method: Method, explained: Explained) -> Salienc
         listed=explained.listed,
         done=explained.done,
     )
-    return saliency if explained.limit is not None else _on_base_scale(request, saliency)
 
 
-def _on_base_scale(request: Request, saliency: Saliency) -> Saliency:
-    """The colours of all gains 1, so that a map that fades is seen to fade."""
+def _base_limit(request: Request) -> float:
+    """The full colour with all gains 1, so that a map that fades is seen to fade; 0 where that is not asked."""
     if not request.gains or request.subject.changed_pixels is not None:
-        return saliency
-    base: Explanation = request.of(request.subject.otherwise(gains=())).ask("explanation")
-    return replace(saliency, limit=max(base.saliency.limit, saliency.limit))
+        return 0.0
+    plain = request.subject.otherwise(gains=())
+    base: Explanation = request.answer(plain, "explanation", {}, request.partial)
+    return base.saliency.limit
 
 
 def scores(request: Request) -> Output:

@@ -24,6 +24,7 @@ class Part:
         knows: whether it depends on a rating or label too.
         facts: what else it depends on that is known about the image, such as its human map.
         options: its choices.
+        same: from a request to options with which the answer is the same, so that it is made once.
         lane: how urgent it is, one of `lanes.KINDS`.
         kept: whether answers are remembered.
     """
@@ -35,5 +36,6 @@ class Part:
     knows: bool = False
     facts: Callable[[Subject], Hashable] | None = None
     options: tuple[Option, ...] = ()
+    same: Callable[[Request], Mapping[str, Any]] | None = None
     lane: str = "detail"
     kept: bool = True

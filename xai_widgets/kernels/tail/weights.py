@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
-from operator import attrgetter
+from operator import attrgetter, is_
 from typing import Any
 
 from torch import Tensor, nn
@@ -29,6 +29,8 @@ class Weights:
         self._tables: list[dict[str, Any]] = [table for table in tables if isinstance(table, dict)]
         # Kept alive, so that no id is used again.
         self._entries = [entry for table in self._tables for entry in table.values()]
+        self._sizes = list(map(len, self._tables))
+        self._filled = list(filter(None, self._tables))
         self.tensors = list({id(entry): entry for entry in self._entries if isinstance(entry, Tensor)}.values())
         # torch counts no writes to tensors that were made in inference mode.
         self._counted = [tensor for tensor in self.tensors if not tensor.is_inference()]
@@ -36,12 +38,15 @@ class Weights:
 
     def unchanged(self) -> bool:
         """Does the network hold the same now?"""
-        return self._look() == self._before
+        return self._same_entries() and self._look() == self._before
 
-    def _look(self) -> tuple[list[int], list[int], list[int]]:
-        """Which entries there are, how often each was written, and where it is.
+    # Loops that run in C alone: a step of the interpreter for each tensor would cost ten times as much.
 
-        Loops that run in C alone: a step of the interpreter for each tensor would cost ten times as much.
-        """
-        entries = list(map(id, chain.from_iterable(map(dict.values, self._tables))))
-        return entries, list(map(VERSION, self._counted)), list(map(Tensor.data_ptr, self.tensors))
+    def _same_entries(self) -> bool:
+        """Are the modules, parameters and buffers the same objects? Most tables are empty: their size is enough."""
+        entries = chain.from_iterable(map(dict.values, self._filled))
+        return list(map(len, self._tables)) == self._sizes and all(map(is_, entries, self._entries))
+
+    def _look(self) -> tuple[list[int], list[int]]:
+        """How often each tensor was written, and where it is."""
+        return list(map(VERSION, self._counted)), list(map(Tensor.data_ptr, self.tensors))
