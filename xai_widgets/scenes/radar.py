@@ -66,6 +66,8 @@ class Radar:
         detail: of the axis that is open.
         of: which map is measured: "standard", or the one that is "shown".
         rule: for which target: "fixed" or "repredicted".
+        side: of which part of a signed map: "positive" (cut at 0), "absolute" or "negative".
+        one_sided: whether the measured map has no values below 0.
         unmeasured: why the map on the stage cannot be measured, or what it costs.
     """
 
@@ -78,4 +80,6 @@ class Radar:
     detail: Detail | None = None
     of: str = "standard"
     rule: str = "fixed"
+    side: str = "positive"
+    one_sided: bool = False
     unmeasured: str = ""

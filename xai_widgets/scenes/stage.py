@@ -122,6 +122,7 @@ class Look:
     smooth: bool = True
     grey: bool = True
     secondary: str = "off"  # off, grey, outline
+    scale: str = "each"  # of several panels: full colour at the largest value of each, or of all of the same unit
 
 
 @scene
@@ -145,6 +146,10 @@ class Stage:
         unheard: why the map does not ask about Q; empty where it does.
         no_secondary: why the secondary layer cannot be shown; empty where it can.
         checkable: whether the map can be checked by removal.
+        error: what went wrong, in one line; empty when all is well.
+        common: the largest limit of all panels whose maps have the same unit, colours and sides as this one; its full
+            colour where `look.scale` is "all". 0 where there is no map.
+        common_words: which panels share that scale; empty where no other panel does.
     """
 
     photo: np.ndarray | None
@@ -163,3 +168,6 @@ class Stage:
     unheard: str = ""
     no_secondary: str = ""
     checkable: bool = False
+    error: str = ""
+    common: float = 0.0
+    common_words: str = ""

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from xai_widgets.engine import Query, Sources, Subject
+from xai_widgets.engine import Contrast, Degradation, Query, Sources, Subject
 from xai_widgets.engine.methods import METHODS, method_named, missing, options_of
 from xai_widgets.engine.query import FIELDS, FORMS, checked_gain, contrast_of, one_of, plain, symbolic_class
 from xai_widgets.models import ImageModel
+from xai_widgets.session.board import Board
+
+GAINS = "Gains are not kept: the feature maps of another run or layer are others."
+BOUND = {"gains": ("model", "run", "layer"), "options": ("method",)}  # fields that mean something beside others alone
 
 
-def changed(query: Query, sources: Sources, changes: Mapping[str, Any], form: str | None, maps: int | None) -> Query:
-    """The query after a change.
+def changed(
+    query: Query, sources: Sources, changes: Mapping[str, Any], form: str | None, maps: int | None
+) -> tuple[Query, str]:
+    """The query after a change, and a sentence about what did not come along to another model.
 
     Args:
         changes: fields of the query by name.
@@ -27,8 +33,9 @@ def changed(query: Query, sources: Sources, changes: Mapping[str, Any], form: st
         one_of("what is asked", name, FIELDS)
     if form is not None:
         one_of("form", form, FORMS)
-    query = _with_place(query, sources, changes)
-    model = _model(query, sources)
+    method = query.method
+    query, said = _with_place(query, sources, changes)
+    model = sources.model(query.model)
     if "target" in changes:
         target = changes["target"]
         chosen = None if target is None else symbolic_class(plain(target), model.labels, model.outputs)
@@ -36,11 +43,52 @@ def changed(query: Query, sources: Sources, changes: Mapping[str, Any], form: st
     query = _with_contrast(query, model, sources, changes, form)
     query = _with_method(query, sources, changes)
     if "gains" in changes:
-        query = replace(query, gains=_gains(query, changes["gains"], maps))
+        query = replace(query, gains=_gains(query, changes["gains"], _count(query, model) if maps is None else maps))
     if changes.get("degradation") is not None and not model.can_degrade:
         raise ValueError(f"images cannot be degraded for {model.name}, since its transform cannot be split.")
     kept = {name: changes[name] for name in ("baseline", "degradation") if name in changes}
-    return replace(query, **kept) if kept else query
+    if isinstance(kept.get("degradation"), tuple | list):
+        kept["degradation"] = _degradation(kept["degradation"])
+    if query.method != method and not {"method", "model"} & set(changes):
+        said = f"{method_named(method).words} does not ask about Q: Grad-CAM does, and is shown."
+    return replace(query, **kept) if kept else query, said
+
+
+def as_given(query: Query, name: str) -> Any:
+    """A field of a query as `changed` takes it, in plain values."""
+    value = getattr(query, name)
+    if isinstance(value, Contrast):
+        return "confidence" if value.kind == "confidence" else value.value
+    if isinstance(value, Degradation):
+        return (value.kind, value.level, value.seed) if value.seed else (value.kind, value.level)
+    return dict(value) if name in ("options", "gains") else value
+
+
+def following(board: Board, names: Iterable[str]) -> list[tuple[int, set[str]]]:
+    """The other panels that ask the same as the active one in some of these fields, and in which.
+
+    Gains are those of one layer of one model, and options those of one method.
+    """
+    found, names = [], [name for name in names if name in FIELDS]
+    for place, query in enumerate(board.queries):
+        same = {
+            name for name in names if name in FIELDS and not query.differs(board.query, (name, *BOUND.get(name, ())))
+        }
+        if place != board.active and same:
+            found.append((place, same))
+    return found
+
+
+def all_possible(board: Board, before: Board, sources: Sources) -> tuple[Board, str]:
+    """The board, where each panel asks what can be answered; and what is missing."""
+    asked, said = [], dict[str, None]()
+    for place, query in enumerate(board.queries):
+        if query in before.queries:
+            continue
+        query, notice = possible(query, sources)
+        asked.append((place, query))
+        said[notice] = None
+    return board.with_queries(asked), " ".join(filter(None, said))
 
 
 def possible(query: Query, sources: Sources) -> tuple[Query, str]:
@@ -58,27 +106,60 @@ def possible(query: Query, sources: Sources) -> tuple[Query, str]:
     return query, ""
 
 
-def _model(query: Query, sources: Sources) -> ImageModel:
-    return sources.model(query.model)
-
-
-def _with_place(query: Query, sources: Sources, changes: Mapping[str, Any]) -> Query:
+def _with_place(query: Query, sources: Sources, changes: Mapping[str, Any]) -> tuple[Query, str]:
     """Which image, model, run and layer; another model or layer has feature maps of its own."""
+    said = ""
     if "image" in changes:
         query = replace(query, image=one_of("image", changes["image"], sources.images.names))
     if "model" in changes and changes["model"] != query.model:
-        name = one_of("model", changes["model"], sources.names)
-        query = Query(image=query.image, model=name, layer=sources.model(name).layer)
-    model = _model(query, sources)
+        query, said = with_model(query, one_of("model", changes["model"], sources.names), sources)
+    model = sources.model(query.model)
     if "run" in changes:
         run = plain(changes["run"])
-        if not isinstance(run, int) or not 0 <= run < len(model.runs):
+        if isinstance(run, bool) or not isinstance(run, int) or not 0 <= run < len(model.runs):
             raise ValueError(f"run must be from 0 to {len(model.runs) - 1} for {model.name}, got {run!r}.")
+        said = said or (GAINS if query.gains and run != query.run else "")
         query = query if run == query.run else replace(query, run=run, gains=())
     if "layer" in changes:
         layer = model.layer_named(changes["layer"])
+        said = said or (GAINS if query.gains and layer != query.layer else "")
         query = query if layer == query.layer else replace(query, layer=layer, gains=())
-    return query
+    return query, said
+
+
+def with_model(query: Query, name: str, sources: Sources) -> tuple[Query, str]:
+    """The same question to another model, and a sentence about what it does not have.
+
+    Names of P, Q and of the layer are kept where it has them; gains are not, since its feature maps are others.
+    """
+    model, lost = sources.model(name), []
+    layer, target, contrast = query.layer, query.target, query.contrast
+    if layer not in [info.name for info in model.layers()]:
+        layer = model.layer
+        lost.append(f"it has no layer {query.layer}, so {layer} is shown")
+    if target is not None and not _has_class(model, target):
+        lost.append(f"it has no class {target}, so P is what it predicts")
+        target = None
+    if contrast is not None and not _has_contrast(model, contrast):
+        what = f"no class {contrast.value}" if contrast.kind == "class" else "other kinds of Q"
+        lost.append(f"it has {what}, so there is no Q")
+        contrast = None
+    if query.gains:
+        lost.append("its feature maps are others, so all gains are 1")
+    moved = replace(query, model=name, layer=layer, run=0, target=target, contrast=contrast, gains=())
+    return moved, f"{name}: {'; '.join(lost)}." if lost else ""
+
+
+def _has_class(model: ImageModel, name: int | str) -> bool:
+    if model.task != "classification":
+        return False
+    return name in (model.labels or ()) if isinstance(name, str) else not model.labels and name < model.outputs
+
+
+def _has_contrast(model: ImageModel, contrast: Contrast) -> bool:
+    if contrast.kind == "class":
+        return _has_class(model, contrast.value if isinstance(contrast.value, str) else int(contrast.value))
+    return (model.task == "classification") == (contrast.kind == "confidence")
 
 
 def _with_contrast(
@@ -119,8 +200,23 @@ def _with_method(query: Query, sources: Sources, changes: Mapping[str, Any]) -> 
     return query
 
 
+def _degradation(given: Sequence[Any]) -> Degradation:
+    if not 2 <= len(given) <= 3:
+        raise ValueError(
+            f"a degradation is its kind, its level and perhaps a seed, such as ('blur', 2.0); got {given!r}."
+        )
+    return Degradation(*given)
+
+
+def _count(query: Query, model: ImageModel) -> int | None:
+    """How many maps the layer has, where the model lists it."""
+    return next((info.maps for info in model.layers() if info.name == query.layer), None)
+
+
 def _gains(query: Query, gains: Any, maps: int | None) -> Any:
     if not gains:
         return ()
+    if not isinstance(gains, Mapping | Iterable) or isinstance(gains, str):
+        raise ValueError(f"gains are given by the numbers of feature maps, such as {{12: 0.5}}; got {gains!r}.")
     items: Iterable[Any] = gains.items() if isinstance(gains, Mapping) else gains
     return query.with_gains(dict(checked_gain(plain(index), plain(gain), maps) for index, gain in items))

@@ -9,6 +9,9 @@ from xai_widgets.engine.query import one_of
 PALETTES = ("blue-red", "purple-orange", "purple-green")
 SIGNS = ("signed", "positive")
 SECONDARY = ("off", "grey", "outline")
+SCALES = ("each", "all")
+# Of which map measures are taken, for which target, and of which part of a signed map.
+MEASURING = {"of": "standard", "rule": "fixed", "side": "positive"}
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class Look:
         smooth: whether the map is up-sampled, or shown as its cells.
         grey: whether the photo is shown without its colours under the map, so that every colour is the map's.
         secondary: harmful maps over the map that is shown: "off", "grey", or an "outline" of their top 10 %.
+        scale: of several panels: full colour at the largest value of "each", or of "all" that have the same unit.
 
     Raises:
         ValueError: another value.
@@ -33,6 +37,7 @@ class Look:
     smooth: bool = True
     grey: bool = True
     secondary: str = "off"
+    scale: str = "each"
 
     def __post_init__(self) -> None:
         if not (isinstance(self.opacity, int | float) and 0 <= self.opacity <= 1):
@@ -40,14 +45,13 @@ class Look:
         one_of("palette", self.palette, PALETTES)
         one_of("sign", self.sign, SIGNS)
         one_of("secondary", self.secondary, SECONDARY)
+        one_of("scale", self.scale, SCALES)
 
 
 @dataclass(frozen=True)
 class Status:
-    """What runs, where, and whether there is a step back or forward."""
+    """What runs, where, and how far it is."""
 
     device: str = ""
     busy: str = ""
     progress: float | None = None
-    can_undo: bool = False
-    can_redo: bool = False

@@ -11,21 +11,25 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from xai_widgets.engine import METHODS, PARTS, Engine, Explanation, Job, Lane, Output, Query, Subject, answer
+from xai_widgets.engine import METHODS, PARTS, Engine, Explanation, Job, Lane, Query, Subject, answer
 from xai_widgets.engine.options import resolved
 from xai_widgets.engine.parts import stale_fields
+from xai_widgets.session.panel import OF_THE_PLACE, Panel
+from xai_widgets.session.scoring import Scoring
 
 if TYPE_CHECKING:
     from xai_widgets.session.session import Session
 
-PLACE = ("image", "model", "run", "layer", "degradation")  # what every part depends on
 OFTEN = 0.1  # seconds between two looks at long work
-FIRST = 64  # images whose scores come before the measures, which would else wait for a folder of thousands
 PATIENCE = 0.7  # seconds after the last change of a gain before measures are taken again
+OTHERS = 0.08  # seconds after the last change of a drag before the panels that are not active follow
 NOTICED = 0.3  # seconds; an answer that takes longer is spoken of
 SETTLING = 0.4  # seconds before what failed while weights were written is tried again
-AT_ONCE = ("explanation", "maps", "impacts", "measures")
-SCORES = {"scores": "scores", "rest": "rest", "again": "rest"}  # scores of the set, and how urgent they are
+ACTIVE = ("explanation", "maps", "impacts", "measures")  # what the views show of the active panel
+ACTIVE_ALONE = ("maps", "impacts", "joint", "measures")
+OTHER = ("explanation",)  # what the stage shows of the others
+
+Where = tuple[int, str]  # the key of a panel, or 0 for the set of images; and the part
 
 
 class Requests:
@@ -34,56 +38,111 @@ class Requests:
     def __init__(self, session: Session, engine: Engine) -> None:
         self.session, self.engine = session, engine
         self.owner: Hashable = object()
-        self._jobs: dict[str, Job] = {}  # the last of each part
-        self._words: dict[str, str] = {}  # what each does, for the reader
+        self.scoring = Scoring(self)
+        self._jobs: dict[Where, Job] = {}  # the last of each part of each panel
+        self._words: dict[Where, str] = {}  # what each does, for the reader
         self._jobs_lock = threading.Lock()
         self._shown = 0.0
-        self._failing = ""  # the part that the session's error is of
+        self._failing: dict[int, str] = {}  # the part that a panel's error is of
         self._weights: dict[tuple[str, int], Hashable] = {}  # of each model and run, as it last answered
         self._took = 0.0  # seconds that the last map took
+        self._cancelled = False  # the scores of the set were stopped, and are asked for with the next question
+        self._retried: dict[tuple[str, int], str] = {}  # weights for which what failed was asked once more
 
     # ------------------------------------------------------------------ on any thread
 
-    def send(self, before: Query | None, query: Query) -> None:
-        """Ask for all that a change from `before` makes stale."""
-        session = self.session
-        self.engine.use(session.sources.model(query.model), self.owner)
-        parts = [*AT_ONCE]
-        if session.look.secondary != "off" and session.knows_error():
-            parts.insert(1, "secondary")
-        if any(gain == 0 for _, gain in query.gains):
-            parts.insert(2, "joint")
-        elif session.joint is not None:
-            session.joint = None
-        for name in parts:
-            fields = (*PLACE, *stale_fields(name, self._options(name)))
-            if name == "measures" and self.on_demand(query):
-                continue
-            if before is None or before.differs(query, fields):
-                moved = before is None or before.differs(query, (*PLACE, "target"))
-                self.ask(name, after=0.0 if moved or name != "measures" else PATIENCE)
-        if before is None or before.differs(query, ("model", "run")):
-            names = session.images.names
-            self._submit("scores", partial(self._scores, query, names[:FIRST], 0))
-            self._submit("rest", partial(self._scores, query, names[FIRST:], FIRST))
-        if before is None or before.differs(query, PLACE):
-            self._tell(f"score and map of {query.image}", None)
-
-    def scores(self, names: tuple[str, ...]) -> None:
-        """Ask for the scores of some images again, beside those that are still to come."""
-        before = len(self.session.images) - len(names)
-        self._submit("again", partial(self._scores, self.session.query, names, before))
-
-    def ask(self, part: str, *, after: float = 0.0, again: bool = False) -> None:
-        """Ask for a part of the answer to the present query.
+    def send(self, panel: Panel, before: Query | None, *, after: float = 0.0) -> None:
+        """Ask for all that a change of a panel's question from `before` makes stale; for all, where that is None.
 
         Args:
+            after: seconds before it is begun, of a panel that is not active.
+        """
+        session, query = self.session, panel.query
+        self.engine.use(session.sources.model(query.model), self.owner)
+        active = panel is session.panel
+        parts = self._parts(panel, active)
+        for name in dict.fromkeys((*parts, *ACTIVE)):
+            fields = (*OF_THE_PLACE, *stale_fields(name, self._options(name)))
+            missing = name in parts and not self._there(panel, name) and not self._comes(panel, name)
+            missing = missing and self._failing.get(panel.key) != name
+            if before is not None and not before.differs(query, fields) and not missing:
+                continue
+            if name in parts:
+                moved = before is None or before.differs(query, (*OF_THE_PLACE, "target"))
+                later = PATIENCE if name == "measures" and not moved else 0.0
+                self.ask(name, panel, after=later if active else after)
+            elif not active:
+                panel.take(**{name: None})  # it is asked for when the panel becomes active
+        if self._cancelled and active:
+            self._cancelled = False
+            self.scoring.all(query)
+        if before is None or before.differs(query, OF_THE_PLACE):
+            self._failing.pop(panel.key, None)
+            self.tell(f"score and map of {query.image}", None)
+        elif self._failing.get(panel.key) == "receipt":  # it was of the map that was shown
+            self._failing.pop(panel.key)
+            self.session.went_wrong(panel, "")
+
+    @staticmethod
+    def _there(panel: Panel, name: str) -> bool:
+        """Whether a part has arrived whole."""
+        found = getattr(panel.answers, "saliency" if name == "explanation" else name)
+        return found is not None and bool(getattr(found, "done", True))
+
+    def _parts(self, panel: Panel, active: bool) -> list[str]:
+        """What is shown of a panel."""
+        parts = [*(ACTIVE if active else OTHER)]
+        if self.session.look.secondary != "off" and self.session.knows_error(panel):
+            parts.insert(1, "secondary")
+        if active and any(gain == 0 for _, gain in panel.query.gains):
+            parts.insert(2, "joint")
+        else:
+            panel.take(joint=None)
+        if active and self.on_demand(panel.query):
+            parts.remove("measures")
+        return parts
+
+    def rest(self, panel: Panel) -> None:
+        """A panel is no longer the active one: what is shown of the active one alone need not be finished."""
+        needed = ("impacts",) if panel.answers.saliency is None or not panel.answers.saliency.done else ()
+        for name in set(ACTIVE_ALONE) - set(needed):
+            with self._jobs_lock:
+                job = self._jobs.get((panel.key, name))
+            if job is not None and _goes_on(job):
+                job.cancelled.set()
+                panel.take(**{name: None})  # it is asked for again when the panel becomes active
+
+    def complete(self, panel: Panel) -> None:
+        """Ask for what is shown of the active panel and is not there: it has just become the active one."""
+        for name in self._parts(panel, active=True):
+            if not self._there(panel, name):
+                self.ask(name, panel)
+
+    def ask(self, part: str, panel: Panel | None = None, *, after: float = 0.0, again: bool = False) -> None:
+        """Ask for a part of the answer to a panel's question.
+
+        Args:
+            panel: the active one, if None.
             after: seconds before it is begun.
             again: whether it is computed although it is remembered.
         """
-        query, options = self.session.query, self._options(part)
-        work = partial(self._answer, query, part, options, again)
-        self._submit(part, work, partial(self._put, query, part, options), after=after)
+        panel = self.session.panel if panel is None else panel
+        query, options = panel.query, self._options(part)
+        urgent = panel is self.session.panel or PARTS[part].lane not in ("answer", "maps")
+        lane = Lane(self.owner, PARTS[part].lane if urgent else "others", f"{panel.key} {part}")
+        work = partial(self._answer, panel, query, part, options, again)
+        put = partial(self._put, panel, query, part, options)
+        self.submit((panel.key, part), lane, work, put, partial(self.failed, panel, part), after=after)
+
+    def load(self, name: str, then: Callable[[Any], None]) -> None:
+        """Load a model that is not in memory, before all else that is asked, and do something then."""
+
+        def work(job: Job) -> None:
+            self.tell(f"loading {name}", None)
+            self.session.sources.model(name)
+
+        failed = partial(self.failed, self.session.panel, "model")  # a gesture that was refused
+        self.submit((0, "model"), Lane(self.owner, "answer", "model"), work, then, failed)
 
     def on_demand(self, query: Query) -> bool:
         """Whether the map that is measured takes too long, or cannot be measured, so that measures wait for a click."""
@@ -99,7 +158,16 @@ class Requests:
             for job in self._jobs.values():
                 job.cancelled.set()
         self.engine.worker.cancel(self.owner)
-        self._tell("", None)
+        self._cancelled = True
+        self.tell("", None)
+
+    def drop(self, panel: Panel) -> None:
+        """Stop what is done for a panel that is no more."""
+        with self._jobs_lock:
+            for where in [where for where in self._jobs if where[0] == panel.key]:
+                self._jobs.pop(where).cancelled.set()
+                self._words.pop(where, None)
+        self._failing.pop(panel.key, None)
 
     def close(self) -> None:
         """Stop all, and let go of what is remembered about models that nobody else works with."""
@@ -108,55 +176,61 @@ class Requests:
             engine, owner = self.engine, self.owner  # and not this object, which holds the session
             engine.worker.submit(Lane(owner, "flush"), lambda job: engine.leave(owner))
 
-    def wait(self, seconds: float) -> bool:
-        """Wait for what was asked, and for what that asks in turn.
+    def wait(self, seconds: float, *, measures: bool = False) -> bool:
+        """Wait for what was asked, and for what that asks in turn; another session's work is not waited for.
 
-        Neither another session's work is waited for, nor measures that are taken again some time after a drag.
+        Args:
+            seconds: at most.
+            measures: whether to wait also for measures that are taken again some time after a drag.
         """
         end = time.monotonic() + seconds
-        while left := self._left():
+        while left := self._left(measures):
             if not left[0].ended.wait(max(end - time.monotonic(), 0)):
                 return False
         return True
 
-    def _options(self, part: str) -> dict[str, Any]:
-        return dict(self.session.measuring) if part == "measures" else {}
-
-    def _left(self) -> list[Job]:
-        with self._jobs_lock:
-            some = [job for part, job in self._jobs.items() if part != "measures" or not job.begin]
-        return [job for job in some if not job.ended.is_set()]
-
-    def _submit(
+    def submit(
         self,
-        part: str,
+        where: Where,
+        lane: Lane,
         work: Callable[[Job], Any],
         done: Callable[[Any], None] | None = None,
+        failed: Callable[[BaseException], None] | None = None,
         *,
         after: float = 0.0,
     ) -> None:
-        lane = SCORES[part] if part in SCORES else PARTS[part].lane
-        failed = partial(self._failed, part)
-        job = self.engine.worker.submit(Lane(self.owner, lane, part), work, done, failed, after=after)
+        """Put work into a lane, and remember it as the last of its panel and part."""
+        job = self.engine.worker.submit(lane, work, done, failed, after=after)
         with self._jobs_lock:
-            self._jobs[part] = job
-            self._words[part] = PARTS["scores" if part in SCORES else part].words
+            older = self._jobs.get(where)
+            if older is not None and older.lane != lane:  # in its own lane the newer one replaces it
+                older.cancelled.set()
+            self._jobs[where] = job
+            self._words[where] = "loading" if where[1] == "model" else PARTS[_part(where[1])].words
+
+    def _options(self, part: str) -> dict[str, Any]:
+        return dict(self.session.measuring) if part == "measures" else {}
+
+    def _left(self, measures: bool) -> list[Job]:
+        with self._jobs_lock:
+            some = [job for (_, part), job in self._jobs.items() if measures or part != "measures" or not job.begin]
+        return [job for job in some if not job.ended.is_set()]
 
     # ------------------------------------------------------------------ on the engine's thread
 
-    def _answer(self, query: Query, part: str, options: Mapping[str, Any], again: bool, job: Job) -> Any:
+    def _answer(self, panel: Panel, query: Query, part: str, options: Mapping[str, Any], again: bool, job: Job) -> Any:
         began, told = time.monotonic(), True
         if part == "explanation":
             # What is quick is not spoken of: a drag would make the words flicker.
             told = self._took > NOTICED or METHODS[query.method].cost != "one pass"
         if told:
-            self._tell(PARTS[part].words, None if PARTS[part].lane in ("answer", "maps") else 0.0)
+            self.tell(PARTS[part].words, None if PARTS[part].lane in ("answer", "maps") else 0.0)
         try:
             made = answer(
                 self.session.sources,
                 query,
                 part,
-                progress=partial(self._progress, query, part, options),
+                progress=partial(self._progress, panel, query, part, options),
                 stop=job.let_others,
                 partial=part in ("explanation", "secondary"),
                 again=again,
@@ -169,167 +243,138 @@ class Requests:
             if part == "explanation":
                 self._took = time.monotonic() - began
             if told:
-                self._quiet(job)
+                self.quiet(job)
 
     def _note_weights(self, query: Query, now: str) -> None:
         """Where they have changed since the last answer, what else is shown is of other weights: all is asked again."""
         which = query.model, query.run
         before, self._weights[which] = self._weights.get(which), now
+        self._retried.pop(which, None)
         if before is None or before == now:
             return
-        with self.session.lock:
+        with self.session.changing():
             if not self.session.closed:
-                self.session.forget_answers()
-                self.session.scores, self.session.predictions = {}, {}
-                self.session.say(f"The weights of {query.model} have changed; all is computed with the new ones.")
-                self.send(None, self.session.query)
+                self.session.weights_are_new(*which)
 
-    def _progress(self, query: Query, part: str, options: Mapping[str, Any], incomplete: Any, share: float) -> None:
-        if self._often() or part == "measures":
-            self._tell(PARTS[part].words, share)
-            self._put(query, part, options, incomplete)
+    def _progress(
+        self, panel: Panel, query: Query, part: str, options: Mapping[str, Any], incomplete: Any, share: float
+    ) -> None:
+        if self.often() or part == "measures":
+            self.tell(PARTS[part].words, share)
+            self._put(panel, query, part, options, incomplete)
 
-    def _put(self, query: Query, part: str, options: Mapping[str, Any], made: Any) -> None:
-        session = self.session
-        with session.lock:
-            if not self._wanted(query, part) or options != self._options(part):
+    def _put(self, panel: Panel, query: Query, part: str, options: Mapping[str, Any], made: Any) -> None:
+        with self.session.changing():
+            if not self._wanted(panel, query, part) or options != self._options(part):
                 return
-            if self._failing == part:  # an answer takes back what went wrong with it, and nothing else
-                session.error = self._failing = ""
+            if self._failing.get(panel.key) == part:  # an answer takes back what went wrong with it, and nothing else
+                self._failing.pop(panel.key)
+                self.session.went_wrong(panel, "")
             if part == "explanation":
-                self._show(query, made)
+                self._show(panel, query, made)
             else:
-                setattr(session, part, made)
+                panel.take(**{part: made})
             if part == "impacts" and made.done:
-                for name, shown in (("explanation", session.saliency), ("secondary", session.secondary)):
+                for name, shown in (("explanation", panel.answers.saliency), ("secondary", panel.answers.secondary)):
                     if shown is not None and not shown.done:
-                        self.ask(name)
-            if part in ("explanation", "secondary") and not made.done and not self._comes("impacts"):
-                self.ask("impacts")  # they were stopped, or are no longer remembered
+                        self.ask(name, panel)
+            if part in ("explanation", "secondary") and not made.done and not self._comes(panel, "impacts"):
+                self.ask("impacts", panel)  # they were stopped, or are no longer remembered
 
-    def _show(self, query: Query, made: Explanation) -> None:
+    def _show(self, panel: Panel, query: Query, made: Explanation) -> None:
         session = self.session
-        with session.hold_trait_notifications():
-            if not self._failing:  # a gesture that was refused
-                session.error = ""
-            first = session.output is None
-            session.output = replace(made.output, query=query)
-            if query.method == session.query.method:
-                # During a drag of Q an older Q is shown: its title says so, and a picture must not stand still.
-                session.saliency = replace(made.saliency, query=query, done=made.done)
+        if panel.key not in self._failing and panel is session.panel:  # a gesture that was refused
+            session.error = ""
+        first = panel.answers.output is None
+        panel.take(output=replace(made.output, query=query))
+        if query.method == panel.query.method:
+            # During a drag of Q an older Q is shown: its title says so, and a picture must not stand still.
+            panel.take(saliency=replace(made.saliency, query=query, done=made.done))
         if first:
-            self._quiet()
+            self.quiet()
 
-    def _scores(self, query: Query, names: tuple[str, ...], before: int, job: Job) -> None:
-        """Scores of some images, after those of `before` others."""
-        session, count = self.session, before
-        queries = [Query(image=name, model=query.model, run=query.run) for name in names]
-        fresh: dict[str, Output] = {}
-
-        def here() -> bool:
-            return not session.closed and not query.differs(session.query, ("model", "run"))
-
-        def take() -> None:
-            with session.lock:
-                if here():
-                    session.add_scores(fresh)
-                    session.failures = {name: why for name, why in session.failures.items() if name not in fresh}
-            fresh.clear()
-
-        def show(output: Output, share: float) -> None:
-            nonlocal count
-            count += 1
-            fresh[output.query.image] = output
-            if output.probabilities is None:
-                key = Subject(session.sources, query).model.key
-                session.sources.note_seen(key, output.value, output.value)
-            if self._often():
-                take()
-                self._tell(f"scores {count} of {len(session.images)}", count / len(session.images))
-
-        def failed(of: Query, error: BaseException) -> None:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            known = isinstance(error, ValueError | OSError)
-            with session.lock:
-                if not here():
-                    return
-                session.failures = {
-                    **session.failures, of.image: reason if known else f"{of.image}: {type(error).__name__}: {reason}"
-                }  # fmt: skip
-
-        try:
-            if names:
-                self._tell(f"scores {count} of {len(session.images)}", count / len(session.images))
-            answer(session.sources, queries, "scores", progress=show, stop=job.let_others, failed=failed)
-        finally:
-            take()
-            self._quiet(job)
-
-    def _wanted(self, query: Query, part: str) -> bool:
+    def _wanted(self, panel: Panel, query: Query, part: str) -> bool:
         """Is this still what the reader looks at? The gains and Q of a drag may be a little older."""
-        if self.session.closed:
+        if self.session.closed or panel not in self.session.panels:
             return False
         fields = stale_fields(part, self._options(part))
         drags = {"explanation": ("gains", "contrast", "method", "options"), "secondary": ("gains",)}.get(part, ())
-        wanted = [name for name in (*PLACE, *fields) if name not in drags]
-        return not query.differs(self.session.query, wanted)
+        wanted = [name for name in (*OF_THE_PLACE, *fields) if name not in drags]
+        return not query.differs(panel.query, wanted)
 
-    def _comes(self, part: str) -> bool:
+    def _comes(self, panel: Panel, part: str) -> bool:
         with self._jobs_lock:
-            job = self._jobs.get(part)
+            job = self._jobs.get((panel.key, part))
         return job is not None and _goes_on(job)
 
-    def _often(self) -> bool:
+    def often(self) -> bool:
+        """Whether it is time for another look at long work."""
         now = time.monotonic()
         if now - self._shown < OFTEN:
             return False
         self._shown = now
         return True
 
-    def _tell(self, busy: str, progress: float | None) -> None:
-        with self.session.lock:
+    def tell(self, busy: str, progress: float | None) -> None:
+        """Say what runs, and how far it is."""
+        with self.session.changing():
             if not self.session.closed:
-                self.session.status = replace(self.session.status, busy=busy, progress=progress)
+                self.session.runs(busy, progress)
 
-    def _quiet(self, job: Job | None = None, ended: str = "") -> None:
+    def quiet(self, job: Job | None = None, ended: Where | None = None) -> None:
         """Say what is still to come, or that nothing is.
 
         Args:
             job: that is about to end.
-            ended: the part that has just failed.
+            ended: the panel and the part that have just failed.
         """
         with self._jobs_lock:
-            left = [name for name, one in self._jobs.items() if one is not job and name != ended and _goes_on(one)]
-        session = self.session
-        if session.saliency is None and "explanation" in left:  # the stage is empty: that is what is waited for
-            self._tell(f"score and map of {session.query.image}", None)
+            left = [where for where, one in self._jobs.items() if one is not job and where != ended and _goes_on(one)]
+        panel = self.session.panel
+        if panel.answers.saliency is None and (panel.key, "explanation") in left:
+            self.tell(f"score and map of {panel.query.image}", None)  # the stage is empty: that is what is waited for
             return
-        left = [name for name in left if name != "explanation"]
-        self._tell(self._words[left[0]] if left else "", None)
+        left = [where for where in left if where[1] != "explanation"]
+        self.tell(self._words[left[0]] if left else "", None)
 
-    def _failed(self, part: str, error: BaseException) -> None:
+    def failed(self, panel: Panel, part: str, error: BaseException) -> None:
+        """Say what went wrong."""
         session = self.session
-        if self.weights_changed():
-            self.ask("explanation", after=SETTLING)  # they were written while the network ran: the rest follows
+        which = panel.query.model, panel.query.run
+        if part in PARTS and self.weights_changed(panel):
+            self._retried[which] = self._digest(panel.query)
+            self.ask("explanation", panel, after=SETTLING)  # written while the network ran: the rest follows
             return
         expected = isinstance(error, ValueError | RuntimeError | OSError)
         text = "".join(traceback.format_exception(error))
         if not expected:
             print(text, file=sys.stderr)
-        with session.lock:
-            if not session.closed:
-                session.traceback, self._failing = text, part
-                session.error = str(error) if expected else f"{type(error).__name__}: {error}"
-                self._quiet(ended=part)
+        with session.changing():
+            if not session.closed and panel in session.panels:
+                words = str(error) if expected else f"{type(error).__name__}: {error}"
+                session.traceback = text
+                if part not in PARTS or part == "scores":  # it is of no panel's answer
+                    session.error = words
+                    self.quiet(ended=(0, part))
+                    return
+                if self._retried.get(which) is not None and part == "explanation":
+                    panel.forget(everything=True)  # it was of other weights
+                self._failing[panel.key] = part
+                session.went_wrong(panel, words)
+                self.quiet(ended=(panel.key, part))
 
-    def weights_changed(self) -> bool:
+    def weights_changed(self, panel: Panel) -> bool:
         """Whether the weights are others than when the last answer began."""
-        query = self.session.query
-        return self._weights.get((query.model, query.run)) not in (None, self._digest(query))
+        which, now = (panel.query.model, panel.query.run), self._digest(panel.query)
+        return self._weights.get(which) not in (None, now) and self._retried.get(which) != now
 
     def _digest(self, query: Query) -> str:
         """Of the weights of the model and run that are asked."""
         return Subject(self.session.sources, query).model.digest()
+
+
+def _part(name: str) -> str:
+    return name if name in PARTS else "scores"  # which come in several portions
 
 
 def _goes_on(job: Job) -> bool:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-import weakref
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from traitlets import Bool, Dict, HasTraits, Instance, Unicode, observe
+from traitlets import Bool, Dict, Instance, Int, Unicode, observe
 from traitlets import Tuple as TupleTrait
 
 from xai_widgets.engine import (
@@ -29,20 +28,25 @@ from xai_widgets.engine.methods import method_named, missing
 from xai_widgets.engine.query import checked_gain, one_of, plain
 from xai_widgets.models import ImageModel
 from xai_widgets.session import facts
-from xai_widgets.session.changes import changed, possible
+from xai_widgets.session.board import Board
+from xai_widgets.session.changes import all_possible, changed, following
 from xai_widgets.session.gains import Gains
 from xai_widgets.session.history import History
 from xai_widgets.session.known import Known
-from xai_widgets.session.look import Look, Status
-from xai_widgets.session.requests import Requests
+from xai_widgets.session.look import MEASURING, Look, Status
+from xai_widgets.session.outside import Outside
+from xai_widgets.session.panel import Panel
+from xai_widgets.session.panels import Panels
+from xai_widgets.session.requests import OTHERS, Requests
 from xai_widgets.session.sources import Models, first_readable
+from xai_widgets.session.steps import Steps
 from xai_widgets.session.watch import Watch
 
-MEASURING = {"of": "standard", "rule": "fixed"}
 
-
-class Session(Gains, Known, HasTraits):
+class Session(Panels, Steps, Outside, Gains, Known):
     """The only state that views share. A gesture calls `ask`; answers arrive as traits, from the engine's thread.
+
+    `query`, `output`, `saliency` and the other answers are those of the active panel, `session.panel`.
 
     Args:
         model: an ImageModel, a ModelSource, a name for `load_model`, or several of these; the first is asked.
@@ -52,32 +56,38 @@ class Session(Gains, Known, HasTraits):
         layer: the model's own, if left out.
     """
 
-    query = Instance(Query, help="What is explained, and how.")
+    panels = TupleTrait(read_only=True, help="All panels, row by row; 1 to 12.")
+    columns = Int(1, read_only=True, help="How many panels stand beside each other.")
+    active = Int(0, read_only=True, help="The number of the active panel.")
+    query = Instance(Query, args=(), read_only=True, help="What is explained, and how.")
+    output = Instance(Output, allow_none=True, read_only=True, help="Scores; in a drag a little older than the query.")
+    saliency = Instance(Saliency, allow_none=True, read_only=True)
+    secondary = Instance(Secondary, allow_none=True, read_only=True, help="Harmful maps, where the look shows them.")
+    maps = Instance(Maps, allow_none=True, read_only=True)
+    impacts = Instance(Impacts, allow_none=True, read_only=True)
+    joint = Instance(Joint, allow_none=True, read_only=True, help="What all muted maps change together.")
+    measures = Instance(Measures, allow_none=True, read_only=True)
+    receipt = Instance(Receipt, allow_none=True, read_only=True, help="The check of the map, where it was asked for.")
     look = Instance(Look, args=(), help="How it looks.")
     selected = TupleTrait(help="Feature maps that the reader points at, by number.")
+    selected_images = TupleTrait(help="Images that the reader has chosen together, by name.")
     pins = TupleTrait(help="Images that are kept in sight, by name.")
-    measuring = Dict(MEASURING, help="Of which map measures are taken (of), and for which target (rule).")
-    output = Instance(Output, allow_none=True, help="Scores; during a drag a little older than the query.")
-    saliency = Instance(Saliency, allow_none=True)
-    secondary = Instance(Secondary, allow_none=True, help="Harmful maps, where the look shows them.")
-    maps = Instance(Maps, allow_none=True)
-    impacts = Instance(Impacts, allow_none=True)
-    joint = Instance(Joint, allow_none=True, help="What all muted maps change together; None where none is muted.")
-    measures = Instance(Measures, allow_none=True)
-    receipt = Instance(Receipt, allow_none=True, help="The check of the map that is shown, where it was asked for.")
+    measuring = Dict(
+        MEASURING, help="Of which map measures are taken (of), of which part of it (side), for which target (rule)."
+    )
     scores = Dict(help="Score, or probability of the predicted class, by image; comes in bit by bit.")
     predictions = Dict(help="The predicted class and its probability, or the score, in words, by image.")
-    replaced = TupleTrait(help="Images whose files were written again at the last look.")
+    replaced = TupleTrait(((), 0), help="Images whose files were written again, and how often that was seen.")
     failures = Dict(help="Images on which the network failed, and why, by name.")
     status = Instance(Status, args=(), help="What runs, and how far it is.")
     idle = Bool(True, help="Whether nothing runs.")
-    steps = TupleTrait(help="Whether there is a step back, and one forward.")
+    steps = TupleTrait((False, False), help="Whether there is a step back, and one forward.")
     error = Unicode(help="One line; empty when all is well.")
     notice = Unicode(help="One line that is no error.")
 
     def __init__(
         self,
-        model: Models,
+        model: Models | Sources,
         images: Any,
         *,
         engine: Engine | None = None,
@@ -89,9 +99,8 @@ class Session(Gains, Known, HasTraits):
         self.traceback = ""
         self._said = ""  # the notice that the next gesture takes back
         engine = engine or Engine.shared()
-        self.sources = Sources(model, images, cache=engine.cache)
+        self.sources = model if isinstance(model, Sources) else Sources(model, images, cache=engine.cache)
         self.images = self.sources.images
-        self._views: weakref.WeakSet[Any] = weakref.WeakSet()
         first = self.sources.model()
         start = Query(
             image=first_readable(self.images) if image is None else one_of("image", image, self.images.names),
@@ -99,10 +108,14 @@ class Session(Gains, Known, HasTraits):
             layer=first.layer if layer is None else first.layer_named(layer),
         )
         notice = " ".join((*first.notices, *self.images.notices))
-        super().__init__(query=start, status=Status(device=str(first.device)), notice=notice)
-        self._history = History(start)
+        super().__init__(status=Status(device=str(first.device)), notice=notice)
+        board = self._first = Board((start,))
+        self._history = History(board)
         self._requests = Requests(self, engine)
-        self._requests.send(None, start)
+        with self.changing():
+            self._arrange(board)
+            self._requests.send(self.panel, None)
+            self._requests.scoring.all(start)
         self._watch = Watch(self)
 
     # ------------------------------------------------------------------ what is asked
@@ -110,7 +123,7 @@ class Session(Gains, Known, HasTraits):
     @property
     def model(self) -> ImageModel:
         """The model, or the training run of it, that is asked."""
-        return Subject(self.sources, self.query).model
+        return self.model_of(self.panel)
 
     @property
     def models(self) -> Mapping[str, ImageModel]:
@@ -121,65 +134,115 @@ class Session(Gains, Known, HasTraits):
     def engine(self) -> Engine:
         return self._requests.engine
 
-    def ask(self, *, gesture: Hashable = None, form: str | None = None, **changes: Any) -> None:
-        """Change parts of the query; names and numbers become what they mean for the model.
+    def ask(self, *, gesture: Hashable = None, form: str | None = None, linked: bool = True, **changes: Any) -> None:
+        """Change parts of the active panel's question; names and numbers become what they mean for the model.
 
         Args:
             gesture: steps with the same mark are one step of the history.
             form: of a contrast with a score: "plain" or "tiles".
+            linked: whether other panels that ask the same as the active one in what is changed follow it.
             changes: image, model, run, layer, target (class P), contrast (class or score Q, "rating", "confidence" or
-                None), method, options (of the method, by name), gains (number -> gain), baseline, degradation.
+                None), method, options (of the method, by name), gains (number -> gain), baseline, degradation (such as
+                ("blur", 2.0): kind, level and perhaps a seed; or None).
 
         Raises:
             ValueError: a name or number that is not known; nothing is changed then.
         """
         self._prepare(changes)
-        with self.lock:
+        with self.changing():
             self._open()
-            same = not {"model", "layer", "run"} & set(changes)
-            count = len(self.maps.thumbs) if same and self.maps is not None else None
-            query = changed(self.query, self.sources, changes, form, count)
-            said = ""
-            if query.method != self.query.method and not {"method", "model"} & set(changes):
-                said = f"{method_named(self.query.method).words} does not ask about Q: Grad-CAM does, and is shown."
-            self._go(query, gesture, said=said)
+            asked, said = self._changed(self.active, changes, form)
+            moved, notices = [(self.active, asked)], [said]
+            names = {*changes, *(() if form is None else ("contrast",))}
+            for place, same in following(self.board, names) if linked else ():
+                some = {name: value for name, value in changes.items() if name in same}
+                try:
+                    query, _ = self._changed(place, some, form if "contrast" in same else None)
+                    moved.append((place, query))
+                except ValueError as error:
+                    notices.append(f"Panel {place + 1} does not follow: {error}")
+            self._go(self.board.with_queries(moved), gesture, said=" ".join(filter(None, notices)))
+
+    def _changed(self, place: int, changes: Mapping[str, Any], form: str | None) -> tuple[Query, str]:
+        panel = self.panels[place]
+        maps = None if {"model", "layer", "run"} & set(changes) else panel.answers.maps
+        return changed(panel.query, self.sources, changes, form, None if maps is None else len(maps.thumbs))
 
     def _prepare(self, changes: Mapping[str, Any]) -> None:
         """Load a model that comes from a source before the lock is taken: others wait for the lock meanwhile."""
         name = changes.get("model")
         if name in self.sources.names and not self.sources.loaded(name):
-            self._doing(f"loading {name}")
+            self.runs(f"loading {name}", None)
             try:
                 self.sources.model(name)
             finally:
-                self._doing("")
+                self.runs("", None)
 
-    def _doing(self, words: str) -> None:
-        with self.lock:
-            self.status = replace(self.status, busy=words, progress=None)
+    def runs(self, busy: str, progress: float | None) -> None:
+        """Say what runs, and how far it is; empty words where nothing does."""
+        with self.changing():
+            self.status = replace(self.status, busy=busy, progress=progress)
+
+    @observe("status")
+    def _sum_up(self, change: Any) -> None:
+        """What changes seldom, for views that need not hear of each step of long work."""
+        busy = change["new"].busy
+        self.idle = not busy
+        for panel in self.panels:
+            if panel.answers.saliency is None:
+                panel.pending = "" if panel.error else busy or "no map yet"
+
+    def went_wrong(self, panel: Panel, words: str) -> None:
+        """Say what went wrong with a panel; no words where it is all right again."""
+        with self.changing():
+            panel.error = words
+            if panel is self.panel:
+                self.error = words
+
+    def change_model(self, name: str) -> None:
+        """Ask another model; one that is not in memory is loaded first, on the engine's thread.
+
+        Raises:
+            ValueError: there is no such model.
+        """
+        if self.sources.loaded(one_of("model", name, self.sources.names)):
+            self.ask(model=name)
+        else:
+            panel = self.panel
+            self._requests.load(name, lambda _: self._ask_loaded(panel, name))
+
+    def _ask_loaded(self, panel: Panel, name: str) -> None:
+        """Ask a model that has been loaded, in the panel for which it was chosen."""
+        with self.changing():
+            if not self.closed and panel in self.panels:
+                place = self.panels.index(panel)
+                query, said = self._changed(place, {"model": name}, None)
+                self._go(self.board.with_queries([(place, query)]), said=said)
 
     def lacking(self, method: str) -> str:
         """What a method needs and is not there, as a sentence; empty where it can be asked."""
         return missing(method_named(method), Subject(self.sources, self.query))
 
-    def knows_error(self) -> bool:
+    def knows_error(self, panel: Panel | None = None) -> bool:
         """Whether it is known how wrong the model is: by a rating of the score, or a label that names a class."""
-        subject = Subject(self.sources, self.query)
+        subject = Subject(self.sources, (panel or self.panel).query)
         return subject.rating is not None or subject.label is not None
 
-    def _go(self, query: Query, gesture: Hashable = None, *, step: bool = True, said: str = "") -> None:
-        """Make `query` the one that is asked."""
-        before = self.query
-        if query == before:
+    def _go(self, board: Board, gesture: Hashable = None, *, step: bool = True, said: str = "") -> None:
+        """Make `board` the one that is asked."""
+        before = self.board
+        if board == before:
             return
-        query, notice = possible(query, self.sources)
-        self._say(notice or said)
-        if step:
-            self._history.add(query, gesture)
-        self._forget(before, query)
-        self.query = query
-        self._tell_history()
-        self._requests.send(before, query)
+        with self.changing():
+            for name in {query.model for query in board.queries}:
+                self.sources.model(name)  # one that cannot be loaded is refused before anything has moved
+            board, lacking = all_possible(board, before, self.sources)
+            self._say(" ".join(filter(None, (lacking or said,))))
+            if step:
+                self._history.turn(before.active)
+                self._history.add(board, gesture)
+            self._show(board, after=OTHERS if gesture is not None else 0.0)
+            self._tell_history()
 
     def _say(self, notice: str) -> None:
         """A notice about this gesture; what was said about an earlier one is no longer true."""
@@ -189,60 +252,32 @@ class Session(Gains, Known, HasTraits):
 
     def say(self, notice: str) -> None:
         """A notice that holds until the next gesture."""
-        with self.lock:
+        with self.changing():
             self.notice = self._said = notice
-
-    @observe("status")
-    def _sum_up(self, change: Any) -> None:
-        """What changes seldom, for views that need not hear of each step of long work."""
-        self.idle = not change["new"].busy
-        self.steps = (change["new"].can_undo, change["new"].can_redo)
-
-    def forget_answers(self) -> None:
-        """Everything that was computed is of weights or of an image that are no more."""
-        self.maps = self.impacts = self.measures = self.joint = self.secondary = self.receipt = None
-
-    def _forget(self, before: Query, query: Query) -> None:
-        """An answer about another image, model or layer must not stand beside the new one."""
-        if before.differs(query, ("image", "model", "run", "layer", "degradation")):
-            self.output = self.saliency = None
-            self.forget_answers()
-            self.error = ""
-        elif before.target != query.target:
-            self.saliency = self.secondary = self.impacts = self.measures = None
-        if self.receipt is not None:
-            self.receipt = None  # it is of the map that was shown
-        if before.differs(query, ("model", "run", "layer")):
-            self.selected = ()
-        if before.differs(query, ("model", "run")):
-            self.scores, self.predictions, self.failures = {}, {}, {}
-            model = self.sources.model(query.model)
-            self.notice, self._said = " ".join(model.notices), ""
-            self.status = replace(self.status, device=str(model.device))
 
     # ------------------------------------------------------------------ where the reader points
 
     def select(self, indices: Iterable[int]) -> None:
         """Point at feature maps."""
-        with self.lock:
+        with self.changing():
             count = len(self.maps.thumbs) if self.maps is not None else None
             self.selected = tuple(dict.fromkeys(checked_gain(plain(index), 1, count)[0] for index in indices))
 
     def pin(self, name: str, kept: bool = True) -> None:
         """Keep an image in sight, or let it go."""
-        with self.lock:
+        with self.changing():
             one_of("image", name, self.images.names)
             if kept != (name in self.pins):
                 others = tuple(pin for pin in self.pins if pin != name)
                 self.pins = (*others, name) if kept else others
 
     def show(self, **changes: Any) -> None:
-        """Change how it looks: opacity, palette, sign, smooth, grey, secondary.
+        """Change how it looks: opacity, palette, sign, smooth, grey, secondary, scale.
 
         Raises:
             ValueError: something else, or a value that it does not take.
         """
-        with self.lock:
+        with self.changing():
             for name in changes:
                 one_of("what is seen", name, list(Look.__dataclass_fields__))
             look, before = replace(self.look, **changes), self.look
@@ -250,41 +285,40 @@ class Session(Gains, Known, HasTraits):
             if switched and not self.knows_error():
                 raise ValueError(facts.no_harmful(self.model, self.query.image))
             self.look = look
-            if look.secondary == "off":
-                self.secondary = None
-            elif switched:
-                self._requests.ask("secondary")
+            for panel in self.panels:
+                if look.secondary == "off":
+                    panel.take(secondary=None)
+                elif switched and self.knows_error(panel):
+                    self._requests.ask("secondary", panel)
 
-    # ------------------------------------------------------------------ steps, long work
+    # ------------------------------------------------------------------ long work
 
-    def undo(self) -> None:
-        with self.lock:
+    def start_over(self) -> None:
+        """Ask what was asked first; it is a step, so that it can be undone. How it looks stays."""
+        with self.changing():
             self._open()
-            self._go(self._history.undo(), step=False)
-            self._tell_history()
+            self._go(self._first)
 
-    def redo(self) -> None:
-        with self.lock:
-            self._open()
-            self._go(self._history.redo(), step=False)
-            self._tell_history()
-
-    def measure(self, *, of: str | None = None, rule: str | None = None) -> None:
-        """Take the measures of this image, now.
+    def measure(self, *, of: str | None = None, rule: str | None = None, side: str | None = None) -> None:
+        """Take the measures of this image, now; where the map cannot be measured, their notes say why.
 
         Args:
-            of: "standard" for Grad-CAM cut at 0, or "shown" for the map on the stage.
+            of: "standard" for Grad-CAM, or "shown" for the map on the stage.
             rule: "fixed" for the target of the clean image, or "repredicted" for that of each changed image.
+            side: of a signed map, "positive" for what is cut at 0, "absolute" for the absolute value, or "negative"
+                for the size of what is below 0.
 
         Raises:
-            ValueError: another word, or a map that cannot be measured.
+            ValueError: another word.
         """
-        with self.lock:
+        with self.changing():
             self._open()
-            chosen = {name: value for name, value in (("of", of), ("rule", rule)) if value is not None}
+            given = (("of", of), ("rule", rule), ("side", side))
+            chosen = {name: value for name, value in given if value is not None}
             self._requests.check("measures", self.measuring | chosen)
             self.measuring = self.measuring | chosen
-            self.measures = None
+            for panel in self.panels:
+                panel.take(measures=None)  # of the others they are taken when these become active
             self._requests.ask("measures", again=True)
 
     def check(self) -> None:
@@ -293,47 +327,20 @@ class Session(Gains, Known, HasTraits):
             self._open()
             self._requests.ask("receipt")
 
-    def refresh(self, notice: str = "") -> None:
-        """Ask for everything again, such as after the weights or the file of the image have changed.
-
-        Args:
-            notice: said to the reader.
-        """
-        with self.lock:
-            if self.closed:
-                return
-            if notice:
-                self.say(notice)
-            self._requests.send(None, self.query)
-
-    def weights_changed(self) -> bool:
-        """Whether the weights are others than those of what is shown, also where another session noticed first."""
-        return self._requests.weights_changed()
-
-    def reread(self, names: Iterable[str]) -> None:
-        """Take notice of images whose files were written again: their scores are asked for again."""
-        with self.lock:
-            if self.closed:
-                return
-            names = tuple(names)
-            self.scores = {name: score for name, score in self.scores.items() if name not in names}
-            self.failures = {name: words for name, words in self.failures.items() if name not in names}
-            self.replaced = ()
-            self.replaced = names
-            self._requests.scores(names)
-            if self.query.image in names:
-                self.forget_answers()  # the old photo's, a receipt included
-                self.refresh(f"The file of {self.query.image} has changed; it is read again.")
-
     def cancel(self) -> None:
         """Stop what runs and what waits, at the next batch."""
-        with self.lock:
+        with self.changing():
             self._requests.cancel()
             self.say("Stopped.")
 
-    def wait(self, seconds: float = 120) -> bool:
-        """Wait until all that this session asked is answered; False when the time is up. Not from a gesture."""
-        return self._requests.wait(seconds)
+    def wait(self, seconds: float = 120, *, measures: bool = False) -> bool:
+        """Wait until all that this session asked is answered; False when the time is up. Not from a gesture.
+
+        Args:
+            seconds: at most.
+            measures: whether to wait also for measures that are taken again a moment after a drag.
+        """
+        return self._requests.wait(seconds, measures=measures)
 
     def close(self) -> None:
         """Close the views, stop what runs, let go of what is remembered. May be called twice."""
@@ -349,21 +356,11 @@ class Session(Gains, Known, HasTraits):
             view.close()
         self.unobserve_all()
 
-    def attach(self, view: Any) -> None:
-        self._open()
-        self._views.add(view)
-
-    def detach(self, view: Any) -> None:
-        self._views.discard(view)
-
     def _open(self) -> None:
         if self.closed:
             raise RuntimeError("this session is closed; make a new one.")
         if self.engine.worker.closed:
             raise RuntimeError("the engine of this session is closed; make a new session.")
-
-    def _tell_history(self) -> None:
-        self.status = replace(self.status, can_undo=self._history.can_undo, can_redo=self._history.can_redo)
 
 
 class _Models(Mapping[str, ImageModel]):

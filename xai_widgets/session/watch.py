@@ -48,12 +48,12 @@ def look(session: Session, files: Files, *, everywhere: bool) -> None:
 
     Args:
         files: of the session's images, as they were at the last look.
-        everywhere: whether to look at all files, or only at that of the image that is shown.
+        everywhere: whether to look at all files, or only at those of the images that are shown.
     """
-    query = session.query
-    if not session.sources.loaded(query.model):
+    shown = session.board.queries
+    if not all(session.sources.loaded(query.model) for query in shown):
         return
-    changed = files.changed(None if everywhere else [query.image])
+    changed = files.changed(None if everywhere else list(dict.fromkeys(query.image for query in shown)))
     if changed:
         session.reread(changed)
     elif session.output is not None and session.weights_changed():

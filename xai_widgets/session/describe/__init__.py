@@ -5,12 +5,17 @@ from __future__ import annotations
 from xai_widgets.session.describe.bank import bank as bank
 from xai_widgets.session.describe.gallery import GalleryScenes as GalleryScenes
 from xai_widgets.session.describe.gallery import gallery as gallery
+from xai_widgets.session.describe.grid import comparisons as comparisons
+from xai_widgets.session.describe.grid import grid as grid
 from xai_widgets.session.describe.picker import picker as picker
 from xai_widgets.session.describe.plane import plane as plane
 from xai_widgets.session.describe.radar import AXES as AXES
 from xai_widgets.session.describe.radar import MEASURES as MEASURES
+from xai_widgets.session.describe.radar import SIDES as SIDES
+from xai_widgets.session.describe.radar import kept as kept
 from xai_widgets.session.describe.radar import radar as radar
 from xai_widgets.session.describe.radar import series as series
+from xai_widgets.session.describe.radar import stale as stale
 from xai_widgets.session.describe.stage import stage as stage
 from xai_widgets.session.describe.stage import waiting as waiting
 from xai_widgets.session.describe.words import doing as doing

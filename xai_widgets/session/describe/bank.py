@@ -38,7 +38,7 @@ def bank(session: Session) -> Bank:
         pending=session.maps is None,  # the old ones stay, dimmed: an empty grid would only flicker
         key=" ".join((query.image, query.model, query.layer, str(query.run))),
         joint=joint_words(session.joint, session.impacts),
-        can_undo=session.status.can_undo,
+        can_undo=session.steps[0],
     )
 
 

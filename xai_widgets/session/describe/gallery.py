@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,11 +50,15 @@ class GalleryScenes:
             ratings=self._ratings,
             **self._scored,
             current=self._places.get(session.query.image, -1),
-            pinned=tuple(self._places[name] for name in session.pins if name in self._places),
-            failed=tuple(self._places[name] for name in session.failures if name in self._places),
+            pinned=self._numbers(session.pins),
+            marked=self._numbers(session.selected_images),
+            failed=self._numbers(session.failures),
             problems=tuple(list(problems.values())[:MOST_PROBLEMS]),
             problem_count=len(problems),
         )
+
+    def _numbers(self, names: Iterable[str]) -> tuple[int, ...]:
+        return tuple(self._places[name] for name in names if name in self._places)
 
     def _score(self, session: Session) -> None:
         """Scores are never changed in place, so that identity tells whether there are others."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xai_widgets.engine import METHODS, Contrast
+from xai_widgets.engine import METHODS, Contrast, Query
 from xai_widgets.scenes import Picker
 from xai_widgets.session.describe.words import short
 
@@ -51,7 +51,7 @@ def picker(session: Session) -> Picker:
         score=None if classifier or output is None else float(output.value),
         rating=None if classifier else session.images.rating(query.image),
         quick=() if classifier else tuple(session.quick_scores()),
-        unheard=unheard(session),
+        unheard=unheard(query),
         says=OF_GRAD_CAM if query.method == "grad_cam" else OF_OTHERS,
     )
 
@@ -69,10 +69,10 @@ def chosen(asked: Contrast | None, contrast: Contrast | None) -> dict[str, Any]:
     }
 
 
-def unheard(session: Session) -> str:
+def unheard(query: Query) -> str:
     """Why the map that is shown does not ask about Q; empty where it does, or where there is no Q."""
-    method = METHODS[session.query.method]
-    if session.query.contrast is None or method.takes_contrast:
+    method = METHODS[query.method]
+    if query.contrast is None or method.takes_contrast:
         return ""
     return f"The map that is shown ({method.words}) does not ask about Q."
 

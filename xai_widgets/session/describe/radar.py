@@ -6,9 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from xai_widgets.engine import METHODS, Measures, Query
+from xai_widgets.engine import METHODS, Measures, Query, Subject
+from xai_widgets.engine.methods import heard, options_of
+from xai_widgets.engine.options import differing
+from xai_widgets.engine.parts.sides import IN_WORDS as SIDES
+from xai_widgets.engine.parts.sides import ONE_SIDED, in_words
 from xai_widgets.scenes import Axis, Detail, Radar, Series, Table
-from xai_widgets.session.describe.words import fixed
+from xai_widgets.session.describe.words import fixed, short
+from xai_widgets.session.facts import contrast_of
 
 if TYPE_CHECKING:
     from xai_widgets.session.session import Session
@@ -54,6 +59,7 @@ RULES = {
     "fixed": "target of the clean photo",
     "repredicted": "target predicted again for each changed photo",
 }
+MOST_GAINS = 3  # that a name lists one by one
 
 
 def radar(session: Session, others: Sequence[Series] = (), *, axis: str = "", relative: bool = False) -> Radar:
@@ -76,6 +82,8 @@ def radar(session: Session, others: Sequence[Series] = (), *, axis: str = "", re
         detail=detail(axis, measures, others) if axis else None,
         of=session.measuring["of"],
         rule=session.measuring["rule"],
+        side=session.measuring["side"],
+        one_sided=measures is not None and measures.one_sided,
         unmeasured=unmeasured(query),
     )
 
@@ -123,7 +131,7 @@ def texts_of(measures: Measures | None) -> tuple[str, ...]:
 
 
 def note(session: Session) -> str:
-    """What was measured, in one line: image, model, layer, map, gains and the rule for the target."""
+    """What was measured, in one line: image, model, layer, map, its part, gains and the rule for the target."""
     query, measures = session.query, session.measures
     subject = f"{query.image} · {query.model} · {query.layer}"
     if measures is None:
@@ -131,18 +139,81 @@ def note(session: Session) -> str:
     if not measures.done:
         return f"{subject}: {len(measures.notes)} of {len(MEASURES)} measured."
     asked = measures.query or query
+    what = f"{subject}: {_map_words(session, asked)}"
+    if why := unavailable(measures):
+        return f"{what}; {why}"
     missing = [axis.label for axis in AXES if not math.isfinite(measures.values.get(axis.name, math.nan))]
-    changed = f", with {len(asked.gains)} changed gains" if asked.gains else ""
+    changed = f", with {_counted(asked)}" if asked.gains else ""
     rule = RULES[session.measuring["rule"]]
     left_out = f" Not available: {', '.join(missing)}." if missing else ""
-    return f"{subject}: {_map_words(session, asked)}{changed}; {rule}.{left_out}"
+    side = in_words(session.measuring["side"], one_sided=measures.one_sided)
+    return f"{what}, {side}{changed}; {rule}.{left_out}"
 
 
 def _map_words(session: Session, asked: Query) -> str:
     if session.measuring["of"] == "standard":
-        return "Grad-CAM, cut at 0"
+        return METHODS["grad_cam"].words
     q = "" if asked.contrast is None or not METHODS[asked.method].takes_contrast else ", with Q"
-    return f"the map on the stage ({METHODS[asked.method].words}{q}), cut at 0"
+    return f"the map on the stage ({METHODS[asked.method].words}{q})"
+
+
+def _counted(asked: Query) -> str:
+    return f"{len(asked.gains)} changed gain{'s' * (len(asked.gains) > 1)}"
+
+
+def unavailable(measures: Measures) -> str:
+    """Why nothing could be measured; empty where something was."""
+    why = set(measures.notes.values())
+    nothing = measures.done and not any(map(math.isfinite, measures.values.values()))
+    return why.pop() if nothing and len(why) == 1 else ""
+
+
+def kept(session: Session, measures: Measures) -> str:
+    """The name under which measures are kept: image, model, layer, map, its part, gains, a rule that is not usual."""
+    asked = measures.query or session.query
+    run = f", run {asked.run}" if len(session.models[asked.model].runs) > 1 else ""
+    side = ONE_SIDED if measures.one_sided else SIDES[session.measuring["side"]]
+    parts = [asked.image, f"{asked.model}{run}", asked.layer, f"{_whole_map(session, asked)}, {side}"]
+    if 0 < len(asked.gains) <= MOST_GAINS:
+        parts.append(", ".join(f"map {index} ×{short(gain)}" for index, gain in asked.gains))
+    elif asked.gains:
+        parts.append(_counted(asked))
+    if session.measuring["rule"] != "fixed":
+        parts.append(RULES[session.measuring["rule"]])
+    return " · ".join(parts)
+
+
+def _whole_map(session: Session, asked: Query) -> str:
+    """The measured map with all that it depends on, since the stage will show another."""
+    if session.measuring["of"] == "standard":
+        return f"{METHODS['grad_cam'].words}{_chosen_p(session, asked)}"
+    method, options = METHODS[asked.method], options_of(asked)
+    words = [f"{method.words}{_chosen_p(session, asked)}{_rather_than(session, asked)}"]
+    for name in differing(method.options, options):
+        value = options[name]
+        words.append(f"{name} {value}" if isinstance(value, str | int | float) else f"{name} chosen")
+    return ", ".join(words)
+
+
+def _chosen_p(session: Session, asked: Query) -> str:
+    """P, where it is not the prediction."""
+    model = session.models[asked.model]
+    if asked.target is None or model.task == "regression":
+        return ""
+    return f" for {model.name_of(Subject(session.sources, asked).target)}"
+
+
+def _rather_than(session: Session, asked: Query) -> str:
+    """Q, where it acts on the map."""
+    contrast = contrast_of(session.sources, heard(METHODS[asked.method], asked))
+    if contrast is None:
+        return ""
+    if contrast.kind == "confidence":
+        return " rather than 100 % confidence"
+    if contrast.kind == "class":
+        return f" rather than {session.models[asked.model].name_of(int(contrast.value))}"
+    tiles = " by tiles" if contrast.form == "tiles" else ""
+    return f" rather than {short(float(contrast.value))}{tiles}"
 
 
 def stale(session: Session) -> str:

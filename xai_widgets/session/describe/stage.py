@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -16,9 +16,13 @@ from xai_widgets.engine.methods import METHODS, Method, method_named, missing, o
 from xai_widgets.engine.options import Option
 from xai_widgets.session.describe.picker import unheard
 from xai_widgets.session.describe.words import arrow, decimals_of, fixed, sentence, short, signs
-from xai_widgets.session.facts import no_harmful
+from xai_widgets.session.facts import contrast_of, no_harmful, picture, score_range_of
 
 if TYPE_CHECKING:
+    from xai_widgets.images import ImageSet
+    from xai_widgets.models import ImageModel
+    from xai_widgets.session.look import Look
+    from xai_widgets.session.panel import Panel
     from xai_widgets.session.session import Session
 
 GROUPS = {
@@ -33,25 +37,41 @@ DEGENERATE = {
     "constant": "This map is constant: it points nowhere.",
     "not finite": "This map holds values that are not finite: it shows nothing.",
 }
+
+
+class Common(NamedTuple):
+    """A scale that several panels share."""
+
+    limit: float
+    words: str
+
+
+NOTHING_SHARED = Common(0.0, "")
 # What is said of an answer is said once, however often it is drawn: a scene's arrays are compared by identity first.
 _layers: WeakKeyDictionary[Any, scenes.Layer] = WeakKeyDictionary()
 _seconds: WeakKeyDictionary[Any, dict[str, scenes.Secondary]] = WeakKeyDictionary()
 _menus: WeakKeyDictionary[Any, tuple[Any, tuple[scenes.MethodItem, ...]]] = WeakKeyDictionary()
 
 
-def stage(session: Session, *, photo: bool = True) -> scenes.Stage:
-    """All that the stage shows of a session.
+def stage(session: Session, panel: Panel | None = None, *, photo: bool = True) -> scenes.Stage:
+    """All that the stage shows of a panel.
 
     Args:
+        panel: the active one, if None.
         photo: whether to read the photo too; a view sends it by itself.
     """
     with session.lock:
-        scene, image, answer = _without_photo(session), session.query.image, session.saliency
-    if not photo:
-        return scene
-    with suppress(ValueError, OSError):  # the session's error says what is wrong with it
-        pixels = session.picture(image)
-        same = answer is None or not answer.content or answer.content == session.images.digest(image)
+        panel = session.panel if panel is None else panel
+        scene, answer = without_photo(session, panel, common(session)), panel.answers.saliency
+        model = session.model_of(panel)
+    return with_photo(scene, session.images, model, answer) if photo else scene
+
+
+def with_photo(scene: scenes.Stage, images: ImageSet, model: ImageModel, answer: Saliency | None) -> scenes.Stage:
+    """The scene and its photo, read now; without the map where the file is another one than that which it is of."""
+    with suppress(ValueError, OSError):  # the panel's error says what is wrong with it
+        pixels = picture(model, images, scene.name)
+        same = answer is None or not answer.content or answer.content == images.digest(scene.name)
         return replace(scene, photo=pixels, map=scene.map if same else None)
     return scene
 
@@ -62,15 +82,21 @@ def waiting(scene: scenes.Stage) -> scenes.Stage:
     return replace(scene, score=None, map=None, secondary=None, receipt="", checkable=False, pending=doing, alt=doing)
 
 
-def _without_photo(session: Session) -> scenes.Stage:
-    query, saliency, look = session.query, session.saliency, session.look
-    shown = None if saliency is None else layer(saliency)
-    said = None if session.output is None else score(session, session.output)
+def without_photo(session: Session, panel: Panel, shared: Mapping[int, Common], *, menu: bool = True) -> scenes.Stage:
+    """What the stage shows of a panel but for its photo.
+
+    Args:
+        shared: see `common`.
+        menu: whether to tell which methods can be asked.
+    """
+    query, answers, look = panel.query, panel.answers, session.look
+    shown = None if answers.saliency is None else layer(answers.saliency)
+    said = None if answers.output is None else score(session, panel, answers.output)
     second = None
-    if look.secondary != "off" and session.secondary is not None:
-        second = secondary(session.secondary, look.secondary)
-    receipt = signs(session.receipt.text) if session.receipt is not None else ""
-    pending = (session.status.busy or "no map yet") if saliency is None and not session.error else ""
+    if look.secondary != "off" and answers.secondary is not None:
+        second = secondary(answers.secondary, look.secondary)
+    error = panel.error or (session.error if panel is session.panel else "")
+    full = shared.get(panel.key, NOTHING_SHARED)
     return scenes.Stage(
         photo=None,
         name=query.image,
@@ -78,27 +104,32 @@ def _without_photo(session: Session) -> scenes.Stage:
         map=shown,
         method=query.method,
         look=scenes.Look(**vars(look)),
-        methods=methods(session),
+        methods=methods(session, panel) if menu else (),
         choices=choices(query),
         secondary=second,
-        receipt=receipt,
-        pending=sentence(pending),
-        alt=alt(query.image, said, shown, look.palette, second),
-        contrast=contrast(session),
-        unheard=unheard(session),
-        no_secondary=no_secondary(session),
+        receipt=signs(answers.receipt.text) if answers.receipt is not None else "",
+        pending=sentence((panel.pending or "no map yet") if answers.saliency is None and not error else ""),
+        alt=alt(query.image, said, shown, look, second, full),
+        contrast=contrast(session, panel),
+        unheard=unheard(query),
+        no_secondary=no_secondary(session, panel),
         checkable="receipt" in PARTS and shown is not None and not shown.degenerate,
+        error=panel.error,
+        common=full.limit,
+        common_words=full.words,
     )
 
 
 # ---------------------------------------------------------------------- what the network says
 
 
-def score(session: Session, output: Output) -> scenes.Score:
+def score(session: Session, panel: Panel, output: Output) -> scenes.Score:
     """The score, or the class and its probability, and what is known beside them."""
+    model = session.model_of(panel)
     if output.probabilities is not None:
-        return _of_class(session, output, output.probabilities)
-    decimals = decimals_of(*(session.model.range or session.images.range or session.score_range()))
+        return _of_class(session, model, output, output.probabilities)
+    known = model.range or session.images.range
+    decimals = decimals_of(*(known or score_range_of(model, session.sources, output)))
     changed, facts = bool(output.query.gains), []
     if changed:
         facts.append(f"change {fixed(output.value - output.base, decimals, sign=True)}")
@@ -108,14 +139,12 @@ def score(session: Session, output: Output) -> scenes.Score:
     return scenes.Score(label="score", headline=arrow(output.base, output.value, changed, decimals), facts=tuple(facts))
 
 
-def _of_class(session: Session, output: Output, probabilities: np.ndarray) -> scenes.Score:
+def _of_class(session: Session, model: ImageModel, output: Output, probabilities: np.ndarray) -> scenes.Score:
     changed = bool(output.query.gains)
     known = session.images.label(output.query.image)
     facts = (f"logit {arrow(output.base, output.value, changed, 2)}", *([f"labelled {known}"] if known else []))
     base, now = (100 * float(share) for share in (output.base_probability or 0, probabilities[output.target]))
-    return scenes.Score(
-        label=session.model.name_of(output.target), headline=f"{arrow(base, now, changed, 1)} %", facts=facts
-    )
+    return scenes.Score(label=model.name_of(output.target), headline=f"{arrow(base, now, changed, 1)} %", facts=facts)
 
 
 # ---------------------------------------------------------------------- the map and what lies over it
@@ -162,13 +191,43 @@ def secondary(answer: Secondary, kind: str) -> scenes.Secondary:
     return made[kind]
 
 
-def no_secondary(session: Session) -> str:
+def no_secondary(session: Session, panel: Panel) -> str:
     """Why harmful maps cannot be shown; empty where they can."""
-    return "" if session.knows_error() else sentence(no_harmful(session.model, session.query.image))
+    known = session.knows_error(panel)
+    return "" if known else sentence(no_harmful(session.model_of(panel), panel.query.image))
+
+
+def common(session: Session) -> dict[int, Common]:
+    """By the key of each panel that has a map: the limit and the words of the scale that it shares with others."""
+    maps = {panel.key: layer(panel.answers.saliency) for panel in session.panels if panel.answers.saliency is not None}
+    return common_of(maps, len(session.panels))
+
+
+def common_of(maps: Mapping[int, scenes.Layer], panels: int) -> dict[int, Common]:
+    """The largest limit of all maps of the same unit, palette and sidedness.
+
+    Args:
+        panels: how many there are, those without a map too.
+    """
+    kinds: dict[tuple[str, str, bool], list[int]] = {}
+    for key, shown in maps.items():
+        kinds.setdefault((shown.unit, shown.palette, shown.one_sided), []).append(key)
+    found: dict[int, Common] = {}
+    for keys in kinds.values():
+        limit = max((maps[key].limit for key in keys if np.isfinite(maps[key].limit)), default=0.0)
+        which = "all panels" if len(keys) == panels else f"{len(keys)} of {panels} panels"
+        words = f"same scale in {which}" if len(keys) > 1 else ""
+        found |= dict.fromkeys(keys, Common(limit, words))
+    return found
 
 
 def alt(
-    name: str, said: scenes.Score | None, shown: scenes.Layer | None, palette: str, second: scenes.Secondary | None
+    name: str,
+    said: scenes.Score | None,
+    shown: scenes.Layer | None,
+    look: Look,
+    second: scenes.Secondary | None,
+    shared: Common,
 ) -> str:
     """The picture in words."""
     lines = [f"The photo {name}"]
@@ -176,19 +235,21 @@ def alt(
         lines.append(", ".join((f"{said.label} {said.headline}", *said.facts)))
     if shown is not None:
         lines.append(f"Over it a map: {shown.title}")
-        lines += [shown.degenerate] if shown.degenerate else _legend(shown, shown.palette or palette)
+        lines += [shown.degenerate] if shown.degenerate else _legend(shown, look, shared)
     if second is not None:
         lines.append(second.words)
     return " ".join(map(sentence, lines))
 
 
-def _legend(shown: scenes.Layer, palette: str) -> list[str]:
-    low, high = palette.split("-")
+def _legend(shown: scenes.Layer, look: Look, shared: Common) -> list[str]:
+    low, high = (shown.palette or look.palette).split("-")
+    together = look.scale == "all" and bool(shared.words)
+    limit = shared.limit if together else shown.limit
     below = "" if shown.one_sided or not shown.low else f"{low}: {shown.low}; "
-    full = short(shown.limit, sign=True) if shown.one_sided else f"±{short(shown.limit)}"
+    full = short(limit, sign=True) if shown.one_sided else f"±{short(limit)}"
     return [
         f"{below}{high}: {shown.high}",
-        f"Full colour at {full}",
+        f"Full colour at {full}" + (f", {shared.words}" if together else ""),
         *([f"Saturation: {shown.strength_words}"] if shown.strength_words else []),
     ]
 
@@ -196,9 +257,9 @@ def _legend(shown: scenes.Layer, palette: str) -> list[str]:
 # ---------------------------------------------------------------------- what can be asked
 
 
-def methods(session: Session) -> tuple[scenes.MethodItem, ...]:
+def methods(session: Session, panel: Panel) -> tuple[scenes.MethodItem, ...]:
     """The menu: every method by groups, with the reason where it cannot be asked."""
-    query = session.query
+    query = panel.query
     key = (query.image, query.model, query.run, query.target, query.contrast, query.options)
     known, items = _menus.get(session, (None, ()))
     if known != key:
@@ -241,24 +302,24 @@ def _choice(option: Option, value: Any) -> scenes.Choice:
     )
 
 
-def contrast(session: Session) -> str:
+def contrast(session: Session, panel: Panel) -> str:
     """Q, after the name of the method."""
-    asked = session.query.contrast
+    asked = panel.query.contrast
     with suppress(ValueError):  # the error line says that there is no such class
-        number = session.contrast()
-        return "" if asked is None or number is None else _rather_than(session, asked, number)
+        number = None if asked is None else contrast_of(session.sources, panel.query)
+        return "" if asked is None or number is None else _rather_than(session.model_of(panel), panel, asked, number)
     return ""
 
 
-def _rather_than(session: Session, asked: Contrast, number: Contrast) -> str:
+def _rather_than(model: ImageModel, panel: Panel, asked: Contrast, number: Contrast) -> str:
     if number.kind == "score":
         value = short(float(number.value))
         words = f"rather than the rating, {value}" if asked.asks_rating else f"rather than {value}"
         return f"{words}, by tiles" if number.form == "tiles" else words
-    target = None if session.output is None else session.output.target
+    target = None if panel.answers.output is None else panel.answers.output.target
     if number.kind == "confidence" or int(number.value) == target:
         return "rather than with 100 % confidence"
-    return f"rather than {session.model.name_of(int(number.value))}"
+    return f"rather than {model.name_of(int(number.value))}"
 
 
 def _once(made: WeakKeyDictionary[Any, Any], answer: object, make: Callable[[], Any]) -> Any:
