@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import base64
+import threading
 import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
-from IPython import get_ipython
 
 from xai_widgets.engine import Engine
 from xai_widgets.engine.query import one_of
 from xai_widgets.session import Models, Session
 from xai_widgets.views import ContrastPicker, Gallery, ImpactPlane, MapBank, MetricRadar, Stage, StatusBar
+from xai_widgets.views import _notebook as notebook
 
 GAP = "8px"
+FIGURES = ("stage", "bank", "plane", "radar")  # views that are written into files
 PATIENCE = 60.0  # seconds that a figure waits for what was asked last
 HEIGHT = 270  # of the gallery: the contrast, which changes the picture, stays beside it
 
@@ -40,7 +42,8 @@ class Explorer(widgets.VBox):
         self.session = model if isinstance(model, Session) else _session(model, images, options)
         self._owns = not isinstance(model, Session)
         session = self.session
-        self.status = StatusBar(session)
+        self._cell: dict[str, Any] = {}  # the message that showed this, under which a still can be left
+        self.status = StatusBar(session, keep=self._keep_below)
         self.gallery = Gallery(session, height=HEIGHT)
         self.stage = Stage(session)
         self.contrast = ContrastPicker(session)
@@ -78,7 +81,7 @@ class Explorer(widgets.VBox):
 
         Else a cell that is run again and again fills kernel and page, until a notebook that is reopened shows nothing.
         """
-        cell, run = _running_cell()
+        cell, run = _which_cell()
         if not cell:
             return
         older = _made_by.setdefault(cell, weakref.WeakKeyDictionary())
@@ -94,6 +97,7 @@ class Explorer(widgets.VBox):
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         """Beside the live views a still picture, for a notebook that is opened without a kernel."""
+        self._cell = notebook.running_cell()
         data: dict[str, Any] = super()._repr_mimebundle_(**options)
         still = self.stage.still()
         if data and still is not None:
@@ -104,10 +108,13 @@ class Explorer(widgets.VBox):
     def figure(self, path: Any, *, of: str = "stage", **options: Any) -> Path:
         """Write what a view shows as a figure: PDF, SVG or PNG, by the ending of the file's name.
 
+        Several panels of the stage are one figure with a letter each.
+
         Args:
             path: of the file; its folder must be there.
             of: "stage", "bank", "plane" or "radar".
-            options: width_mm, dpi, interpolation ("native" for the cells of the map), caption, overwrite; see
+            options: width_mm, dpi, interpolation ("native" for the cells of the map, "bilinear", "bicubic"; if left
+                out, as the stage shows it), caption, overwrite; see
                 `figures.save`.
 
         Waits for what was asked last.
@@ -121,10 +128,46 @@ class Explorer(widgets.VBox):
         """
         from xai_widgets import figures
 
-        view = getattr(self, one_of("of", of, ("stage", "bank", "plane", "radar")))
-        if not self.session.wait(PATIENCE):
+        if of == "stage":  # as it is seen, unless something else is asked for
+            options.setdefault("interpolation", "bilinear" if self.session.look.smooth else "native")
+        view = getattr(self, one_of("of", of, FIGURES))
+        if not self.session.wait(PATIENCE, measures=of == "radar"):
             raise ValueError(f"the answer is still on its way after {PATIENCE:g} s; ask for the figure again later.")
         return figures.save(view.picture(), path, **options)
+
+    def keep(self, *, of: str = "stage") -> None:
+        """Leave what a view shows as a still figure with its caption in the output of the running cell.
+
+        Args:
+            of: "stage", "bank", "plane", "radar", "gallery" or "contrast".
+
+        Raises:
+            ValueError: another view, or there is nothing to draw yet.
+        """
+        one_of("of", of, (*FIGURES, "gallery", "contrast"))
+        self.stage.settle(PATIENCE)
+        if of != "stage":
+            self.session.wait(PATIENCE)
+        notebook.leave(*self._still(of), cell=notebook.running_cell() or self._cell)
+
+    def _keep_below(self) -> None:
+        """The same for a click: below the explorer, and drawn on a thread of its own."""
+        if not self.stage.settle(0):
+            raise ValueError("the picture is still on its way; keep it when the map is there.")
+
+        def leave() -> None:
+            try:
+                notebook.leave(*self._still(), cell=self._cell)
+            except (ValueError, RuntimeError, OSError) as error:
+                self.session.error = f"The figure could not be kept: {error}"
+
+        threading.Thread(target=leave, name="xai_widgets keep", daemon=True).start()
+
+    def _still(self, of: str = "stage") -> tuple[bytes, str]:
+        still: tuple[bytes, str] | None = getattr(self, of).still()
+        if still is None:
+            raise ValueError("there is no picture to keep yet; try again when the map is there.")
+        return still
 
     def close(self) -> None:
         """Close every view, and the session where the explorer made it. May be called twice."""
@@ -136,6 +179,8 @@ class Explorer(widgets.VBox):
                 view.close()
             for box in [*(inner for outer in boxes for inner in outer.children), *boxes, self]:
                 if isinstance(box, widgets.Box):
+                    # JupyterLab keeps closed boxes, as they are and as they were before: two changes free the views.
+                    box.children, box.tabbable = (), False
                     box.layout.close()
                     if box is not self:
                         box.close()
@@ -147,10 +192,10 @@ class Explorer(widgets.VBox):
 _made_by: dict[str, weakref.WeakKeyDictionary[Explorer, str]] = {}  # explorers, and in which run, by cell
 
 
-def _running_cell() -> tuple[str, str]:
+def _which_cell() -> tuple[str, str]:
     """The cell that is running, and its run; empty where no notebook says which."""
-    with suppress(AttributeError, KeyError, TypeError):
-        request = get_ipython().get_parent()
+    with suppress(KeyError, TypeError):
+        request = notebook.running_cell()
         return str(request["metadata"]["cellId"]), str(request["header"]["msg_id"])
     return "", ""
 

@@ -1,31 +1,25 @@
-"""Front-end modules and styles, read as text. No bundler, no network."""
+"""Front-end modules and styles, a folder for each view and `shared/` for what several use; sent as text."""
 
 from __future__ import annotations
 
-import base64
 import re
 from functools import cache
 from pathlib import Path
 
+from xai_widgets.static.flatten import flatten
+
 FOLDER = Path(__file__).parent
-IMPORT = re.compile(r'from\s+"\./([\w.-]+\.js)"')
+COMMENT_OR_INDENT = re.compile(r"\s*/\*[^*]*\*/|(?<=\n) +")
 
 
 @cache
-def front_end(name: str) -> str:
-    """The ES module `name`; modules that it imports from `./` stand in line as data URLs, so that it loads anywhere.
-
-    The same text gives the same URL, so a page loads a shared module once.
-    """
-
-    def in_line(match: re.Match[str]) -> str:
-        text = base64.b64encode(front_end(match[1]).encode()).decode()
-        return f'from "data:text/javascript;base64,{text}"'
-
-    return IMPORT.sub(in_line, (FOLDER / name).read_text(encoding="utf-8"))
+def front_end(view: str) -> str:
+    """The ES module of a view, such as "stage": its `view.js` after all that it imports."""
+    return flatten(f"{view}/view.js", FOLDER)
 
 
 @cache
-def style(name: str) -> str:
-    """The stylesheet `name` after the shared theme."""
-    return (FOLDER / "theme.css").read_text(encoding="utf-8") + (FOLDER / name).read_text(encoding="utf-8")
+def style(view: str) -> str:
+    """The stylesheet of a view after the shared theme, without comments and indents."""
+    paths = ("shared/theme.css", f"{view}/view.css")
+    return COMMENT_OR_INDENT.sub("", "".join((FOLDER / path).read_text(encoding="utf-8") for path in paths))

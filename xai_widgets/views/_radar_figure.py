@@ -10,8 +10,11 @@ from copy import deepcopy
 from typing import Any
 
 import plotly.graph_objects as go
+from traitlets import Dict
 
 from xai_widgets.scenes import Axis, Radar, Series
+from xai_widgets.views._once import figure_once
+from xai_widgets.views._plotly_text import PlotlyText, packed
 
 COLOURS = ("#3a87c8", "#d5622b", "#1a9a74", "#c467a0", "#c08a00", "#8a8a8a")  # told apart by the colour-blind too
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "cross")
@@ -29,8 +32,11 @@ CONFIG = {
 class RadarFigure(go.FigureWidget):
     """A polar and a cartesian plot of the same series in one plotly figure, made once with all its traces."""
 
-    _esm = str(go.FigureWidget._esm)  # text: a watched file would keep every instance alive
+    # A few lines that take plotly from the page: its own text, 5 MB, would stay there for every figure ever made.
+    _esm = figure_once()
+    _plotly = Dict(help="Where the page finds plotly: the widget of its text, and the digest.").tag(sync=True)
 
+    _text: PlotlyText
     _made = False
 
     def __init__(self, lock: Any, axes: Sequence[Axis]) -> None:
@@ -46,9 +52,17 @@ class RadarFigure(go.FigureWidget):
     def open(self) -> None:
         if not self._made:  # plotly opens before there are traces, and a page that is quick would never see them
             return
+        self._text = PlotlyText.of(self)
+        self._plotly = {"text": self._text.model_id, "digest": packed()[1]}
         super().open()
         with suppress(AttributeError):  # clicks come during a running cell, see `View`
             self.comm._reply_subshell_for = None
+
+    def close(self) -> None:
+        """Free the front end. May be called twice."""
+        super().close()
+        if self._made:
+            self._text.leave(self)
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
         # A page that is loaded again asks for the state, and plotly leaves it as it was when the figure was made.

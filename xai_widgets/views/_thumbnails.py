@@ -7,30 +7,34 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+Key = tuple[int, int]  # pixels of the longer side, number of the image
+
 
 class Courier:
     """Reads thumbnails on a thread of its own, so that no gesture and no network waits for a disk.
 
-    The thread ends when nothing is left to do. What was asked for last comes first, as it is what the reader sees.
+    The thread ends when nothing is left to do. Who asked last comes first. A further request of the same front end
+    stands for all that it still lacks: what it no longer names has left its sight, and is not read.
     """
 
-    MOST = 400  # waiting; older ones are asked for again when they come into sight
+    MOST = 400  # waiting, of one front end
     TOGETHER, PATIENCE = 16, 0.05  # thumbnails, seconds
 
     def __init__(self, images: Any, deliver: Callable[[int, dict[int, bytes], dict[int, str]], None]) -> None:
         self._images, self._deliver = images, deliver
         self._lock = threading.Lock()
-        self._waiting: dict[tuple[int, int], None] = {}
+        self._waiting: dict[str, dict[Key, None]] = {}  # by who asked
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def ask(self, indices: list[int], side: int) -> None:
+    def ask(self, indices: list[int], side: int, who: str = "") -> None:
         """Return at once."""
         with self._lock:
             if self._closed:
                 return
-            wanted = dict.fromkeys((side, index) for index in indices) | self._waiting
-            self._waiting = dict.fromkeys(list(wanted)[: self.MOST])
+            self._waiting.pop(who, None)
+            wanted = dict.fromkeys((side, index) for index in indices[: self.MOST])
+            self._waiting = ({who: wanted} if wanted else {}) | self._waiting
             if self._waiting and self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="thumbnails", daemon=True)
                 self._thread.start()
@@ -47,34 +51,31 @@ class Courier:
             thread.join(seconds)
 
     def _run(self) -> None:
-        while some := self._next():
-            side = some[0][0]
-            found: dict[int, bytes] = {}
-            failed: dict[int, str] = {}
+        while (key := self._next()) is not None:
+            side, found, failed = key[0], dict[int, bytes](), dict[int, str]()
             end = time.monotonic() + self.PATIENCE
-            for place, (_, index) in enumerate(some):
-                if found and time.monotonic() > end:
-                    self._return(some[place:])
-                    break
-                name = self._images.names[index]
+            while key is not None:
+                index = key[1]
                 try:
-                    found[index] = self._images.thumbnail(name, side)
+                    found[index] = self._images.thumbnail(self._images.names[index], side)
                 except (ValueError, OSError) as error:
                     failed[index] = str(error)
+                self._remove(key)
+                full = len(found) + len(failed) >= self.TOGETHER or time.monotonic() > end
+                key = None if full else self._next(side)
             self._deliver(side, found, failed)
 
-    def _next(self) -> list[tuple[int, int]]:
-        """The first that wait, all of one size; the thread ends where there are none."""
+    def _next(self, side: int | None = None) -> Key | None:
+        """The first that waits, if it is of this size; the thread ends where none waits for a new message."""
         with self._lock:
-            first = next(iter(self._waiting), None)
-            some = [key for key in self._waiting if first is not None and key[0] == first[0]][: self.TOGETHER]
-            for key in some:
-                del self._waiting[key]
-            if not some:
+            key = next((key for wanted in self._waiting.values() for key in wanted), None)
+            if key is None and side is None:
                 self._thread = None
-            return some
+            return key if key is None or side in (None, key[0]) else None
 
-    def _return(self, some: list[tuple[int, int]]) -> None:
+    def _remove(self, key: Key) -> None:
+        """This one has been read."""
         with self._lock:
-            if not self._closed:
-                self._waiting = dict.fromkeys(some) | self._waiting
+            for wanted in self._waiting.values():
+                wanted.pop(key, None)
+            self._waiting = {who: wanted for who, wanted in self._waiting.items() if wanted}

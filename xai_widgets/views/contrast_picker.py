@@ -8,9 +8,10 @@ from typing import Any
 from traitlets import Bool, Bytes, Dict, Float, Int, List, Unicode
 from traitlets import Tuple as TupleTrait
 
+from xai_widgets.scenes import Picker
 from xai_widgets.session import describe
 from xai_widgets.static import front_end, style
-from xai_widgets.views._base import View
+from xai_widgets.views._base import WHERE, View
 
 OF_THE_CONTRAST = ("kind", "value", "form", "word")
 
@@ -18,9 +19,9 @@ OF_THE_CONTRAST = ("kind", "value", "form", "word")
 class ContrastPicker(View):
     """Choose Q in "why P, rather than Q?": one of the classes, full confidence in P, or a score."""
 
-    _esm = front_end("contrast_picker.js")
-    _css = style("contrast_picker.css")
-    watches = ("query", "output", "scores")
+    _esm = front_end("contrast_picker")
+    _css = style("contrast_picker")
+    watches = (*WHERE, "query.target", "query.contrast", "query.method", "output", "scores")
     groups = {"contrast": OF_THE_CONTRAST}  # noqa: RUF012
     both = ("contrast",)
 
@@ -39,8 +40,12 @@ class ContrastPicker(View):
     unheard = Unicode(help="Why the map that is shown does not ask about Q.").tag(sync=True)
     says = List(List(), help="(where Q is, what the map shows then).").tag(sync=True)
 
+    def picture(self) -> Picker:
+        """What is shown, as a scene."""
+        return describe.picker(self.session)
+
     def draw(self) -> None:
-        scene = describe.picker(self.session)
+        scene = self.picture()
         if scene.task == "classification" and not len(scene.probabilities):
             # The classes stay on the screen while the next image is computed.
             self.took(probabilities=scene.probabilities)
@@ -63,14 +68,14 @@ class ContrastPicker(View):
     def _choose_score(self, value: float | str, form: str = "plain", gesture: Any = None) -> None:
         """Q as a number, or "rating"; the steps of one drag carry one mark, and are one step of the history."""
         mark = None if gesture is None else ("contrast", gesture)
-        try:
-            if value != "rating":
-                if not isinstance(value, int | float) or not math.isfinite(value):
-                    raise ValueError(f"Q must be a number, got {value!r}.")
-                value = float(value)
-                self.took(kind="score", value=value, form=form, word="")  # nothing echoes
+        if value == "rating":
             self.session.ask(contrast=value, form=form, gesture=mark)
-        except ValueError:
-            self.forget(*OF_THE_CONTRAST)  # the browser moved its marker by itself: take it back
-            self.draw()
-            raise
+        else:  # the browser has moved its marker by itself
+            shown = {"kind": "score", "value": value, "form": form, "word": ""}
+            self.done(lambda: self.session.ask(contrast=_finite(value), form=form, gesture=mark), **shown)
+
+
+def _finite(value: Any) -> float:
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"Q must be a number, got {value!r}.")
+    return float(value)

@@ -9,15 +9,15 @@ from traitlets import Bytes, Int, List, Unicode
 from xai_widgets.scenes import Plane
 from xai_widgets.session import describe
 from xai_widgets.static import front_end, style
-from xai_widgets.views._base import View
+from xai_widgets.views._base import WHERE, View
 
 
 class ImpactPlane(View):
     """delta y against delta error of every map, four quadrants by role; without a rating delta y by rank."""
 
-    _esm = front_end("impact_plane.js")
-    _css = style("impact_plane.css")
-    watches = ("query", "impacts", "selected")
+    _esm = front_end("impact_plane")
+    _css = style("impact_plane")
+    watches = (*WHERE, "output.target", "impacts", "selected")
 
     delta_y = Bytes(help="float32, one a map.").tag(sync=True)
     delta_error = Bytes(help="float32, one a map; empty where neither a rating nor a label is known.").tag(sync=True)

@@ -8,9 +8,9 @@ import numpy as np
 from traitlets import Bool, Dict, Enum, Int, List, Unicode
 
 from xai_widgets.scenes import Bank
-from xai_widgets.session import Session, describe
+from xai_widgets.session import describe
 from xai_widgets.static import front_end, style
-from xai_widgets.views._base import View
+from xai_widgets.views._base import WHERE, View
 
 ORDERS = ("effect", "raises", "lowers", "helps", "harms", "role", "index")
 FILTERS = ("all", "raises", "lowers", "helpful", "harmful", "changed", "muted", "selected")
@@ -19,9 +19,9 @@ FILTERS = ("all", "raises", "lowers", "helpful", "harmful", "changed", "muted", 
 class MapBank(View):
     """Every feature map as a thumbnail with its effect on the score; drag its bar for less or more of it."""
 
-    _esm = front_end("map_bank.js")
-    _css = style("map_bank.css")
-    watches = ("query", "maps", "impacts", "joint", "selected", "steps")
+    _esm = front_end("map_bank")
+    _css = style("map_bank")
+    watches = (*WHERE, "query.gains", "output.target", "maps", "impacts", "joint", "selected", "steps")
     groups = {  # noqa: RUF012
         "maps": ("thumbs", "dead", "title", "key"),
         "impacts": ("delta_y", "delta_error", "error", "roles", "exact", "value", "done", "note"),
@@ -39,17 +39,13 @@ class MapBank(View):
     role_words = List(Unicode(), help="Of each role, by number.").tag(sync=True)
     joint = Unicode(help="What all muted maps change together.").tag(sync=True)
     can_undo = Bool(False).tag(sync=True)
-    # Both sides move these two: the version makes a return to what was sent last a change.
-    gains = Dict(help="values: float32, version: grows.").tag(sync=True)
-    selected = Dict(help="values: numbers of the selected maps, version: grows.").tag(sync=True)
+    # Both sides move these two: see View.both.
+    gains = Dict(help="values: float32; version; heard.").tag(sync=True)
+    selected = Dict(help="values: numbers of the selected maps; version; heard.").tag(sync=True)
     order = Enum(ORDERS, "effect", help="What the maps are sorted by.").tag(sync=True, echo_update=False)
     show = Enum(FILTERS, "all", help="Which maps are shown.").tag(sync=True, echo_update=False)
     size = Enum(("small", "medium", "large"), "medium", help="Of a map.").tag(sync=True, echo_update=False)
     height = Int(420, min=80, help="Of the grid, at most, in CSS pixels.").tag(sync=True)
-
-    def __init__(self, session: Session, **traits: Any) -> None:
-        self._gains = np.ones(0, np.float32)  # what the browser shows, by our messages or by drags
-        super().__init__(session, **traits)
 
     def picture(self) -> Bank:
         """What is shown, as a scene."""
@@ -61,7 +57,6 @@ class MapBank(View):
             self.pending = True
             self.took(pending=True)
             return
-        self._gains = scene.gains
         self.write(scene)
 
     def gesture(self, kind: str, **details: Any) -> None:
@@ -69,26 +64,19 @@ class MapBank(View):
             self._drag(**details)
         elif kind == "select":
             chosen = tuple(int(index) for index in details["indices"])
-            self.took(selected=chosen)
-            self.session.select(chosen)
+            self.done(lambda: self.session.select(chosen), selected=chosen)
         elif kind in ("mute", "solo"):
             getattr(self.session, kind)(details["indices"])
         elif kind == "restore":
             self.session.ask(gains=dict.fromkeys(details["indices"], 1.0))
-        elif kind == "invert":
-            self.session.invert()
         elif kind == "reset":
             self.session.reset_gains()
-        elif kind == "undo":
-            self.session.undo()
+        elif kind in ("invert", "undo", "redo"):
+            getattr(self.session, kind)()
 
     def _drag(self, indices: list[int], value: float, gesture: int | None = None) -> None:
         """Move bars; the browser shows it already."""
-        moved = np.isin(np.arange(len(self._gains)), indices)
-        self.took(gains=np.where(moved, np.float32(value), self._gains))
-        try:
-            self.session.set_gain(indices, float(value), gesture=gesture)
-        except ValueError:
-            self.forget("gains")  # the bars go back
-            self.draw()
-            raise
+        before = self._seen["gains"] if "gains" in self._seen else self.session.gains()
+        moved = np.isin(np.arange(len(before)), indices)
+        gains = np.where(moved, np.float32(value), before)
+        self.done(lambda: self.session.set_gain(indices, float(value), gesture=gesture), gains=gains)

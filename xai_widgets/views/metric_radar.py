@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from traitlets import Bool, Dict, List, Unicode
 from xai_widgets.scenes import Radar, Series
 from xai_widgets.session import describe
 from xai_widgets.static import front_end, style
-from xai_widgets.views._base import View, plain
+from xai_widgets.views._base import WHERE, View, plain
 from xai_widgets.views._radar_figure import MOST_OTHERS, RadarFigure
 
 NAMES = describe.MEASURES
@@ -23,9 +24,9 @@ class MetricRadar(View):
     `add` puts other models, other images or means with intervals beside the present measures.
     """
 
-    _esm = front_end("metric_radar.js")
-    _css = style("metric_radar.css")
-    watches = ("query", "measures", "measuring")
+    _esm = front_end("metric_radar")
+    _css = style("metric_radar")
+    watches = (*WHERE, "query.method", "query.contrast", "measures", "measuring")
 
     figure = anywidget.WidgetTrait().tag(sync=True)
     axes = List(Dict(), help="One dict an axis: name, label, text (a number, n/a, or … before it is there).").tag(
@@ -37,6 +38,9 @@ class MetricRadar(View):
     stale = Unicode(help="What has changed since it was measured.").tag(sync=True)
     of = Unicode("standard", help="Which map is measured: standard or shown.").tag(sync=True)
     rule = Unicode("fixed", help="For which target: fixed or repredicted.").tag(sync=True)
+    side = Unicode("positive", help="Of which part of a signed map: positive, absolute or negative.").tag(sync=True)
+    sides = Dict(describe.SIDES, read_only=True, help="The parts of a signed map in words, by name.").tag(sync=True)
+    one_sided = Bool(False, help="Whether the measured map has no values below 0.").tag(sync=True)
     unmeasured = Unicode(help="Why the map on the stage cannot be measured, or what it costs.").tag(sync=True)
     others = List(Unicode(), help="Names of what is shown beside the present measures.").tag(sync=True)
     relative = Bool(False, help="Each axis as a share of the best that is shown.").tag(sync=True)
@@ -91,6 +95,10 @@ class MetricRadar(View):
         """What is shown, as a scene."""
         return describe.radar(self.session, self._others, axis=self.axis, relative=self.relative)
 
+    def told(self) -> tuple[Any, ...]:
+        # Whether the measures still hold depends on the gains too, but a drag changes that once.
+        return (*super().told(), describe.stale(self.session))
+
     def draw(self) -> None:
         scene = self.picture()
         present = scene.series[0]
@@ -100,8 +108,9 @@ class MetricRadar(View):
             for axis, text in zip(scene.axes, present.texts, strict=True)
         ]
         self.note, self.stale, self.of, self.rule = scene.note, scene.stale, scene.of, scene.rule
-        self.unmeasured = scene.unmeasured
-        self.can_keep = scene.done and len(self._others) < MOST_OTHERS
+        self.side, self.one_sided, self.unmeasured = scene.side, scene.one_sided, scene.unmeasured
+        measured = scene.done and any(map(math.isfinite, present.values))
+        self.can_keep = measured and len(self._others) < MOST_OTHERS
         self.detail = plain(scene.detail) if scene.detail is not None else {}
         shown = scene.series, scene.relative
         if shown != self._drawn:
@@ -112,10 +121,9 @@ class MetricRadar(View):
         if kind == "axis":
             self._open(details["name"])
         elif kind == "measure":
-            self.session.measure(of=details.get("of"), rule=details.get("rule"))
+            self.session.measure(**{name: details.get(name) for name in ("of", "rule", "side")})
         elif kind == "keep" and self.session.measures is not None:
-            query = self.session.query
-            self.add(f"{query.image} · {query.model} · {query.layer}", self.session.measures.values)
+            self.add(self._unused(describe.kept(self.session, self.session.measures)), self.session.measures.values)
         elif kind == "remove":
             self.remove(details["name"])
         elif kind == "relative":
@@ -128,6 +136,11 @@ class MetricRadar(View):
         """Stop following and free the front end. May be called twice."""
         super().close()
         self.figure.close()
+
+    def _unused(self, name: str) -> str:
+        """A name, with a number where another series has it: what is kept does not replace what was kept before."""
+        names = (name, *(f"{name} ({number})" for number in range(2, MOST_OTHERS + 2)))
+        return next(one for one in names if one not in self.others)
 
     def _open(self, name: str) -> None:
         """Show what an axis is made of, or close it when it is open."""

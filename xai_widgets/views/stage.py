@@ -1,4 +1,4 @@
-"""The photo, and the saliency over it."""
+"""Panels: each the photo, and the saliency over it."""
 
 from __future__ import annotations
 
@@ -6,39 +6,60 @@ import io
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
-from traitlets import Bool, Bytes, Dict, Int, List, Tuple, Unicode
+from traitlets import Bool, Bytes, Dict, Int, List, Unicode
 
 from xai_widgets import scenes
-from xai_widgets.session import Session, describe, facts
+from xai_widgets.session import Session, describe
+from xai_widgets.session.board import MOST_PANELS
+from xai_widgets.session.panel import Panel
 from xai_widgets.static import front_end, style
-from xai_widgets.views._base import View, plain
+from xai_widgets.views._base import WHERE, View, plain
+from xai_widgets.views._photos import Encoder, Photo, Request, Slots, wanted_of
 
-LONGEST = 1024  # pixels of a photo's longer side as it is sent
-LOSSLESS = 320 * 320  # a photo of so few pixels travels as PNG: a JPEG would add distortions of its own
 PATIENCE = 1.0  # seconds that a display waits for the first answer, so that its picture is one
 ITEM = ("name", "words", "group", "description")  # of a method
-READS = 3  # of a file that is written meanwhile
+PLACES = ("columns", "active")
+HEADINGS = ("across", "down", "titles", "about")
+SAID = ("error", "receipt", "alt")  # words of a panel; those that are empty do not travel
+OF_PANELS = ("photo", "methods", "pending", *SAID)  # fields of a stage that travel in the slots of its panel
+
+
+def _slots(name: str, kind: Callable[[], Any]) -> dict[str, Any]:
+    return {f"{name}_{place}": kind().tag(sync=True) for place in range(MOST_PANELS)}
 
 
 class Stage(View):
-    """The photo beside the photo with its saliency; what full colour means, and the value under the pointer."""
+    """Each panel: the photo with its saliency over it; what full colour means, and the value under the pointer.
 
-    _esm = front_end("stage.js")
-    _css = style("stage.css")
-    watches = ("query", "output", "saliency", "secondary", "receipt", "look", "error", "status")
+    Of the panel at place `i` the browser has `cell_i` (words), `map_i` (scenes.Layer) and `over_i` (scenes.Secondary);
+    arrays are float32 or bytes. Its photo is in `photo_j` (PNG or JPEG), where `j` stands in the cell: a photo that
+    several panels show is sent once. An answer of one panel sends the slots of that panel alone. `photo`, `map`,
+    `score` and so on are those of the active panel.
+    """
+
+    _esm = front_end("stage")
+    _css = style("stage")
+    watches = ("panels", "columns", "active", "look", "error")
+    each = (
+        *WHERE, "query.target", "query.contrast", "query.method", "query.options", "query.degradation",
+        "output", "saliency", "secondary", "receipt", "pending", "error",
+    )  # fmt: skip
     both = ("look", "choices")
+    still_beside = True
 
-    photo = Bytes(help="PNG or JPEG.").tag(sync=True)
-    size = Tuple(Int(), Int(), default_value=(1, 1), help="Width and height of the photo itself.").tag(sync=True)
-    name = Unicode(help="Of the image whose photo it is; shown as text.").tag(sync=True)
-    map = Dict(help="scenes.Layer; values and strength: float32.").tag(sync=True)
-    secondary = Dict(help="scenes.Secondary; values: float32, outline: bytes.").tag(sync=True)
-    score = Dict(help="scenes.Score: label, headline and facts, in words.").tag(sync=True)
+    columns = Int(1, help="How many panels stand beside each other.").tag(sync=True)
+    active = Int(0, help="The place of the active panel.").tag(sync=True)
+    count = Int(1, help="Of panels.").tag(sync=True)
+    across = List(Unicode(), help="The heading of each column.").tag(sync=True)
+    down = List(Unicode(), help="The heading of each row.").tag(sync=True)
+    titles = List(Unicode(), help="What sets each panel apart beyond its headings.").tag(sync=True)
+    about = Unicode(help="What all panels have in common.").tag(sync=True)
+    common = List(Dict(), help="Of each panel limit and words of the scale that it shares with others.").tag(sync=True)
+    compare = List(Dict(), help="scenes.Comparison, as it was when the menu was opened last.").tag(sync=True)
     methods = List(Dict(), help="scenes.MethodItem: name, words, group, description.").tag(sync=True)
     reasons = Dict(help="Why a method cannot be asked, by its name.").tag(sync=True)
     method = Unicode().tag(sync=True)
@@ -47,87 +68,207 @@ class Stage(View):
     unheard = Unicode(help="Why the map does not ask about Q.").tag(sync=True)
     no_secondary = Unicode(help="Why harmful maps cannot be shown.").tag(sync=True)
     checkable = Bool(False, help="Whether the map can be checked by removal.").tag(sync=True)
-    receipt = Unicode(help="What the check by removal said.").tag(sync=True)
-    pending = Unicode(help="What is being done, while there is no map.").tag(sync=True)
-    alt = Unicode(help="The picture in words.").tag(sync=True)
     look = Dict(help="scenes.Look; version: grows.").tag(sync=True)
     height = Int(400, min=80, help="Of a picture, at most, in CSS pixels.").tag(sync=True)
+    locals().update(
+        _slots("cell", lambda: Dict(help="photo: its slot; size, name, score, pending, error, receipt, alt."))
+        | _slots("map", lambda: Dict(help="scenes.Layer; values and strength: float32."))
+        | _slots("over", lambda: Dict(help="scenes.Secondary; values: float32, outline: bytes."))
+        | _slots("photo", lambda: Bytes(help="PNG or JPEG."))
+    )
 
     def __init__(self, session: Session, **traits: Any) -> None:
-        self._shown: _Photo | None = None  # what the browser has
-        self._menu: Any = None  # which it has
-        self._sought: Any = None  # the answer to which another photo was asked for
-        self._encoder = _Encoder(self._arrived)
-        self._there = threading.Event()  # photo and map are shown, or it is said why not
+        self._menu: Any = None  # which the browser has
+        self._photos = Slots(MOST_PANELS)
+        self._encoder = Encoder(self._arrived)
+        self._there = threading.Event()  # photo and map of each panel are shown, or it is said why not
         super().__init__(session, **traits)
 
+    # ------------------------------------------------------------------ of the active panel
+
+    @property
+    def cell(self) -> dict[str, Any]:
+        """What the browser has of the active panel: photo (its slot), size, name, score, and words."""
+        found: dict[str, Any] = getattr(self, f"cell_{self.active}")
+        return found
+
+    @property
+    def map(self) -> dict[str, Any]:
+        """scenes.Layer; empty while there is none."""
+        found: dict[str, Any] = getattr(self, f"map_{self.active}")
+        return found
+
+    @property
+    def secondary(self) -> dict[str, Any]:
+        """scenes.Secondary; empty where it is not shown."""
+        found: dict[str, Any] = getattr(self, f"over_{self.active}")
+        return found
+
+    @property
+    def photo(self) -> bytes:
+        """PNG or JPEG; empty where there is none."""
+        slot = self.cell["photo"]
+        found: bytes = b"" if slot < 0 else getattr(self, f"photo_{slot}")
+        return found
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the photo itself."""
+        width, height = self.cell["size"]
+        return width, height
+
+    @property
+    def name(self) -> str:
+        """Of the image whose photo it is."""
+        return str(self.cell["name"])
+
+    @property
+    def score(self) -> dict[str, Any]:
+        """scenes.Score: label, headline and facts; empty while it is not known."""
+        found: dict[str, Any] = self.cell.get("score", {})
+        return found
+
+    @property
+    def pending(self) -> str:
+        """What is being done, while there is no map."""
+        return str(self.cell.get("pending", ""))
+
+    @property
+    def receipt(self) -> str:
+        """What the check by removal said."""
+        return str(self.cell.get("receipt", ""))
+
+    @property
+    def alt(self) -> str:
+        """The picture in words."""
+        return str(self.cell.get("alt", ""))
+
+    # ------------------------------------------------------------------ what is shown
+
+    def told(self) -> tuple[Any, ...]:
+        # Titles tell panels of different gains apart; where all have the same, a drag changes no word.
+        gains = tuple(panel.query.gains for panel in self.session.panels)
+        return (*super().told(), gains if len(set(gains)) > 1 else ())
+
     def draw(self) -> None:
-        session, photo, wanted = self.session, self._shown, _wanted(self.session)
-        scene, answer = describe.stage(session, photo=False), session.saliency
-        mine = photo is not None and photo.wanted == wanted
-        if photo is None or not mine:
-            self._encoder.ask(wanted)
-        elif answer is not None and answer.content != photo.content:  # the file was replaced
-            mine = False
-            if answer is not self._sought:
-                self._sought = answer
-                self._encoder.ask(wanted, again=True)
-        if not mine:
-            scene = describe.waiting(scene)
+        session = self.session
+        grid = describe.grid(session, photo=False)
+        self._photos.follow({panel.key: wanted_of(session, panel) for panel in session.panels})
+        self._encoder.ask(filter(None, map(self._lacks, session.in_order())))
+        shown = [
+            scene if self._has_photo(panel) else describe.waiting(scene)
+            for panel, scene in zip(session.panels, grid.panels, strict=True)
+        ]
+        for place in range(MOST_PANELS):
+            photo = self._photos.photos[place]
+            self._put(f"photo_{place}", b"" if photo is None else photo.data)
+            if place < len(shown):
+                self._put(f"cell_{place}", self._cell(session.panels[place], shown[place]))
+            elif place < self.count:
+                self._put(f"cell_{place}", {})
+            self._put(f"map_{place}", shown[place].map if place < len(shown) else None)
+            self._put(f"over_{place}", shown[place].secondary if place < len(shown) else None)
+        self._draw_board(grid, shown)
+        self._draw_active(shown[grid.active])
+        there = (one.map is not None or bool(one.error) for one in shown)
+        refused = len(shown) == 1 and session.error and self._has_photo(session.panel)
+        if refused or (all(there) and all(map(self._has_photo, session.panels))):
+            self._there.set()
+        else:
+            self._there.clear()
+
+    def _draw_board(self, grid: scenes.Grid, shown: list[scenes.Stage]) -> None:
+        """What is sent of all panels together; one alone needs no words that set it apart."""
+        self.count = len(shown)
+        several = len(shown) > 1
+        for name in PLACES:
+            self._put(name, getattr(grid, name))
+        for name in HEADINGS:
+            value = getattr(grid, name)
+            self._put(name, value if several else type(value)())
+        self._put("common", [{"limit": one.common, "words": one.common_words} for one in shown] if several else [])
+
+    def _draw_active(self, scene: scenes.Stage) -> None:
+        """What is sent of the active panel alone."""
         if scene.methods is not self._menu:  # the same for every image but for the reasons
             self._menu = scene.methods
             self.methods = [{name: getattr(item, name) for name in ITEM} for item in scene.methods]
             self.reasons = {item.name: item.reason for item in scene.methods if item.reason}
-        self.write(replace(scene, name=self.name if self._shown else scene.name), but=("photo", "methods"))
-        if mine and (session.error or scene.map is not None):
-            self._there.set()
-        else:
-            self._there.clear()
+        self.write(scene, but=("common", "map", "name", "score", "secondary", *OF_PANELS))
+
+    def _cell(self, panel: Panel, scene: scenes.Stage) -> dict[str, Any]:
+        """The words of a panel, and which photo it shows; what is empty does not travel."""
+        photo = self._photos.photo(panel.key)
+        cell = {
+            "photo": self._photos.slot(panel.key),
+            "size": [1, 1] if photo is None else list(photo.size),
+            "name": scene.name if photo is None else photo.wanted.image,
+            "score": None if scene.score is None else plain(scene.score),
+            "pending": scene.pending,
+        }
+        said = {name: getattr(scene, name) for name in SAID}
+        return {name: value for name, value in (cell | said).items() if value not in ("", None)}
+
+    def _put(self, trait: str, value: Any) -> None:
+        """Write a trait whose value is another than the browser has."""
+        if not self._has(trait, value):
+            self._seen[trait] = value
+            setattr(self, trait, {} if value is None else value if isinstance(value, bytes) else plain(value))
+
+    def _has_photo(self, panel: Panel) -> bool:
+        """Whether the photo that a panel shows is that which its answer is about."""
+        photo, answer = self._photos.photo(panel.key), panel.answers.saliency
+        if photo is None or photo.wanted != wanted_of(self.session, panel):
+            return False
+        return answer is None or answer.content == photo.content
+
+    def _lacks(self, panel: Panel) -> Request | None:
+        """The photo that is to be read for a panel, if there is one."""
+        photo, answer = self._photos.photo(panel.key), panel.answers.saliency
+        wanted = wanted_of(self.session, panel)
+        if photo is None or photo.wanted != wanted:
+            return Request(wanted)
+        if self._has_photo(panel) or any(one is answer for one in photo.answers):
+            return None
+        return Request(wanted, answer)  # the file was replaced
+
+    def _arrived(self, photo: Photo) -> None:
+        """Show a photo, and the maps over it where they are there; on the encoder's thread."""
+        session = self.session
+        with session.lock, self.hold_sync():
+            wanted = {panel.key: wanted_of(session, panel) for panel in session.panels}
+            if self.comm is None or session.closed or photo.wanted not in wanted.values():
+                return  # another image was picked meanwhile
+            self._photos.take(photo, wanted)
+            self.draw()
+
+    # ------------------------------------------------------------------ what the reader does
 
     def gesture(self, kind: str, **details: Any) -> None:
         session = self.session
         if kind == "look":
             look = scenes.Look(**(plain(self._seen["look"]) | details))
-            self.took(look=look)  # the browser shows it already
-            self._or_back("look", lambda: session.show(**details))
-        elif kind == "method":
-            session.ask(method=details["name"])
+            self.done(lambda: session.show(**details), look=look)  # the browser shows it already
         elif kind == "option":
             self._or_back("choices", lambda: session.ask(options={details["name"]: details["value"]}))
+        elif kind == "method":
+            session.ask(method=details["name"])
         elif kind == "clear":
             session.ask(contrast=None)
         elif kind == "check":
             session.check()
-
-    def scene(self) -> scenes.Stage | None:
-        """What is shown; waits a moment where the first answer is on its way. None where there is no photo."""
-        self._there.wait(PATIENCE)
-        with self.session.lock:
-            if not self.photo:
-                return None
-            pixels = np.asarray(Image.open(io.BytesIO(self.photo)).convert("RGB"))
-            scene = describe.stage(self.session, photo=False)
-            if scene.name != self.name or not self.map:  # the photo that is shown is still another one
-                scene = describe.waiting(scene)
-            return replace(scene, photo=pixels, name=self.name)
-
-    def picture(self) -> scenes.Stage:
-        """What is shown, as a scene, with all pixels of the photo."""
-        return describe.stage(self.session)
-
-    def settle(self, seconds: float = 10.0) -> bool:
-        """Wait until photo and map of what is asked are sent; False when the time is up. Not from a gesture."""
-        return self._there.wait(seconds)
-
-    def close(self) -> None:
-        self._encoder.close()
-        self._there.set()
-        super().close()
-
-    def _changed(self, change: Any) -> None:
-        # What is being done is said here only while nothing is shown; progress would draw ten times a second.
-        if change["name"] != "status" or not self.map:
-            super()._changed(change)
+        elif kind == "activate":
+            session.activate(details["place"])
+        elif kind == "add":
+            session.add_panel()
+        elif kind == "remove":
+            session.remove_panel(details["place"])
+        elif kind == "single":
+            session.single()
+        elif kind == "compare":  # the menu was opened
+            self._put("compare", describe.comparisons(session))
+        elif kind == "grid":
+            session.grid(rows=details.get("rows"), columns=details.get("columns"))
 
     def _or_back(self, name: str, act: Callable[[], None]) -> None:
         """Do what the browser shows already; where that is refused, the browser goes back."""
@@ -138,99 +279,37 @@ class Stage(View):
             self.draw()
             raise
 
-    def _arrived(self, photo: _Photo) -> None:
-        """Show a photo, and the map with it where that is there; on the encoder's thread."""
-        with self.session.lock, self.hold_sync():
-            if self.comm is None or self.session.closed or photo.wanted != _wanted(self.session):
-                return  # another image was picked meanwhile
-            self._shown = photo
-            self.photo, self.size, self.name = photo.data, photo.size, photo.wanted.image
-            self.draw()
+    # ------------------------------------------------------------------ pictures that stay
 
+    def scene(self) -> scenes.Stage | scenes.Grid | None:
+        """What is shown; waits a moment where the first answer is on its way. None where there is no photo."""
+        self._there.wait(PATIENCE)
+        with self.session.lock:
+            if not self.photo:
+                return None
+            panels, grid = self.session.panels, describe.grid(self.session, photo=False)
+            shown = tuple(map(self._with_photo, panels, grid.panels))
+        return shown[0] if len(shown) == 1 else replace(grid, panels=shown)
 
-class _Wanted(NamedTuple):
-    """Which photo: of an image, or where a model does not say where its maps lie, what that model sees of it."""
+    def _with_photo(self, panel: Panel, scene: scenes.Stage) -> scenes.Stage:
+        """A panel with the photo that the browser has of it."""
+        photo = self._photos.photo(panel.key)
+        if not self._has_photo(panel):  # the photo that is shown is still another one
+            scene = describe.waiting(scene)
+        if photo is None or not photo.data:
+            return scene
+        pixels = np.asarray(Image.open(io.BytesIO(photo.data)).convert("RGB"))
+        return replace(scene, photo=pixels, name=photo.wanted.image)
 
-    image: str
-    model: Any
-    images: Any
+    def picture(self) -> scenes.Stage | scenes.Grid:
+        """What is shown, as a scene, with all pixels of the photos."""
+        return describe.stage(self.session) if len(self.session.panels) == 1 else describe.grid(self.session)
 
-
-class _Photo(NamedTuple):
-    wanted: _Wanted
-    content: str  # a digest
-    data: bytes
-    size: tuple[int, int]
-
-
-def _wanted(session: Session) -> _Wanted:
-    model = session.model
-    return _Wanted(session.query.image, None if model.can_degrade else model, session.images)
-
-
-class _Encoder:
-    """Reads and encodes the photo that was asked for last, on a thread of its own and under no lock of the session.
-
-    The thread ends when nothing is asked for any more.
-    """
-
-    def __init__(self, deliver: Callable[[_Photo], None]) -> None:
-        self._deliver = deliver
-        self._lock = threading.Lock()
-        self._next: _Wanted | None = None
-        self._under_way: _Wanted | None = None
-        self._busy = self._closed = False
-
-    def ask(self, wanted: _Wanted, *, again: bool = False) -> None:
-        """Ask for a photo; what is on its way is not asked for twice, unless the file may be another one by now."""
-        with self._lock:
-            if self._closed or (wanted == self._under_way and not again):
-                return
-            self._next = self._under_way = wanted
-            if not self._busy:
-                self._busy = True
-                threading.Thread(target=self._run, name="xai_widgets photo", daemon=True).start()
+    def settle(self, seconds: float = 10.0) -> bool:
+        """Wait until photo and map of what each panel asks are sent; False when the time is up. Not from a gesture."""
+        return self._there.wait(seconds)
 
     def close(self) -> None:
-        with self._lock:
-            self._closed, self._next = True, None
-
-    def _run(self) -> None:
-        while True:
-            with self._lock:
-                wanted, self._next = self._next, None
-                if wanted is None:
-                    self._busy, self._under_way = False, None
-                    return
-            photo = _read(wanted)
-            with self._lock:
-                newer = self._next is not None or self._closed
-            if not newer:
-                self._deliver(photo)
-
-
-def _read(wanted: _Wanted) -> _Photo:
-    """The photo and of which content it is; without a photo where it cannot be read, as the error line says why."""
-    name, model, images = wanted
-    content = ""
-    try:
-        for _ in range(READS):
-            content = images.digest(name)
-            photo = images.photo(name) if model is None else facts.picture(model, images, name)
-            if images.digest(name) == content:
-                break
-        return _Photo(wanted, content, encoded(photo), (photo.shape[1], photo.shape[0]))
-    except Exception:  # whatever a file or a transform does; it must not end in a thread's traceback
-        return _Photo(wanted, content, b"", (1, 1))
-
-
-def encoded(photo: NDArray[np.uint8]) -> bytes:
-    """A photo (h w 3) as PNG or JPEG, at most `LONGEST` pixels long."""
-    picture = Image.fromarray(photo)
-    picture.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
-    file = io.BytesIO()
-    if picture.width * picture.height <= LOSSLESS:
-        picture.save(file, "PNG", compress_level=4)
-    else:
-        picture.save(file, "JPEG", quality=93, subsampling=0)
-    return file.getvalue()
+        self._encoder.close()
+        self._there.set()
+        super().close()

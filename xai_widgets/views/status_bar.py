@@ -2,41 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from traitlets import Dict, List, Unicode
+from traitlets import Bool, Dict, Int, List, Unicode
 
 from xai_widgets.session import describe
 from xai_widgets.static import front_end, style
-from xai_widgets.views._base import View
+from xai_widgets.views._base import WHERE, View
 
 
 class StatusBar(View):
-    """Device, progress, cancel, undo, redo, layer picker; one line for an error, one for a notice."""
+    """What runs and where, cancel, undo, redo, start over; model, training run and layer; an error and a notice.
 
-    _esm = front_end("status_bar.js")
-    _css = style("status_bar.css")
-    watches = ("query", "status", "error", "notice", "maps")
+    Args:
+        keep: what a click on "keep" does; without it there is no such button.
+    """
+
+    _esm = front_end("status_bar")
+    _css = style("status_bar")
+    watches = (*WHERE, "status", "steps", "error", "notice", "maps")
 
     status = Dict(help="device, busy, progress, can_undo, can_redo; words: what is done.").tag(sync=True)
     error = Unicode(help="One line, shown as text.").tag(sync=True)
     notice = Unicode(help="One line that is no error.").tag(sync=True)
     model = Unicode(help="Name of the model.").tag(sync=True)
+    models = List(Unicode(), help="Names of all models.").tag(sync=True)
+    run = Int(0, help="Which training run of the model, from 0.").tag(sync=True)
+    runs = Int(1, help="How many training runs the model has.").tag(sync=True)
+    can_keep = Bool(False, help="Whether what is shown can be kept as a still figure.").tag(sync=True)
     layer = Unicode(help="Name of the layer whose maps are shown.").tag(sync=True)
     layers = List(Dict(), help="One dict a layer: name, maps, height, width, cost, note.").tag(sync=True)
 
-    def __init__(self, session: Any, **traits: Any) -> None:
+    def __init__(self, session: Any, *, keep: Callable[[], Any] | None = None, **traits: Any) -> None:
         self._listed: Any = None  # the model whose layers are listed, with their sizes or without
-        super().__init__(session, **traits)
+        self._keep_figure = keep
+        super().__init__(session, can_keep=keep is not None, **traits)
 
     def draw(self) -> None:
         session = self.session
         status = session.status
-        self.status = asdict(status) | {"words": describe.doing(status.busy, status.progress)}
+        self.status = asdict(status) | {
+            "words": describe.doing(status.busy, status.progress),
+            "can_undo": session.steps[0],
+            "can_redo": session.steps[1],
+        }
         self.error = _one_line(session.error)
         self.notice = _one_line(session.notice)
-        self.model = session.query.model
+        self.model, self.models = session.query.model, list(session.sources.names)
+        self.run, self.runs = session.query.run, len(session.sources.model(session.query.model).runs)
         self.layer = session.query.layer
         sized = self._sized()
         if (session.model, sized) != self._listed:
@@ -51,8 +66,14 @@ class StatusBar(View):
         return maps is None or listed is None or maps.thumbs.shape[1:] == listed
 
     def gesture(self, kind: str, **details: Any) -> None:
-        if kind in ("undo", "redo", "cancel"):
+        if kind in ("undo", "redo", "cancel", "start_over"):
             getattr(self.session, kind)()
+        elif kind == "model":
+            self.session.change_model(details["name"])
+        elif kind == "run":
+            self.session.ask(run=details["number"])
+        elif kind == "keep" and self._keep_figure is not None:
+            self._keep_figure()
         elif kind == "layer":
             self.session.ask(layer=details["name"])
         elif kind == "dismiss" and details["what"] in ("error", "notice"):

@@ -1,0 +1,118 @@
+// What the reader can do in the gallery: each action changes the state, shows it, and tells the kernel.
+
+import { scrollFor } from "./layout.js";
+import { tell, tellOrder } from "./paint.js";
+import { chose, extended, heightOf, laidOut, mustStay, pinOf, sorted, toggled, withOrder } from "./state.js";
+
+/** @typedef {import("./state.js").Changes} Changes */
+/** @typedef {import("./order.js").Order} Order */
+/** @typedef {import("../shared/mount.js").Page} Page */
+/** @typedef {import("./parts.js").Parts} Parts */
+/** @typedef {import("./state.js").State} State */
+/** @typedef {ReturnType<typeof showingOf>} Showing */
+/** @typedef {ReturnType<typeof actionsOf>} Actions */
+/** @typedef {{ repaint: () => void, cells: ReturnType<typeof import("./paint.js").cellsOf>, pictures: import("./thumbnails.js").Pictures }} Painter */
+
+/** How changes come to be seen. @param {Page} page @param {Parts} parts @param {State} state @param {Painter} painter */
+export function showingOf({ model }, parts, state, { repaint, cells, pictures }) {
+  const { view } = parts;
+  let fitted = "", seen = false;
+  const show = () => {
+    tell(parts, state, pictures);
+    repaint();
+  };
+  /** What the reader dragged stays. */
+  const fit = () => {
+    if (fitted && view.style.height !== fitted) return;
+    view.style.height = fitted = `${heightOf(state, view.clientWidth, model.get("height"))}px`;
+  };
+  /** @param {number} place */
+  const scroll = (place) => {
+    if (place >= 0) view.scrollTop = scrollFor(state.layout, place, view.scrollTop, view.clientHeight);
+  };
+  const showCurrent = () => scroll(state.places[state.current] ?? -1);
+  const resize = () => {
+    Object.assign(state, laidOut(state, view.clientWidth, devicePixelRatio || 1));
+    parts.sheet.style.height = `${state.layout.height}px`;
+    parts.root.style.setProperty("--xw-thumb", `${state.layout.thumb}px`);
+    parts.root.classList.toggle("xw-one-line", state.lines === 1);
+    fit();
+    // The element may join the page later.
+    if (!seen && view.clientHeight) {
+      seen = true;
+      showCurrent();
+    }
+    show();
+  };
+  /** Take over changes, and show them. @param {Changes} changes */
+  const change = (changes) => {
+    Object.assign(state, changes);
+    if (changes.ids) resize();
+    else show();
+  };
+  const sort = () => change(sorted(state));
+  const readOrder = () => {
+    Object.assign(state, withOrder(state, model.get("order"), model.get("descending")));
+    tellOrder(parts, state);
+    if (mustStay(state)) change({ stale: true });
+    else sort();
+  };
+  return {
+    change, resize, sort, readOrder, showCurrent,
+    /** @param {number} place */
+    go: (place) => {
+      Object.assign(state, { focus: state.ids[place] });
+      scroll(place);
+      cells.paint();
+      cells.focus(state.focus);
+      show();
+    },
+    refit: () => {
+      fitted = "";
+      resize();
+    },
+    sortIfFree: () => { if (state.stale && !state.hovering && !state.typing) sort(); },
+  };
+}
+
+/** @param {Page} page @param {Parts} parts @param {State} state @param {Showing} showing */
+export function actionsOf({ model }, { view }, state, showing) {
+  const { change, sort, readOrder } = showing;
+  /** @param {Changes} changes */
+  const select = (changes) => {
+    change(changes);
+    model.send({ kind: "select", indices: [...state.chosen], origin: state.origin, step: state.step });
+  };
+  return {
+    ...showing,
+    /** @param {Iterable<number>} indices */
+    choose: (indices) => select(chose(state, indices)),
+    /** @param {number} index */
+    toggle: (index) => select(toggled(state, index)),
+    /** @param {number} index @param {boolean} more */
+    extend: (index, more) => select(extended(state, index, more)),
+    /** @param {number} index */
+    pick: (index) => {
+      Object.assign(state, { anchor: index, focus: index, picked: index });
+      if (state.chosen.size) select(chose(state, []));
+      model.send({ kind: "pick", name: state.images.names[index] });
+    },
+    /** @param {number[]} indices */
+    pin: (indices) => model.send(pinOf(state, indices)),
+    /** @param {Order} order @param {boolean} descending */
+    sortBy: (order, descending) => {
+      model.set("order", order);
+      model.set("descending", descending);
+      model.save_changes();
+      view.scrollTop = 0;
+      state.hovering = false;
+      readOrder();
+    },
+    /** @param {Changes} changes of what is looked for */
+    look: (changes) => {
+      Object.assign(state, changes);
+      view.scrollTop = 0;
+      sort();
+    },
+  };
+}

@@ -1,0 +1,145 @@
+// Which images the gallery shows, in what order, and in what words. No document: `node --test` imports this.
+// A *place* counts cells as they are shown; an *index* counts images as the set has them.
+
+import { clamp } from "../shared/values.js";
+
+const NATURAL = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
+
+/**
+ * What is known of all images, one value an image.
+ * @typedef {object} Images
+ * @property {string[]} names
+ * @property {string[]} labels
+ * @property {string[]} notes
+ * @property {ArrayLike<number>} ranks positions in the order of the names
+ * @property {ArrayLike<number>} ratings NaN where there is none
+ * @property {ArrayLike<number>} scores NaN where there is none
+ * @property {ArrayLike<number>} predicted places in `classes`, -1 where there is none
+ * @property {string[]} classes
+ * @property {boolean} regression
+ * @property {boolean} comparable whether labels name classes
+ * @property {string[] | null} [texts] what a search looks at; made when it is first needed
+ * @property {number} [version]
+ */
+/** @typedef {"given" | "name" | "score" | "rating" | "residual" | "label" | "mistake"} Order */
+
+/** Words, and whether large values come first at the start. @type {Record<Order, [string, boolean]>} */
+export const ORDERS = {
+  given: ["as given", false], name: ["name", false], score: ["score", true], rating: ["rating", true], residual: ["|residual|", true],
+  label: ["label", false], mistake: ["mistakes", true],
+};
+
+/** @param {Images} images @param {number} index */
+export const residual = (images, index) => images.scores[index] - images.ratings[index];
+/** @param {Images} images @param {number} index */
+export const predicted = (images, index) => images.classes[images.predicted[index]] ?? "";
+
+/** True or false where both a label and a prediction are known and of the same kind, else null. @param {Images} images @param {number} index */
+export function isRight(images, index) {
+  const label = images.labels[index], word = predicted(images, index);
+  return images.comparable && label && word ? label.toLowerCase() === word.toLowerCase() : null;
+}
+
+/** @param {Images} images @param {Order} order @param {number} index */
+function keyOf(images, order, index) {
+  if (order === "score") return images.scores[index];
+  if (order === "rating") return images.ratings[index];
+  if (order === "residual") return Math.abs(residual(images, index));
+  const right = isRight(images, index), sure = images.scores[index];
+  // Sure mistakes, mistakes, doubtful, sure.
+  return right === null ? NaN : right ? 1 - sure : 1 + sure;
+}
+
+/** Positions of all images in the order of their names; made once, as it takes longest. @param {string[]} words */
+export function ranksOf(words) {
+  const ranks = new Uint32Array(words.length);
+  [...words.keys()].sort((a, b) => NATURAL.compare(words[a], words[b])).forEach((index, rank) => { ranks[index] = rank; });
+  return ranks;
+}
+
+/** All that is known about each image in words, in lower case. @param {Images} images */
+const textsOf = (images) => images.names.map((name, index) =>
+  [name, images.labels[index], predicted(images, index), images.notes[index]].join("\n").toLowerCase());
+
+/** Does an image hold every word of a search, in its name, label, prediction or notes? @param {Images} images @param {string} text @returns {(index: number) => boolean} */
+export function matcher(images, text) {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  if (!words.length) return () => true;
+  // Kept from one key press to the next.
+  const texts = images.texts ??= textsOf(images);
+  return (index) => words.every((word) => texts[index].includes(word));
+}
+
+/** Indices of the images that are shown, in order; what has no value comes last either way. @param {Images} images @param {{ order?: Order, descending?: boolean, text?: string, only?: Set<number> | null }} [how] */
+export function arrange(images, { order = "given", descending = false, text = "", only = null } = {}) {
+  const fits = matcher(images, text), ranks = images.ranks, sign = descending ? -1 : 1;
+  const kept = [];
+  for (let index = 0; index < images.names.length; index++) if ((!only || only.has(index)) && fits(index)) kept.push(index);
+  if (order === "given") return descending ? kept.reverse() : kept;
+  if (order === "name") return kept.sort((a, b) => sign * (ranks[a] - ranks[b]));
+  if (order === "label") {
+    return kept.sort((a, b) => {
+      const [p, q] = [images.labels[a], images.labels[b]];
+      return Number(!p) - Number(!q) || sign * NATURAL.compare(p, q) || ranks[a] - ranks[b];
+    });
+  }
+  const keys = new Map(kept.map((index) => [index, keyOf(images, order, index)]));
+  return kept.sort((a, b) => {
+    const p = keys.get(a) ?? NaN, q = keys.get(b) ?? NaN, [x, y] = [Number.isNaN(p), Number.isNaN(q)];
+    return Number(x) - Number(y) || (x ? 0 : sign * (p - q)) || ranks[a] - ranks[b];
+  });
+}
+
+/** Whether there is a rating of a score. @param {{ regression: boolean, ratings: ArrayLike<number> }} images */
+export const isRated = ({ regression, ratings }) => regression && Array.from(ratings).some((rating) => !Number.isNaN(rating));
+
+/** Which orders tell something about these images. @param {Images} images @returns {Order[]} */
+export function ordersFor(images) {
+  const rated = isRated(images);
+  const has = { given: true, name: true, score: true, rating: rated, residual: rated,
+    label: images.labels.some(Boolean), mistake: images.comparable };
+  return /** @type {Order[]} */ (Object.keys(ORDERS)).filter((order) => has[order]);
+}
+
+/** Decimals with which a hundredth of the range is seen. @param {[number, number]} limits */
+export const digitsFor = ([low, high]) => clamp(2 - Math.floor(Math.log10(Math.max(1.1 * (high - low), 1e-9))), 0, 6);
+
+/** @param {number} value @param {number} digits */
+export const fixed = (value, digits) => (Number.isFinite(value) ? value.toFixed(digits).replace(/^-(?=0\.?0*$)/, "").replace("-", "−") : "–");
+
+/** @param {number} value @param {number} digits */
+export function signedFixed(value, digits) {
+  const text = fixed(value, digits);
+  return value > 0 && Number(text) ? `+${text}` : text;
+}
+
+/** Everything about one image in a line, for the caption and for screen readers. @param {Images} images @param {number} index @param {number} digits */
+export function describe(images, index, digits) {
+  const score = images.scores[index], rating = images.ratings[index], label = images.labels[index];
+  /** @type {string[]} */
+  const parts = [];
+  if (images.regression) {
+    if (Number.isFinite(score)) parts.push(`score ${fixed(score, digits)}`);
+    if (Number.isFinite(rating)) parts.push(`rating ${fixed(rating, digits)}`);
+    if (Number.isFinite(score - rating)) parts.push(`residual ${signedFixed(score - rating, digits)}`);
+  } else if (predicted(images, index)) parts.push(`predicted ${predicted(images, index)}, ${fixed(score, 2)}`);
+  if (label) parts.push(`label ${label}`);
+  const right = isRight(images, index);
+  if (right !== null) parts.push(right ? "right" : "wrong");
+  return parts.join(" · ");
+}
+
+/** Indices from one image to another as they are shown; the second alone where the first is not shown. @param {number[]} ids @param {number} from @param {number} to */
+export function between(ids, from, to) {
+  const [a, b] = [ids.indexOf(from), ids.indexOf(to)];
+  if (b < 0) return [];
+  return a < 0 ? [to] : ids.slice(Math.min(a, b), Math.max(a, b) + 1);
+}
+
+/** Left and width, in per cent, of a bar from a rating to a score on the range; null where one is unknown. @param {number} score @param {number} rating @param {[number, number]} limits */
+export function stripOf(score, rating, [low, high]) {
+  const at = (/** @type {number} */ value) => 100 * clamp((value - low) / (high - low), 0, 1);
+  if (!Number.isFinite(score)) return null;
+  const from = Number.isFinite(rating) ? at(rating) : at(score);
+  return { score: at(score), rating: Number.isFinite(rating) ? from : null, left: Math.min(from, at(score)), width: Math.abs(at(score) - from) };
+}

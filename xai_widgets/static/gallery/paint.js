@@ -1,0 +1,132 @@
+// Painting of the gallery: the cells in sight, which are used again for other images when the reader scrolls, and the
+// words around them.
+
+import { element } from "../shared/dom.js";
+import { placeOf } from "../shared/grid.js";
+import { buildCell, showFacts, showState } from "./cells.js";
+import { describe, ORDERS, ordersFor } from "./order.js";
+import { inWindow, wordsOf } from "./state.js";
+
+// Milliseconds after which cells are put in order.
+const SETTLED = 150;
+// Problems.
+const SHOWN = 100;
+
+/** @typedef {import("./parts.js").Parts} Parts */
+/** @typedef {import("./state.js").State} State */
+/** @typedef {import("./thumbnails.js").Pictures} Pictures */
+/** @typedef {import("./cells.js").Cell} Cell */
+
+/** @param {State} state @param {Pictures} pictures @param {number} index @param {Cell} cell */
+function paintCell(state, pictures, index, cell) {
+  const { images, places, ids, layout, digits, limits, lines, version, focus, current, chosen, pins } = state;
+  const place = places[index], address = pictures.address(index), fault = pictures.fault(index);
+  const standing = { index, place, count: ids.length, current: index === current, chosen: chosen.has(index), pinned: pins.has(index),
+    address, fault };
+  const key = [...Object.values(standing), layout.thumb, layout.columns, index === focus, version].join();
+  if (cell.state === key) return;
+  const { x, y } = placeOf(layout, place), { node } = cell;
+  cell.state = key;
+  node.style.transform = `translate(${x}px, ${y}px)`;
+  node.tabIndex = index === focus ? 0 : -1;
+  showState(cell, standing);
+  showFacts(cell, images, index, { digits, limits, lines });
+  node.setAttribute("aria-label", [images.names[index], describe(images, index, digits), standing.pinned ? "pinned" : "", fault ?? ""]
+    .filter(Boolean).join(", "));
+  node.title = fault ?? images.names[index];
+}
+
+/**
+ * The cells of the window.
+ * @param {import("../shared/mount.js").Page} page
+ * @param {Parts} parts
+ * @param {State} state
+ * @param {Pictures} pictures
+ */
+export function cellsOf({ onClose }, { view, sheet }, state, pictures) {
+  /** @type {Map<number, Cell>} */
+  const cells = new Map();
+  let timer = 0;
+  /** Cells stand anywhere, but a screen reader reads them as they follow each other in the page. */
+  const settle = () => {
+    const active = document.activeElement, { places } = state;
+    const nodes = [...cells].sort(([a], [b]) => places[a] - places[b]).map(([, cell]) => cell.node);
+    if (nodes.every((node, i) => node === sheet.children[i])) return;
+    // It would lose the focus if it were moved.
+    const middle = nodes.findIndex((node) => node === active);
+    nodes.forEach((node, i) => { if (i < middle) sheet.insertBefore(node, active); else if (i > middle) sheet.append(node); });
+  };
+  /** What leaves the window on one side comes in on the other. @param {Set<number>} shown */
+  const reuse = (shown) => {
+    const free = [...cells.keys()].filter((index) => !shown.has(index));
+    for (const index of shown) {
+      if (cells.has(index)) continue;
+      const left = free.pop() ?? -1, cell = cells.get(left) ?? buildCell();
+      cells.delete(left);
+      cells.set(index, cell);
+    }
+    for (const index of free) {
+      cells.get(index)?.node.remove();
+      cells.delete(index);
+    }
+  };
+  const paint = () => {
+    const { shown, focus } = inWindow(state, view.scrollTop, view.clientHeight), had = view.contains(document.activeElement);
+    state.focus = focus;
+    reuse(shown);
+    for (const [index, cell] of cells) {
+      paintCell(state, pictures, index, cell);
+      if (!cell.node.isConnected) sheet.append(cell.node);
+    }
+    if (had && !view.contains(document.activeElement)) cells.get(focus)?.node.focus({ preventScroll: true });
+    clearTimeout(timer);
+    timer = window.setTimeout(settle, SETTLED);
+    view.dataset.painted = `${cells.size}`;
+  };
+  onClose(() => clearTimeout(timer));
+  return {
+    paint,
+    /** @param {number} index */
+    has: (index) => cells.has(index),
+    /** @param {number} index */
+    focus: (index) => cells.get(index)?.node.focus({ preventScroll: true }),
+  };
+}
+
+/** The words around the grid. @param {Parts} parts @param {State} state @param {Pictures} pictures */
+export function tell(parts, state, pictures) {
+  const words = wordsOf(state, pictures.fault), { pins, chosen, only } = state;
+  parts.count.textContent = words.count;
+  parts.empty.textContent = words.empty;
+  parts.pinned.textContent = `★ ${pins.size}`;
+  parts.pinned.setAttribute("aria-label", `Only pinned images, ${pins.size}`);
+  parts.pinned.setAttribute("aria-pressed", `${only}`);
+  parts.who.textContent = words.who;
+  parts.facts.textContent = words.facts;
+  parts.choice.hidden = !chosen.size;
+  parts.number.textContent = `${chosen.size} selected`;
+  parts.pinAll.textContent = words.pinAll;
+}
+
+/** What can be sorted by, and what is. @param {Parts} parts @param {State} state */
+export function tellOrder({ order: list, turn }, { images, order, descending }) {
+  const offered = ordersFor(images), key = `${offered}${images.regression}`;
+  if (list.dataset.offered !== key) {
+    list.replaceChildren(...offered.map((name) => element("option", { value: name },
+      name === "score" && !images.regression ? "confidence" : ORDERS[name][0])));
+    list.dataset.offered = key;
+  }
+  list.value = order;
+  turn.textContent = descending ? "↓" : "↑";
+  turn.title = descending ? "Largest first; click for smallest first" : "Smallest first; click for largest first";
+  turn.setAttribute("aria-label", turn.title);
+}
+
+/** @param {Parts} parts @param {string[]} sentences @param {number} count of all */
+export function tellProblems({ problems, summary, list }, sentences, count) {
+  problems.hidden = !count;
+  summary.textContent = count === 1 ? "1 problem" : `${count} problems`;
+  const items = sentences.slice(0, SHOWN).map((sentence) => element("li", {}, sentence));
+  if (count > items.length) items.push(element("li", {}, `and ${count - items.length} more`));
+  list.replaceChildren(...items);
+}

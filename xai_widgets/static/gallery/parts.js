@@ -1,0 +1,39 @@
+// The elements of the gallery.
+
+import { button } from "../shared/controls.js";
+import { element } from "../shared/dom.js";
+
+/** @typedef {ReturnType<typeof build>} Parts */
+
+function buildTools() {
+  return {
+    count: element("span", { class: "xw-caption xw-numbers", role: "status" }),
+    search: element("input", { type: "search", class: "xw-input", placeholder: "Search names and facts", "aria-label": "Search images",
+      autocomplete: "off", spellcheck: "false" }),
+    order: element("select", { class: "xw-select", "aria-label": "Sort by" }),
+    turn: button("", "", { class: "xw-button xw-turn" }),
+    pinned: button("", "Show only pinned images", { class: "xw-button xw-only", "aria-pressed": "false" }),
+    pinAll: button("Pin", ""),
+    clear: button("Clear", ""),
+  };
+}
+
+export function build() {
+  const tools = buildTools();
+  const sheet = element("div", { class: "xw-sheet", role: "presentation" }), empty = element("div", { class: "xw-empty xw-caption" });
+  const view = element("div", { class: "xw-window", role: "listbox", "aria-multiselectable": "true", "aria-label": "Images",
+    "aria-description": "Arrow keys move, Enter explains the image, space selects, P pins, slash searches." }, sheet);
+  const who = element("div", { class: "xw-who" }), facts = element("div", { class: "xw-caption xw-numbers" });
+  const number = element("span", { class: "xw-numbers" });
+  const choice = element("div", { class: "xw-bar xw-choice", hidden: true }, number, tools.pinAll, tools.clear);
+  const summary = element("summary"), list = element("ul");
+  const problems = element("details", { class: "xw-problems xw-caption", hidden: true }, summary, list);
+  const sorting = element("div", { class: "xw-bar xw-sorting" },
+    element("label", { class: "xw-caption xw-sort" }, "Sort ", tools.order), tools.turn, tools.pinned);
+  const root = element("div", { class: "xw xw-gallery" },
+    element("div", { class: "xw-bar xw-head" }, element("h3", { class: "xw-title" }, "Images"), tools.count),
+    element("div", { class: "xw-bar" }, tools.search, sorting),
+    element("div", { class: "xw-frame" }, view, empty),
+    element("div", { class: "xw-detail" }, who, facts), choice, problems);
+  return { root, ...tools, view, sheet, empty, who, facts, choice, number, problems, summary, list };
+}

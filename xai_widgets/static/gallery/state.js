@@ -1,0 +1,161 @@
+// What the gallery knows and shows, and how gestures and news change it: each function returns what changes. No
+// document: `node --test` imports this.
+
+import { hasHeard } from "../shared/moves.js";
+import { visible } from "../shared/grid.js";
+import { layoutOf, linesOf, moved, sideFor } from "./layout.js";
+import { arrange, between, describe, digitsFor, isRated, ORDERS, ordersFor } from "./order.js";
+
+/** @typedef {import("./order.js").Images} Images */
+/** @typedef {import("./order.js").Order} Order */
+/** @typedef {import("./layout.js").Layout} Layout */
+/**
+ * @typedef {object} State
+ * @property {string} origin the name of this view
+ * @property {number} step the number of its last selection
+ * @property {Images} images
+ * @property {number} version of what is known of the images: cells of another one are old
+ * @property {[number, number]} limits of scores and ratings
+ * @property {number} digits of a score
+ * @property {number} lines under a thumbnail
+ * @property {Order} order
+ * @property {boolean} descending
+ * @property {string} text of the search
+ * @property {boolean} only pinned images
+ * @property {number[]} ids the images that are shown, in order
+ * @property {number[]} places where each image stands; -1 where it is not shown
+ * @property {Layout} layout
+ * @property {number} side pixels of the thumbnails that are wanted
+ * @property {number} current the image that is explained
+ * @property {number} focus the image on which the keyboard stands
+ * @property {number} anchor where a range begins
+ * @property {number} under the image under the pointer, or -1
+ * @property {number} picked the image that was picked here and is not explained yet, or -1
+ * @property {Set<number>} chosen
+ * @property {Set<number>} pins
+ * @property {boolean} hovering
+ * @property {boolean} typing whether the keyboard is on a cell
+ * @property {boolean} stale whether scores came that would move cells
+ */
+/** @typedef {Partial<State>} Changes */
+/** @typedef {{ key: string, shiftKey: boolean, ctrlKey: boolean, metaKey: boolean, altKey: boolean }} Key */
+/** @typedef {{ kind: "go", place: number, extend: boolean } | { kind: "all" | "none" | "pick" | "toggle" | "pin" | "search" }} Deed */
+
+/** @type {Images} */
+const NO_IMAGES = { names: [], labels: [], notes: [], ranks: [], ratings: [], scores: [], predicted: [], classes: [], regression: true,
+  comparable: false };
+
+/** @param {string} origin @returns {State} */
+export const newState = (origin) => ({
+  origin, step: 0, images: NO_IMAGES, version: 0, limits: [0, 1], digits: 2, lines: 2, order: "given", descending: false, text: "",
+  only: false, ids: [], places: [], layout: layoutOf(0, 0, 1), side: 96, current: -1, focus: 0, anchor: 0, under: -1, picked: -1,
+  chosen: new Set(), pins: new Set(), hovering: false, typing: false, stale: false,
+});
+
+// ------------------------------------------------------------------ news of the kernel
+
+/** What is known of the images, or a part of it. @param {State} state @param {Partial<Images>} more @param {[number, number]} limits @returns {Changes} */
+export function withImages({ images: before, version }, more, limits) {
+  /** @type {Images} */
+  const images = { ...before, ...more, texts: null };
+  return { images, version: version + 1, limits, digits: images.regression ? digitsFor(limits) : 2,
+    lines: linesOf(images.regression, isRated(images)) };
+}
+
+/** What the reader, or another view, sorts by. @param {State} state @param {Order} order @param {boolean} descending @returns {Changes} */
+export const withOrder = ({ images }, order, descending) =>
+  ({ order: ordersFor(images).includes(order) ? order : "given", descending });
+
+/** Another view, or an undo, may have changed the image. @param {State} state @param {number} current @returns {Changes} */
+export const withCurrent = ({ typing, focus }, current) =>
+  ({ current, focus: typing || current < 0 ? focus : current, picked: -1 });
+
+/** @param {State} state @param {{ values?: number[], heard?: Record<string, number> }} marked @returns {Changes} */
+export const withMarked = ({ origin, step }, { values = [], heard }) =>
+  (hasHeard(heard, { origin, step }) ? { chosen: new Set(values) } : {});
+
+// ------------------------------------------------------------------ order and place
+
+/** Cells must not run away from under a pointer while scores come in. @param {State} state */
+export const mustStay = ({ hovering, typing, order, ids }) =>
+  (hovering || typing) && order !== "given" && order !== "name" && ids.length > 0;
+
+/** @param {State} state @returns {Changes} */
+export function sorted({ images, order, descending, text, only, pins }) {
+  const ids = arrange(images, { order, descending, text, only: only ? pins : null });
+  const places = new Array(images.names.length).fill(-1);
+  ids.forEach((index, place) => { places[index] = place; });
+  return { ids, places, stale: false };
+}
+
+/** @param {State} state @param {number} width @param {number} ratio of device pixels @returns {Changes} */
+export function laidOut({ ids, images, lines }, width, ratio) {
+  const layout = layoutOf(width, ids.length, lines, images.regression);
+  return { layout, side: sideFor(layout.thumb, ratio) };
+}
+
+/** As high as all images need, `most` at most: a search must not move what stands below. @param {State} state @param {number} width @param {number} most */
+export const heightOf = ({ images, lines }, width, most) =>
+  Math.min(most, layoutOf(width, images.names.length, lines, images.regression).height + 2);
+
+/**
+ * The images whose cells exist: those in sight, and the one with the focus, so that it keeps it and Tab reaches a cell.
+ * @param {State} state
+ * @param {number} top
+ * @param {number} height
+ */
+export function inWindow({ ids, places, focus, layout }, top, height) {
+  const [first, last] = visible(layout, top, height), sight = ids.slice(first, last);
+  const kept = places[focus] >= 0 || !ids.length ? focus : sight[0] ?? ids[0];
+  return { sight, focus: kept, shown: new Set(ids.length ? [...sight, kept] : sight) };
+}
+
+/** The images in sight, then two rows before and behind them. @param {State} state @param {number} top @param {number} height */
+export function nearWindow({ ids, layout }, top, height) {
+  const [first, last] = visible(layout, top, height), more = 2 * layout.columns;
+  return [...new Set([...ids.slice(first, last), ...ids.slice(Math.max(0, first - more), last + more)])];
+}
+
+// ------------------------------------------------------------------ gestures
+
+/** @param {State} state @param {Iterable<number>} indices @returns {Changes} */
+export const chose = ({ step }, indices) => ({ chosen: new Set(indices), step: step + 1 });
+
+/** @param {State} state @param {number} index @returns {Changes} */
+export function toggled(state, index) {
+  const next = new Set(state.chosen);
+  if (!next.delete(index)) next.add(index);
+  return { ...chose(state, next), anchor: index };
+}
+
+/** All from the last one on; with `more` beside what is chosen. @param {State} state @param {number} index @param {boolean} more @returns {Changes} */
+export const extended = (state, index, more) =>
+  chose(state, [...(more ? state.chosen : []), ...between(state.ids, state.anchor, index)]);
+
+/** Where all are pinned, let them go. @param {State} state @param {number[]} indices */
+export const pinOf = ({ pins, images }, indices) =>
+  ({ kind: "pin", names: indices.map((index) => images.names[index]), kept: !indices.every((index) => pins.has(index)) });
+
+/** The order that a choice in the list begins with. @param {Order} order */
+export const firstWay = (order) => ORDERS[order][1];
+
+/** What a key does on the focused image; null where it does nothing. @param {Key} event @param {State} state @param {number} height @returns {Deed | null} */
+export function deedOf(event, { places, focus, layout, chosen }, height) {
+  const place = places[focus] ?? -1;
+  if (event.ctrlKey || event.metaKey || event.altKey || place < 0) return null;
+  const to = moved(layout, place, event.key, height);
+  if (to !== undefined) return { kind: "go", place: to, extend: event.shiftKey };
+  const kind = { enter: "pick", " ": "toggle", p: "pin", a: "all", "/": "search", escape: chosen.size ? "none" : "" }[event.key.toLowerCase()];
+  return kind ? /** @type {Deed} */ ({ kind }) : null;
+}
+
+// ------------------------------------------------------------------ words
+
+/** What is said around the grid. @param {State} state @param {(index: number) => string | undefined} faultOf why an image has no picture */
+export function wordsOf({ images, ids, only, pins, under, typing, focus, current, chosen, digits }, faultOf) {
+  const all = images.names.length, index = under >= 0 ? under : typing ? focus : current, name = images.names[index];
+  const facts = name === undefined ? "" : faultOf(index) ?? [describe(images, index, digits), images.notes[index]].filter(Boolean).join(" · ");
+  return { count: ids.length === all ? `${all}` : `${ids.length} of ${all}`, who: name ?? "", facts,
+    empty: ids.length ? "" : only && !pins.size ? "No image is pinned: press P, or the star on an image." : "No image is like that.",
+    pinAll: [...chosen].every((one) => pins.has(one)) ? "Unpin" : "Pin" };
+}

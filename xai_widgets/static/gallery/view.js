@@ -1,0 +1,83 @@
+// Thousands of thumbnails with what is known about each. Only cells in sight exist, and only their pictures are asked for;
+// sorting, searching and filtering happen here. The current cell holds the focus (roving), also while it is out of sight.
+
+import { mount } from "../shared/mount.js";
+import { introduce } from "../shared/moves.js";
+import { bytes, floats } from "../shared/values.js";
+import { actionsOf, showingOf } from "./actions.js";
+import { listenToKeys, listenToPointer, listenToTools } from "./gestures.js";
+import { ranksOf } from "./order.js";
+import { cellsOf, tellProblems } from "./paint.js";
+import { build } from "./parts.js";
+import { nearWindow, newState, withCurrent, withImages, withMarked } from "./state.js";
+import { askerOf, picturesOf } from "./thumbnails.js";
+
+/** What may stream in. @param {import("../shared/mount.js").Model} model */
+const scored = (model) => ({ classes: model.get("classes"), comparable: model.get("comparable"), regression: model.get("task") === "regression",
+  scores: floats(model.get("scores")), predicted: new Int32Array(bytes(model.get("predicted")).slice().buffer) });
+
+/** @param {import("../shared/mount.js").Model} model */
+const named = (model) => ({ names: model.get("names"), labels: model.get("labels"), notes: model.get("notes"),
+  ratings: floats(model.get("ratings")), ranks: ranksOf(model.get("names")) });
+
+/** @param {import("../shared/mount.js").Context} context */
+function render(context) {
+  const parts = build(), page = mount(context, parts.root), { model } = page, state = newState(introduce(model)), { view } = parts;
+  const pictures = picturesOf(page), cells = cellsOf(page, parts, state, pictures);
+  const asker = askerOf(page, state.origin, () => {
+    const near = view.clientHeight ? nearWindow(state, view.scrollTop, view.clientHeight) : [];
+    return { indices: pictures.missing(near, state.side), side: state.side };
+  });
+  const paint = () => {
+    cells.paint();
+    asker.soon();
+  };
+  const repaint = page.oncePerFrame(paint);
+  const showing = showingOf(page, parts, state, { repaint, cells, pictures });
+  const actions = actionsOf(page, parts, state, showing);
+  const readScores = () => {
+    Object.assign(state, withImages(state, scored(model), model.get("limits")));
+    actions.readOrder();
+  };
+  const scoresSoon = page.oncePerFrame(readScores);
+  let opened = false;
+
+  page.watch("pinned", () => {
+    actions.change({ pins: new Set(model.get("pinned")) });
+    if (state.only) actions.sort();
+  });
+  page.watch("current", () => {
+    // What was picked here stays under the pointer.
+    const index = model.get("current"), here = index === state.picked;
+    actions.change(withCurrent(state, index));
+    if (!here) actions.showCurrent();
+  });
+  page.watch("marked", () => actions.change(withMarked(state, model.get("marked"))));
+  page.watch("names labels notes ratings", () => {
+    Object.assign(state, withImages(state, { ...named(model), ...scored(model) }, model.get("limits")));
+    actions.readOrder();
+  });
+  page.watch("scores predicted classes task limits comparable", () => { if (opened) scoresSoon(); });
+  page.watch("order descending", () => { if (opened) actions.readOrder(); });
+  page.watch("problems problem_count", () => tellProblems(parts, model.get("problems"), model.get("problem_count")));
+  page.watch("height", () => { if (opened) actions.refit(); });
+  page.onMessage((content, buffers) => {
+    if (content?.kind === "thumbs") pictures.take(content, buffers, cells.has);
+    else if (content?.kind === "replaced") {
+      pictures.drop(content.indices);
+      asker.forget();
+    } else return;
+    repaint();
+  });
+  listenToPointer(page, parts, state, actions);
+  listenToKeys(page, parts, state, actions);
+  listenToTools(page, parts, state, actions);
+  page.listen(view, "scroll", repaint);
+  page.onSize(view, actions.resize);
+  page.onTheme(repaint);
+  page.readAll();
+  opened = true;
+  return page.close;
+}
+
+export default { render };

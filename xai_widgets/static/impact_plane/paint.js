@@ -1,0 +1,106 @@
+// Painting of the plane: its corners and its points. Places and colours come in; nothing is asked.
+
+import { paintAxes, paintBrush, trace } from "../shared/plot.js";
+import { clamp } from "../shared/values.js";
+import { shapeOf } from "./points.js";
+
+/** @typedef {import("./points.js").Impacts} Impacts */
+/** @typedef {import("./points.js").Layout} Layout */
+/** @typedef {Record<"ink" | "paper" | "faint" | "line" | "accent" | "raises" | "lowers" | "helps" | "harms", string>} Palette */
+/** @typedef {"left" | "right"} Side */
+/** @typedef {"top" | "bottom"} Edge */
+
+/** @type {[number, Side, Edge][]} role, and where its corner is */
+const CORNERS = [[1, "left", "top"], [2, "right", "top"], [3, "left", "bottom"], [4, "right", "bottom"]];
+
+/**
+ * Everything: the axes, the corners, the points, and what is being drawn over them.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Layout} layout
+ * @param {Impacts} impacts
+ * @param {{ chosen: number[], path: [number, number][] | null, tool: string }} state
+ * @param {Palette} palette
+ * @param {string} font
+ */
+export function paintPlane(context, layout, impacts, { chosen, path, tool }, palette, font) {
+  paintAxes(context, layout.frame, layout.x, layout.y, { ...palette, xName: impacts.across, yName: impacts.up, font });
+  context.save();
+  [context.font, context.strokeStyle, context.lineWidth, context.lineJoin] = [font, palette.paper, 4, "round"];
+  if (layout.byRank) {
+    writeCorner(context, layout, "▲ raises the score", palette.raises, "left", "bottom");
+    writeCorner(context, layout, "▼ lowers the score", palette.lowers, "right", "top");
+  } else {
+    for (const [role, side, edge] of CORNERS) {
+      const colour = role < 3 ? palette.helps : palette.harms;
+      fillCorner(context, layout, colour, side, edge);
+      writeCorner(context, layout, `${role % 2 ? "▲" : "▼"} ${impacts.roleWords[role] ?? ""}`, colour, side, edge);
+    }
+  }
+  context.restore();
+  paintPoints(context, layout, impacts, chosen, palette);
+  if (path) paintBrush(context, path, tool, palette.accent);
+}
+
+/** @param {CanvasRenderingContext2D} context @param {Layout} layout @param {string} colour @param {Side} side @param {Edge} edge */
+function fillCorner(context, { frame: { left, right, top, bottom }, x, y }, colour, side, edge) {
+  const [x0, y0] = [clamp(x.place(0), left, right), clamp(y.place(0), top, bottom)];
+  const [from, to] = side === "left" ? [left, x0] : [x0, right], [high, low] = edge === "top" ? [top, y0] : [y0, bottom];
+  context.save();
+  [context.globalAlpha, context.fillStyle] = [0.06, colour];
+  context.fillRect(from, high, to - from, low - high);
+  context.restore();
+}
+
+/**
+ * The words of a corner; where there is little room they break at commas, or the first part stands alone.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Layout} layout
+ * @param {string} words
+ * @param {string} colour
+ * @param {Side} side
+ * @param {Edge} edge
+ */
+function writeCorner(context, { frame: { left, right, top, bottom } }, words, colour, side, edge) {
+  const parts = words.split(", "), width = right - left;
+  const lines = width > 420 ? [words] : width > 230 ? parts : [parts[0]], at = side === "left" ? left + 6 : right - 6;
+  [context.fillStyle, context.textAlign, context.textBaseline] = [colour, side, edge];
+  lines.forEach((line, i) => {
+    const height = edge === "top" ? top + 5 + 15 * i : bottom - 5 - 15 * (lines.length - 1 - i);
+    context.strokeText(line, at, height); // a halo, so that grid lines do not cross the letters
+    context.fillText(line, at, height);
+  });
+}
+
+/** @param {number} index @param {Impacts} impacts @param {Palette} palette */
+function colourOfMap(index, { deltaY, roles }, { faint, helps, harms, raises, lowers }) {
+  if (roles.length) return [faint, helps, helps, harms, harms][roles[index]];
+  return [raises, faint, lowers][Math.sign(deltaY[index]) + 1];
+}
+
+/** @param {CanvasRenderingContext2D} context @param {Layout} layout @param {Impacts} impacts @param {number[]} chosen @param {Palette} palette */
+function paintPoints(context, { frame, px, py }, impacts, chosen, palette) {
+  const { deltaY, exact } = impacts, count = deltaY.length;
+  const size = count > 1500 ? 3.2 : count > 400 ? 4 : 5;
+  const draw = (/** @type {number} */ index, /** @type {number} */ bigger) => {
+    trace(context, shapeOf(deltaY[index]), px[index], py[index], size + bigger);
+    context.fillStyle = context.strokeStyle = colourOfMap(index, impacts, palette);
+    if (exact[index]) context.fill();
+    context.stroke();
+  };
+  context.save();
+  context.beginPath();
+  context.rect(frame.left, frame.top, frame.right - frame.left, frame.bottom - frame.top);
+  context.clip();
+  [context.globalAlpha, context.lineWidth] = [chosen.length ? 0.45 : 0.8, 1];
+  for (let index = 0; index < count; index++) draw(index, 0);
+  context.globalAlpha = 1;
+  for (const index of chosen.filter((one) => one < count)) {
+    draw(index, 1);
+    [context.strokeStyle, context.lineWidth] = [palette.accent, 2];
+    context.beginPath();
+    context.arc(px[index], py[index], size + 4, 0, 2 * Math.PI);
+    context.stroke();
+    context.lineWidth = 1;
+  }
+  context.restore();
+}

@@ -1,0 +1,106 @@
+// What a removal does to score and error, as points and words. No document: `node --test` imports this.
+
+import { frameOf, nearer, rangeOf, scale } from "../shared/axes.js";
+import { bytes, clamp, floats, signed } from "../shared/values.js";
+
+const MARGIN = { left: 62, right: 12, top: 8, bottom: 38 };
+
+/** @typedef {import("../shared/axes.js").Frame} Frame */
+/** @typedef {import("../shared/axes.js").Scale} Scale */
+/** @typedef {ReturnType<typeof placeOf>} Layout */
+/**
+ * @typedef {object} Impacts One value a map in each array; arrays of what is not known are empty.
+ * @property {Float32Array} deltaY
+ * @property {Float32Array} deltaError
+ * @property {Int8Array} roles
+ * @property {string[]} roleWords
+ * @property {Uint8Array} exact
+ * @property {string} [error] the name of the error
+ * @property {string} [across] the name of an axis
+ * @property {string} [up]
+ */
+
+/** What a removal says about a map: a score that falls without it was raised by it. @param {number} deltaY */
+export const effect = (deltaY) => (deltaY < 0 ? "raises the score" : deltaY > 0 ? "lowers the score" : "changes nothing");
+/** @param {number} deltaY @returns {"up" | "down" | "dot"} */
+export const shapeOf = (deltaY) => (deltaY < 0 ? "up" : deltaY > 0 ? "down" : "dot");
+
+/** Indices by |delta y|, largest first; equal ones by index. @param {Float32Array} deltaY */
+export function ranked(deltaY) {
+  return Array.from(deltaY.keys()).sort((a, b) => Math.abs(deltaY[b]) - Math.abs(deltaY[a]) || a - b);
+}
+
+/**
+ * The points in data units: against the error where it is known, else by rank from what raises to what lowers.
+ * @param {Pick<Impacts, "deltaY" | "deltaError">} impacts
+ */
+export function pointsOf({ deltaY, deltaError }) {
+  if (deltaError.length === deltaY.length) return { xs: deltaY, ys: deltaError, byRank: false };
+  const xs = new Float32Array(deltaY.length);
+  Array.from(deltaY.keys()).sort((a, b) => deltaY[a] - deltaY[b] || a - b).forEach((index, rank) => { xs[index] = rank + 1; });
+  return { xs, ys: deltaY, byRank: true };
+}
+
+/** What is said about one map, in words and both numbers. @param {number} index @param {Impacts} impacts */
+export function sentence(index, { deltaY, deltaError, roles, roleWords, exact, error: name = "error" }) {
+  const error = deltaError.length === deltaY.length ? ` · Δ ${name} ${signed(deltaError[index])}` : "";
+  const role = roles.length ? roleWords[roles[index]] : effect(deltaY[index]);
+  return `map ${index}: Δ score ${signed(deltaY[index])}${error} · ${role}${exact[index] ? "" : " (first estimate)"}`;
+}
+
+/**
+ * The selection after a click or brush on `found`; with `add`, one map is turned on or off, several are added.
+ * @param {number[]} selected
+ * @param {number[]} found
+ * @param {boolean} add
+ */
+export function selection(selected, found, add) {
+  if (!add) return found;
+  if (found.length === 1 && selected.includes(found[0])) return selected.filter((index) => index !== found[0]);
+  return [...new Set([...selected, ...found])];
+}
+
+/** @returns {Impacts} */
+export const noImpacts = () => ({ deltaY: new Float32Array(0), deltaError: new Float32Array(0), roles: new Int8Array(0),
+  exact: new Uint8Array(0), roleWords: [], across: "", up: "" });
+
+/** @param {import("../shared/mount.js").Model} model @returns {Impacts} */
+export function readImpacts(model) {
+  const raw = (/** @type {string} */ name) => bytes(model.get(name)).slice();
+  const impacts = { deltaY: floats(model.get("delta_y")), deltaError: floats(model.get("delta_error")),
+    roles: new Int8Array(raw("roles").buffer), exact: raw("exact"), error: model.get("error") || "error",
+    roleWords: model.get("role_words"), across: model.get("across"), up: model.get("up") };
+  return impacts.exact.length === impacts.deltaY.length ? impacts : noImpacts();
+}
+
+/**
+ * Where each point stands, in CSS pixels.
+ * @param {Impacts} impacts
+ * @param {number} width
+ * @param {number} height
+ * @param {number} zoom
+ */
+export function placeOf(impacts, width, height, zoom) {
+  const frame = frameOf(width, height, MARGIN), { xs, ys, byRank } = pointsOf(impacts);
+  const x = scale(byRank ? [0, xs.length + 1] : nearer(rangeOf(xs, 0.08, 0.25), zoom), [frame.left, frame.right]);
+  const y = scale(nearer(rangeOf(ys, 0.16, byRank ? 0.15 : 0.25), zoom), [frame.bottom, frame.top]);
+  return { frame, x, y, byRank, px: Float32Array.from(xs, x.place), py: Float32Array.from(ys, y.place) };
+}
+
+/** How many maps are exact and selected, in words. @param {Impacts} impacts @param {number} selected */
+export function countWords({ deltaY, exact }, selected) {
+  const total = deltaY.length, known = exact.reduce((sum, one) => sum + one, 0);
+  if (!total) return "no maps yet";
+  return `${known < total ? `${known} of ${total} maps exact` : `${total} maps`} · ${selected} selected`;
+}
+
+/**
+ * Where a key leads among `count` maps; undefined for keys that do not move.
+ * @param {string} key
+ * @param {number} current
+ * @param {number} count
+ */
+export function stepTo(key, current, count) {
+  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity }[key];
+  return step === undefined ? undefined : clamp(current + step, 0, count - 1);
+}

@@ -1,0 +1,217 @@
+// Feature maps by what their removal does to the score and to the error: point at one, select some by click, box, lasso.
+
+import { button, press, withModifier } from "../shared/controls.js";
+import { colours, element, fitCanvas } from "../shared/dom.js";
+import { mount } from "../shared/mount.js";
+import { follow, insideBox, insideLasso, nearest } from "../shared/plot.js";
+import { clamp } from "../shared/values.js";
+import { paintPlane } from "./paint.js";
+import { countWords, noImpacts, placeOf, ranked, readImpacts, selection, sentence, stepTo } from "./points.js";
+
+/** @typedef {import("../shared/mount.js").Page} Page */
+/** @typedef {[number, number]} Point */
+/**
+ * @typedef {object} Plane What the reader sees and does here.
+ * @property {ReturnType<typeof build>} ui
+ * @property {Page} page
+ * @property {() => void} later asks for a repaint
+ * @property {import("./points.js").Impacts} impacts
+ * @property {import("./points.js").Layout | null} layout null before the first painting
+ * @property {number[]} order maps from the largest effect on
+ * @property {number[]} chosen
+ * @property {string} tool
+ * @property {number} zoom
+ * @property {number} current the place in the order on which the keyboard stands
+ * @property {number} hovered the map under the pointer, or -1
+ * @property {Point[] | null} path the box or lasso that is being drawn
+ */
+
+const COLOURS = ["ink", "paper", "faint", "line", "accent", "raises", "lowers", "helps", "harms"];
+
+function buildTools() {
+  const labelled = (/** @type {string} */ text, /** @type {string} */ label) => button(text, label, { "aria-label": label });
+  const tools = { box: labelled("▭ box", "Select with a box"), lasso: labelled("⌾ lasso", "Select with a lasso") };
+  const zooms = { out: labelled("−", "Zoom out"), fit: labelled("fit", "Show all maps"), in: labelled("+", "Zoom in to zero") };
+  return { tools, zooms, clear: labelled("clear", "Select nothing") };
+}
+
+function build() {
+  const { tools, zooms, clear } = buildTools(), canvas = element("canvas", { "aria-hidden": "true" });
+  const cursor = element("div", { role: "option", tabindex: "0", class: "xw-cursor" });
+  const tip = element("div", { class: "xw-tip xw-numbers", "aria-hidden": "true", hidden: true });
+  const plot = element("div", { class: "xw-plot", role: "listbox", "aria-multiselectable": "true",
+    "aria-label": "Feature maps by the effect of their removal",
+    "aria-description": "Arrow keys go through the maps from the largest effect on; Space selects, Escape clears." },
+  canvas, cursor, tip);
+  const heading = element("h3", { class: "xw-title" });
+  const count = element("span", { class: "xw-caption xw-numbers", role: "status" });
+  const facts = element("p", { class: "xw-facts xw-numbers" }), note = element("p", { class: "xw-caption" });
+  const root = element("section", { class: "xw xw-impact", "aria-label": "Impact plane" },
+    element("div", { class: "xw-bar" }, heading,
+      element("span", { class: "xw-group", role: "group", "aria-label": "Selection tool" }, tools.box, tools.lasso)),
+    plot, element("div", { class: "xw-bar xw-below" }, count, clear,
+      element("span", { class: "xw-group", role: "group", "aria-label": "Zoom" }, zooms.out, zooms.fit, zooms.in)), facts, note);
+  return { root, heading, plot, canvas, cursor, tip, count, clear, facts, note, tools, zooms };
+}
+
+/** Maps inside a box or lasso. @param {Plane} plane @param {Point[]} path */
+function within({ layout, tool }, path) {
+  if (!layout) return [];
+  const { px, py } = layout, [first] = path, last = path[path.length - 1];
+  return tool === "box" ? insideBox(px, py, first, last) : insideLasso(px, py, path);
+}
+
+/** The map at a place, or -1. @param {Plane} plane @param {Point | null} at */
+const mapAt = ({ layout }, at) => (layout && at ? nearest(layout.px, layout.py, ...at) : -1);
+
+/** @param {Plane} plane */
+function paint(plane) {
+  const { ui, impacts, path, tool } = plane, width = ui.plot.clientWidth, height = ui.plot.clientHeight;
+  if (!width || !height) return;
+  const values = colours(ui.root, ...COLOURS.map((name) => `--xw-${name}`));
+  const palette = /** @type {import("./paint.js").Palette} */ (Object.fromEntries(COLOURS.map((name, i) => [name, values[i]])));
+  const font = `11px ${getComputedStyle(ui.root).fontFamily}`, context = fitCanvas(ui.canvas, width, height);
+  plane.layout = placeOf(impacts, width, height, plane.zoom);
+  context.clearRect(0, 0, width, height);
+  const chosen = path ? within(plane, path) : plane.chosen;
+  paintPlane(context, plane.layout, impacts, { chosen, path, tool }, palette, font);
+  moveCursor(plane, plane.layout);
+  ui.canvas.dataset.painted = `${impacts.deltaY.length}`;
+}
+
+/**
+ * The one focusable element stands on the current map and says what it holds.
+ * @param {Plane} plane
+ * @param {import("./points.js").Layout} layout
+ */
+function moveCursor({ ui, order, current, hovered, chosen, impacts, path }, layout) {
+  const { cursor } = ui, index = order[current], { left, right, top, bottom } = layout.frame;
+  cursor.hidden = index === undefined;
+  if (cursor.hidden) return;
+  const [x, y] = [clamp(layout.px[index], left, right), clamp(layout.py[index], top, bottom)];
+  cursor.style.transform = `translate(${x - 9}px, ${y - 9}px)`;
+  cursor.setAttribute("aria-label", sentence(index, impacts));
+  cursor.setAttribute("aria-selected", `${chosen.includes(index)}`);
+  cursor.setAttribute("aria-posinset", `${current + 1}`);
+  cursor.setAttribute("aria-setsize", `${order.length}`);
+  const told = hovered >= 0 ? hovered : document.activeElement === cursor ? index : -1;
+  showTip(ui, told < 0 || path ? "" : sentence(told, impacts), layout.px[told], layout.py[told]);
+}
+
+/** @param {Plane["ui"]} ui @param {string} words @param {number} x @param {number} y */
+function showTip({ plot, tip }, words, x, y) {
+  tip.hidden = !words;
+  if (tip.hidden) return;
+  tip.textContent = words;
+  tip.style.left = `${clamp(x - tip.offsetWidth / 2, 2, Math.max(2, plot.clientWidth - tip.offsetWidth - 2))}px`;
+  tip.style.top = `${y > tip.offsetHeight + 16 ? y - tip.offsetHeight - 12 : y + 14}px`;
+}
+
+/** @param {Plane} plane */
+function tell(plane) {
+  const { ui, impacts, page: { model } } = plane;
+  plane.chosen = model.get("selected");
+  ui.heading.textContent = ui.heading.title = model.get("title");
+  ui.facts.textContent = model.get("facts");
+  ui.note.textContent = model.get("note");
+  ui.count.textContent = countWords(impacts, plane.chosen.length);
+  ui.clear.disabled = !plane.chosen.length;
+  plane.later();
+}
+
+/** @param {Plane} plane */
+function read(plane) {
+  plane.impacts = readImpacts(plane.page.model);
+  plane.order = ranked(plane.impacts.deltaY);
+  plane.current = clamp(plane.current, 0, Math.max(plane.order.length - 1, 0));
+  if (plane.hovered >= plane.order.length) plane.hovered = -1;
+  tell(plane);
+}
+
+/** @param {Plane} plane @param {number[]} found @param {boolean} [add] */
+const select = ({ page: { model }, chosen }, found, add = false) =>
+  model.send({ kind: "select", indices: selection(chosen, found, add) });
+
+/** @param {Plane} plane @param {number} value */
+function zoomTo(plane, value) {
+  plane.zoom = clamp(value, 1, 4096);
+  plane.ui.zooms.out.disabled = plane.ui.zooms.fit.disabled = plane.zoom === 1;
+  plane.later();
+}
+
+/** @param {Plane} plane @param {string} name */
+function setTool(plane, name) {
+  plane.tool = name;
+  press(Object.entries(plane.ui.tools), name);
+}
+
+/** @param {Plane} plane @param {KeyboardEvent} event */
+function keyOnPlane(plane, event) {
+  const { order, current, zoom } = plane, { key } = event;
+  if (withModifier(event) || !order.length) return;
+  const to = stepTo(key, current, order.length);
+  if (to !== undefined) [plane.current, plane.hovered] = [to, -1];
+  else if (key === " ") select(plane, [order[current]], true);
+  else if (key === "Enter") select(plane, [order[current]], event.shiftKey);
+  else if (key === "Escape") select(plane, []);
+  else if (key === "+" || key === "=") zoomTo(plane, zoom * 2);
+  else if (key === "-") zoomTo(plane, zoom / 2);
+  else return;
+  event.preventDefault();
+  plane.later();
+}
+
+/** @param {Plane} plane */
+function followPointer(plane) {
+  const { ui, page: { signal }, later } = plane;
+  const adds = (/** @type {MouseEvent} */ event) => event.shiftKey || event.ctrlKey || event.metaKey;
+  follow(ui.canvas, {
+    signal,
+    hover: (at) => {
+      plane.hovered = mapAt(plane, at);
+      later();
+    },
+    click: (at, event) => {
+      const index = mapAt(plane, at);
+      if (index >= 0) plane.current = plane.order.indexOf(index);
+      ui.cursor.focus({ preventScroll: true });
+      if (index >= 0 || !adds(event)) select(plane, index < 0 ? [] : [index], adds(event));
+      later();
+    },
+    brush: (path) => {
+      [plane.path, plane.hovered] = [path, -1];
+      later();
+    },
+    done: (path, event) => {
+      plane.path = null;
+      select(plane, within(plane, path), adds(event));
+      later();
+    },
+  });
+}
+
+/** @param {import("../shared/mount.js").Context} context */
+function render(context) {
+  const ui = build(), page = mount(context, ui.root);
+  /** @type {Plane} */
+  const plane = { ui, page, later: page.oncePerFrame(() => paint(plane)), impacts: noImpacts(), layout: null, order: [], chosen: [],
+    tool: "box", zoom: 1, current: 0, hovered: -1, path: null };
+  page.watch("delta_y delta_error exact roles across up", () => read(plane));
+  page.watch("selected title facts note", () => tell(plane));
+  page.listen(ui.plot, "keydown", (event) => keyOnPlane(plane, event));
+  for (const type of ["focus", "blur"]) page.listen(ui.cursor, type, plane.later);
+  for (const [name, node] of Object.entries(ui.tools)) page.listen(node, "click", () => setTool(plane, name));
+  page.listen(ui.zooms.in, "click", () => zoomTo(plane, plane.zoom * 2));
+  page.listen(ui.zooms.out, "click", () => zoomTo(plane, plane.zoom / 2));
+  page.listen(ui.zooms.fit, "click", () => zoomTo(plane, 1));
+  page.listen(ui.clear, "click", () => select(plane, []));
+  followPointer(plane);
+  page.onSize(ui.plot, plane.later);
+  page.onTheme(plane.later);
+  setTool(plane, "box");
+  zoomTo(plane, 1);
+  page.readAll();
+  return page.close;
+}
+
+export default { render };

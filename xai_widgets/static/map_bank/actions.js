@@ -1,0 +1,97 @@
+// What the reader can do in the map bank: each action changes the state, shows it, and tells the kernel.
+
+import { scrollTo } from "./layout.js";
+import { arranged, chosen, dragOf, laidOut, messageOf, picked, refreshed, released, withDrag } from "./state.js";
+import { tell, tellFilters, tellLayout } from "./words.js";
+
+/** @typedef {import("./state.js").Changes} Changes */
+/** @typedef {import("../shared/mount.js").Page} Page */
+/** @typedef {import("./parts.js").Parts} Parts */
+/** @typedef {import("./state.js").State} State */
+/** @typedef {ReturnType<typeof showingOf>} Showing */
+/** @typedef {ReturnType<typeof actionsOf>} Actions */
+
+/** How changes come to be seen. @param {Page} page @param {Parts} parts @param {State} state @param {() => void} repaint */
+export function showingOf({ model }, parts, state, repaint) {
+  const show = () => {
+    tell(parts, state, model.get("can_undo"));
+    repaint();
+  };
+  const resize = () => {
+    Object.assign(state, laidOut(state, parts.view.clientWidth));
+    tellLayout(parts, state);
+    show();
+  };
+  /** Take over changes, and show them. @param {Changes} changes */
+  const change = (changes) => {
+    Object.assign(state, changes);
+    if (changes.ids) resize();
+    else show();
+  };
+  /** The same, and see whether another order is due. @param {Changes} changes */
+  const news = (changes) => {
+    Object.assign(state, changes);
+    const again = refreshed(state, `${model.get("maps").key}|${state.bank.delta !== null}`);
+    if (!state.held.length) tellFilters(parts, state);
+    change(again);
+  };
+  return {
+    resize, change, news,
+    sort: () => change(arranged(state)),
+    /** Maps that stand where another order would not have them, while nobody is at work here. */
+    sortIfFree: () => { if (state.stale && !state.hovering && !state.typing && !state.held.length) change(arranged(state)); },
+  };
+}
+
+/** @param {Page} page @param {Parts} parts @param {State} state @param {Showing} showing */
+export function actionsOf({ model }, parts, state, showing) {
+  const { change, news, sort } = showing;
+  /** @param {number} index @param {number} value */
+  const setGain = (index, value) => {
+    const drag = dragOf(state, index, value);
+    news(withDrag(state, drag));
+    model.set("drag", drag);
+    // One message in flight; ipywidgets keeps only the latest of those that wait.
+    model.save_changes();
+  };
+  /** @param {Changes} changes */
+  const select = (changes) => {
+    news(changes);
+    model.send({ kind: "select", indices: [...state.bank.selected], origin: state.origin, step: state.selectStep });
+  };
+  return {
+    ...showing, setGain,
+    /** @param {Iterable<number>} indices */
+    choose: (indices) => select(chosen(state, indices)),
+    /** @param {number} index @param {{ shift: boolean, more: boolean }} how */
+    pick: (index, how) => select(picked(state, index, how)),
+    /** Take hold of a bar. @param {number} index */
+    hold: (index) => change({ current: index, held: [index], gesture: Date.now() }),
+    release: () => { if (state.held.length) news(released(state, model.get("gains"))); },
+    /** A gain in one step. @param {number} index @param {number} value */
+    setOnce: (index, value) => {
+      Object.assign(state, { gesture: Date.now() });
+      setGain(index, value);
+    },
+    /** @param {number} place */
+    go: (place) => {
+      parts.view.scrollTop = scrollTo(state.layout, place, parts.view.scrollTop, parts.view.clientHeight);
+      change({ current: state.ids[place] });
+    },
+    /** @param {string} kind */
+    act: (kind) => model.send(messageOf(state, kind)),
+    soloFirst: () => {
+      const count = Math.max(1, Math.round(Number(parts.most.value) || 1));
+      model.send({ kind: "solo", indices: state.ids.slice(0, count) });
+    },
+    /** @param {"order" | "show" | "size"} name @param {string} value */
+    remember: (name, value) => {
+      model.set(name, value);
+      model.save_changes();
+      parts.view.scrollTop = 0;
+      Object.assign(state, { [name === "show" ? "filter" : name]: value });
+      sort();
+      tellFilters(parts, state);
+    },
+  };
+}

@@ -1,0 +1,110 @@
+// Pointer, keys and buttons of the map bank, turned into actions.
+
+import { wheelOnceMoved } from "../shared/wheel.js";
+import { ACTIONS, deedOf, stepOf } from "./keys.js";
+import { cellAt, gainAt } from "./layout.js";
+
+// Milliseconds after the pointer has left, before maps take new places.
+const REST = 500;
+
+/** @typedef {import("../shared/mount.js").Page} Page */
+/** @typedef {import("./parts.js").Parts} Parts */
+/** @typedef {import("./state.js").State} State */
+/** @typedef {import("./actions.js").Actions} Actions */
+
+/** @param {Page} page @param {Parts} parts @param {State} state @param {Actions} actions */
+export function listenToPointer(page, { sheet, knob }, state, actions) {
+  const local = (/** @type {PointerEvent} */ event) => {
+    const box = sheet.getBoundingClientRect();
+    return /** @type {const} */ ([event.clientX - box.left, event.clientY - box.top]);
+  };
+  page.listen(sheet, "pointerdown", (event) => {
+    const hit = event.button === 0 && cellAt(state.layout, ...local(event));
+    if (!hit) return;
+    event.preventDefault();
+    knob.focus({ preventScroll: true });
+    const index = state.ids[hit.place];
+    if (hit.part === "map") {
+      actions.pick(index, { shift: event.shiftKey, more: event.ctrlKey || event.metaKey });
+      return;
+    }
+    actions.hold(index);
+    // The drag goes on outside the grid.
+    sheet.setPointerCapture(event.pointerId);
+    // A finger may be about to scroll; it sets a gain when it moves sideways.
+    if (event.pointerType !== "touch") actions.setGain(index, gainAt(state.layout, hit.place, local(event)[0]));
+  });
+  page.listen(sheet, "pointermove", (event) => {
+    const [x, y] = local(event);
+    if (state.held.length) {
+      const [index] = state.held;
+      actions.setGain(index, gainAt(state.layout, state.places[index], x));
+      return;
+    }
+    const hit = cellAt(state.layout, x, y), under = hit ? state.ids[hit.place] : -1;
+    sheet.style.cursor = hit?.part === "bar" ? "ew-resize" : hit ? "pointer" : "";
+    if (under !== state.under) actions.change({ under });
+  });
+  for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) page.listen(sheet, type, actions.release);
+  page.listen(sheet, "dblclick", (event) => {
+    const hit = cellAt(state.layout, ...local(event));
+    if (hit?.part === "bar") actions.setOnce(state.ids[hit.place], 1);
+  });
+}
+
+/** Maps keep their places while the pointer or the keyboard is on them. @param {Page} page @param {Parts} parts @param {State} state @param {Actions} actions */
+export function listenToPresence(page, { view, knob }, state, actions) {
+  let timer = 0;
+  page.listen(view, "pointerenter", () => { state.hovering = true; });
+  page.listen(view, "pointerleave", () => {
+    actions.change({ hovering: false, under: -1 });
+    clearTimeout(timer);
+    timer = window.setTimeout(actions.sortIfFree, REST);
+  });
+  page.listen(knob, "blur", () => {
+    state.typing = false;
+    actions.sortIfFree();
+  });
+  page.onClose(() => clearTimeout(timer));
+  wheelOnceMoved(page, view);
+}
+
+/** @param {Page} page @param {Parts} parts @param {State} state @param {Actions} actions */
+export function listenToKeys(page, { root, view }, state, actions) {
+  page.listen(view, "keydown", (event) => {
+    const deed = deedOf(event, state, view.clientHeight);
+    if (!deed) return;
+    event.preventDefault();
+    const { current } = state;
+    state.typing = true;
+    if (deed.kind === "go") {
+      actions.go(deed.place);
+      if (deed.extend) actions.pick(state.current, { shift: true, more: false });
+      else state.anchor = state.current;
+    } else if (deed.kind === "gain") actions.setOnce(current, deed.value);
+    else if (deed.kind === "pick") actions.pick(current, { shift: deed.shift, more: true });
+    else if (deed.kind === "select") actions.choose(deed.all ? state.ids : []);
+    else actions.act(deed.name);
+  });
+  // JupyterLab's shortcuts come before the key reaches the bank: the mark on the focused element keeps them away.
+  page.listen(window, "keydown", (event) => {
+    const focused = document.activeElement, step = stepOf(event);
+    if (!step || !root.contains(focused) || focused?.matches("input, select")) return;
+    focused?.setAttribute("data-lm-suppress-shortcuts", "");
+    event.preventDefault();
+    actions.act(step);
+  }, { capture: true });
+}
+
+/** @param {Page} page @param {Parts} parts @param {State} state @param {Actions} actions */
+export function listenToTools(page, parts, state, actions) {
+  page.listen(parts.order, "change", () => actions.remember("order", parts.order.value));
+  page.listen(parts.size, "change", () => actions.remember("size", parts.size.value));
+  for (const [name, chip] of Object.entries(parts.filters)) page.listen(chip, "click", () => actions.remember("show", name));
+  for (const [kind] of ACTIONS) page.listen(parts.buttons[kind], "click", () => actions.act(kind));
+  page.listen(parts.undo, "click", () => actions.act("undo"));
+  page.listen(parts.all, "click", () => actions.choose(state.bank.selected.size ? [] : state.ids));
+  page.listen(parts.again, "click", actions.sort);
+  page.listen(parts.top, "click", actions.soloFirst);
+  page.listen(parts.most, "keydown", (event) => { if (event.key === "Enter") actions.soloFirst(); });
+}

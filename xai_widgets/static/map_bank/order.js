@@ -1,0 +1,136 @@
+// Which feature maps are shown, in which order, and what is said of each. No document: `node --test` imports this.
+// Removing a map changes the score by delta y, so a map with delta y < 0 raises the score, one with > 0 lowers it.
+
+/**
+ * What is known of each map, one value a map.
+ * @typedef {object} Bank
+ * @property {Float32Array} gains
+ * @property {ArrayLike<number>} dead 1 for a map that is zero everywhere
+ * @property {Set<number>} selected
+ * @property {Float32Array | null} delta change of the score without the map; null before it is known
+ * @property {Float32Array | null} error growth of the error without the map; null where the error is not known
+ * @property {ArrayLike<number> | null} roles 0 neutral, 1 and 2 helpful, 3 and 4 harmful
+ * @property {Uint8Array} exact 1 where delta y is no estimate
+ * @property {string[]} roleWords
+ * @property {string} errorName
+ * @property {string} subject what is scored
+ * @property {number} value the score with all maps
+ * @property {number} most the largest |delta y|
+ * @property {number} worst the largest change of the error
+ */
+
+/** @type {Record<string, string>} */
+export const ORDERS = {
+  effect: "strongest first",
+  raises: "raises most",
+  lowers: "lowers most",
+  helps: "helps most",
+  harms: "harms most",
+  role: "by role",
+  index: "by number",
+};
+/** Mark and words of each choice of maps; "%" stands for what is scored. @type {Record<string, [string, string]>} */
+export const FILTERS = {
+  all: ["", "all maps"],
+  raises: ["▲", "raises %"],
+  lowers: ["▼", "lowers %"],
+  helpful: ["●", "helps"],
+  harmful: ["◆", "harms"],
+  changed: ["", "gain changed"],
+  muted: ["", "muted"],
+  selected: ["", "selected"],
+};
+export const NEEDS_RATING = new Set(["helps", "harms", "role", "helpful", "harmful"]);
+/** @param {number | undefined} role */
+export const helps = (role) => role === 1 || role === 2;
+/** @param {number | undefined} role */
+export const harms = (role) => role === 3 || role === 4;
+
+/** Keeps a map: what the name of a filter means. @param {Bank} bank @param {string} filter @returns {(i: number) => boolean} */
+function keeper(bank, filter) {
+  const { delta, roles, gains, selected, dead } = bank;
+  /** @type {Record<string, (i: number) => boolean>} */
+  const keepers = {
+    raises: (i) => !dead[i] && delta?.[i] < 0,
+    lowers: (i) => !dead[i] && delta?.[i] > 0,
+    helpful: (i) => helps(roles?.[i]),
+    harmful: (i) => harms(roles?.[i]),
+    changed: (i) => gains[i] !== 1,
+    muted: (i) => gains[i] === 0,
+    selected: (i) => selected.has(i),
+  };
+  return keepers[filter] ?? (() => true);
+}
+
+/** How many maps each filter keeps. @param {Bank} bank */
+export function countsOf(bank) {
+  const maps = Array.from(bank.gains.keys());
+  return Object.fromEntries(Object.keys(FILTERS).map((name) => [name, maps.filter(keeper(bank, name)).length]));
+}
+
+/** What a map is sorted by, descending; NaN sorts last. @param {Bank} bank @param {string} order @returns {(i: number) => number} */
+function ranker(bank, order) {
+  const { delta, error, roles } = bank, size = (/** @type {number} */ i) => Math.abs(delta?.[i] ?? 0), most = 1 + bank.most;
+  /** @type {Record<string, (i: number) => number>} */
+  const rankers = {
+    effect: size,
+    raises: (i) => -(delta?.[i] ?? 0),
+    lowers: (i) => delta?.[i] ?? 0,
+    helps: (i) => error?.[i] ?? 0,
+    harms: (i) => -(error?.[i] ?? 0),
+    // Neutral maps last.
+    role: (i) => size(i) - most * ((roles?.[i] ?? 0) || 5),
+  };
+  return rankers[order] ?? (() => 0);
+}
+
+/** Numbers of the maps that are shown, in order; ties by number, dead maps last unless sorted by number. @param {Bank} bank @param {string} order @param {string} filter */
+export function arrange(bank, order, filter) {
+  const rank = ranker(bank, order), keep = keeper(bank, filter), count = bank.gains.length;
+  const key = Float64Array.from({ length: count }, (_, i) => {
+    const value = bank.dead[i] && order !== "index" ? -Infinity : rank(i);
+    return value === value ? value : -Infinity;
+  });
+  return Array.from({ length: count }, (_, i) => i).filter(keep).sort((a, b) => Number(key[b] > key[a]) - Number(key[b] < key[a]) || a - b);
+}
+
+/** The largest |delta y|: the length of a full bar. @param {Iterable<number> | null} delta */
+export function largest(delta) {
+  let most = 0;
+  // NaN is not larger.
+  for (const value of delta ?? []) if (Math.abs(value) > most) most = Math.abs(value);
+  return most;
+}
+
+/** So many decimals that the largest effect shows `figures` of them; all cells share it, so that they compare. @param {number} most @param {number} figures */
+export const decimalsFor = (most, figures) => (most > 0 ? Math.min(Math.max(figures - 1 - Math.floor(Math.log10(most)), 0), 9) : 0);
+
+/** A signed number with a true minus and without the zero before the point. @param {number | undefined} value @param {number} decimals */
+export function short(value, decimals) {
+  if (value === undefined || value !== value) return "…";
+  if (value === 0) return "0";
+  return (value < 0 ? "−" : "+") + Math.abs(value).toFixed(decimals).replace(/^0\./, ".");
+}
+
+/** @param {number} value */
+const plain = (value) => (Math.abs(value) >= 0.001 || value === 0 ? value.toPrecision(3) : value.toExponential(1));
+
+/** What is known of a map, in two lines of words: [short, long]. @param {Bank} bank @param {number} i @param {string} [subject] @returns {[string, string]} */
+export function describe(bank, i, subject = bank.subject ?? "the score") {
+  const { delta, exact, error, roles, gains, dead, value } = bank, gain = gains[i];
+  const state = gain === 0 ? "muted" : `gain ${gain.toFixed(2)}`;
+  if (dead[i]) return [`map ${i} · ${state} · dead`, "Zero everywhere on this image: its gain changes nothing."];
+  const change = delta?.[i];
+  if (change === undefined || change !== change) return [`map ${i} · ${state}`, "Its effect is being computed."];
+  const way = change < 0 ? `raises ${subject}` : change > 0 ? `lowers ${subject}` : `leaves ${subject} as it is`;
+  const about = exact[i] ? "" : "about ";
+  const size = `${change < 0 ? "−" : "+"}${plain(Math.abs(change))}`;
+  let long = `Without it: ${plain(value)} → ${about}${plain(value + change)} (Δy ${exact[i] ? "" : "≈ "}${size}).`;
+  if (roles) {
+    const grows = error[i] > 0 ? "grow" : "shrink";
+    const name = bank.errorName ?? "error";
+    long += roles[i] ? ` The ${name} would ${grows} by ${plain(Math.abs(error[i]))}.` : ` The ${name} would stay the same.`;
+  }
+  const role = roles ? ` · ${roles[i] ? bank.roleWords[roles[i]].split(",")[0] : "neutral"}` : "";
+  return [`map ${i} · ${state} · ${way}${role}`, long];
+}

@@ -1,0 +1,161 @@
+// What the map bank knows and shows, and how gestures and news change it: each function returns what changes. No
+// document: `node --test` imports this.
+
+import { hasHeard, withMoves } from "../shared/moves.js";
+import { bytes, clamp, floats } from "../shared/values.js";
+import { layoutOf, MOST, SIZES } from "./layout.js";
+import { arrange, largest } from "./order.js";
+
+/** @typedef {import("./layout.js").Layout} Layout */
+/** @typedef {import("./order.js").Bank} Bank */
+/** @typedef {import("../shared/moves.js").Move} Move */
+/** @typedef {{ values?: DataView, heard?: Record<string, number> }} Gains */
+/** @typedef {{ indices: number[], value: number, origin: string, step: number }} Drag */
+/**
+ * @typedef {object} State
+ * @property {string} origin the name of this view
+ * @property {number} step the number of its last move
+ * @property {number} selectStep the number of its last selection
+ * @property {Bank} bank
+ * @property {Map<number, Move>} moves gains that the kernel has perhaps not heard of, by map
+ * @property {string} order
+ * @property {string} filter
+ * @property {keyof typeof SIZES} size
+ * @property {number[]} ids the maps that are shown, in order
+ * @property {Int32Array} places where each map stands; -1 where it is not shown
+ * @property {Layout} layout
+ * @property {string} about which maps the order was made for
+ * @property {number} current the map on which the keyboard stands
+ * @property {number} anchor where a range of selected maps begins
+ * @property {number} under the map under the pointer, or -1
+ * @property {number[]} held the maps whose bars are held, the one under the finger first
+ * @property {number} gesture a mark that the steps of one drag share
+ * @property {boolean} hovering
+ * @property {boolean} typing
+ * @property {boolean} stale whether another order is on offer
+ */
+/** @typedef {Partial<State>} Changes */
+
+/** @type {Omit<Bank, "selected">} */
+const NO_MAPS = { gains: new Float32Array(0), dead: new Uint8Array(0), delta: null, error: null, roles: null, roleWords: [],
+  exact: new Uint8Array(0), value: NaN, most: 0, worst: 0, errorName: "error", subject: "the score" };
+
+/** @param {string} origin @returns {State} */
+export const newState = (origin) => ({
+  origin, step: 0, selectStep: 0, bank: { ...NO_MAPS, selected: new Set() }, moves: new Map(), order: "effect", filter: "all",
+  size: "medium", ids: [], places: new Int32Array(0), layout: layoutOf(1, 0), about: "", current: 0, anchor: 0, under: -1,
+  held: [], gesture: 0, hovering: false, typing: false, stale: false,
+});
+
+// ------------------------------------------------------------------ news of the kernel
+
+/** @param {State} state @param {number} count @param {Uint8Array} dead @returns {Changes} */
+export function withMaps({ bank, current }, count, dead) {
+  const last = Math.max(count - 1, 0);
+  if (bank.gains.length === count) return { bank: { ...bank, dead }, current: clamp(current, 0, last) };
+  return { bank: { ...bank, dead, gains: new Float32Array(count).fill(1) }, current: clamp(current, 0, last), under: -1,
+    held: [], ids: [], places: new Int32Array(count).fill(-1), moves: new Map() };
+}
+
+/** @param {State} state @param {any} impacts @param {string} subject @param {string[]} roleWords @returns {Changes} */
+export function withImpacts({ bank }, impacts, subject, roleWords) {
+  const count = bank.gains.length, known = impacts.delta_y?.byteLength === 4 * count && count > 0;
+  const delta = known ? floats(impacts.delta_y) : null;
+  const error = known && impacts.delta_error?.byteLength ? floats(impacts.delta_error) : null;
+  return { bank: { ...bank, delta, error, subject, roleWords, exact: known ? bytes(impacts.exact) : new Uint8Array(count),
+    roles: known && impacts.roles?.byteLength ? bytes(impacts.roles) : null, value: impacts.value ?? NaN,
+    most: largest(delta), worst: largest(error), errorName: impacts.error || "error" } };
+}
+
+/** What the kernel says of gains; moves on their way to it, and bars that are held, stay. @param {State} state @param {Gains} gains @returns {Changes} */
+export function withGains({ bank, moves, held }, { values, heard }) {
+  if (values?.byteLength !== 4 * bank.gains.length) return {};
+  const next = withMoves(floats(values), heard, moves);
+  for (const index of held) next.values[index] = bank.gains[index];
+  return { bank: { ...bank, gains: next.values }, moves: next.moves };
+}
+
+/** @param {State} state @param {{ values?: number[], heard?: Record<string, number> }} selected @returns {Changes} */
+export function withSelected({ bank, origin, selectStep }, { values = [], heard }) {
+  return hasHeard(heard, { origin, step: selectStep }) ? { bank: { ...bank, selected: new Set(values) } } : {};
+}
+
+// ------------------------------------------------------------------ order
+
+/** @param {State} state @returns {Changes} */
+export function arranged({ bank, order, filter, current, anchor }) {
+  const ids = arrange(bank, order, filter), places = new Int32Array(bank.gains.length).fill(-1);
+  ids.forEach((id, place) => { places[id] = place; });
+  // The keyboard stands on a map that is shown.
+  const stays = places[current] >= 0, first = ids[0] ?? 0;
+  return { ids, places, stale: false, current: stays ? current : first, anchor: stays ? anchor : first };
+}
+
+/**
+ * The order after news. While the reader is at work here maps stay where they are, and another order is offered.
+ * @param {State} state
+ * @param {string} about which maps these are, and whether their effects are known: others are sorted at once
+ * @returns {Changes}
+ */
+export function refreshed(state, about) {
+  if (state.held.length) return {};
+  const next = arranged(state), { ids = [] } = next;
+  if (state.about !== about) return { ...next, about, current: ids[0] ?? 0, anchor: ids[0] ?? 0 };
+  if (!state.hovering && !state.typing) return next;
+  return { stale: ids.length !== state.ids.length || ids.some((id, place) => id !== state.ids[place]) };
+}
+
+/** @param {State} state @param {number} width @returns {Changes} */
+export const laidOut = ({ ids, size }, width) => ({ layout: layoutOf(width, ids.length, SIZES[size]) });
+
+// ------------------------------------------------------------------ gains
+
+/** A step of a drag: the bar of a map, and with it those of all selected maps, if it is one of them. @param {State} state @param {number} index @param {number} value */
+export function dragOf({ bank, origin, step, gesture }, index, value) {
+  const indices = bank.selected.has(index) ? [index, ...[...bank.selected].filter((other) => other !== index)] : [index];
+  return { kind: "gain", indices, value: clamp(value, 0, MOST), gesture, step: step + 1, origin };
+}
+
+/** A drag of this view, or of another one of the same widget. @param {State} state @param {Drag} drag @returns {Changes} */
+export function withDrag({ bank, moves, held, origin, step: last }, { indices, value, origin: by, step }) {
+  const gains = bank.gains.slice(), left = new Map(moves), mine = by === origin;
+  for (const index of indices) {
+    if (!(index < gains.length)) continue;
+    left.set(index, { origin: by, step, value });
+    if (mine || !held.includes(index)) gains[index] = value;
+  }
+  return { bank: { ...bank, gains }, moves: left, step: mine ? step : last, held: mine && held.length ? indices : held };
+}
+
+/** The bar is let go. What the kernel said meanwhile holds now. @param {State} state @param {Gains} gains @returns {Changes} */
+export const released = (state, gains) => ({ held: [], ...withGains({ ...state, held: [] }, gains) });
+
+// ------------------------------------------------------------------ selection
+
+/** @param {State} state @param {Iterable<number>} indices @returns {Changes} */
+export const chosen = ({ bank, step }, indices) => ({ bank: { ...bank, selected: new Set(indices) }, step: step + 1, selectStep: step + 1 });
+
+/**
+ * What a click or the space bar selects: one, one more, or all from the last one on.
+ * @param {State} state
+ * @param {number} index
+ * @param {{ shift: boolean, more: boolean }} how
+ * @returns {Changes}
+ */
+export function picked(state, index, { shift, more }) {
+  const { bank: { selected }, ids, places } = state;
+  const [from, to] = [places[state.anchor], places[index]].sort((a, b) => a - b);
+  const range = shift && from >= 0 ? ids.slice(from, to + 1) : [index];
+  const next = new Set(more ? selected : range);
+  if (!more && !shift && selected.size === 1 && selected.has(index)) next.clear();
+  if (more) for (const one of range) if (shift || !next.delete(one)) next.add(one);
+  return { ...chosen(state, next), current: index, anchor: shift ? state.anchor : index };
+}
+
+/** The message of a button or its key. @param {State} state @param {string} kind */
+export function messageOf({ bank, current }, kind) {
+  if (kind !== "mute" && kind !== "solo") return { kind };
+  const indices = bank.selected.size ? [...bank.selected] : [current];
+  const back = kind === "mute" && indices.every((index) => bank.gains[index] === 0);
+  return { kind: back ? "restore" : kind, indices };
+}

@@ -1,0 +1,76 @@
+// Hundreds to thousands of feature maps, each with a gain bar. One canvas the size of the window; only visible cells
+// are painted, and one focusable element, moved to the current cell, speaks for it to keyboards and screen readers.
+
+import { mount } from "../shared/mount.js";
+import { hasHeard, introduce } from "../shared/moves.js";
+import { bytes } from "../shared/values.js";
+import { actionsOf, showingOf } from "./actions.js";
+import { listenToKeys, listenToPointer, listenToPresence, listenToTools } from "./gestures.js";
+import { paint, paperOf } from "./paint.js";
+import { build } from "./parts.js";
+import { newState, withDrag, withGains, withImpacts, withMaps, withSelected } from "./state.js";
+import { tellFilters, tellImpacts, tellMaps } from "./words.js";
+
+/** @param {import("../shared/mount.js").Context} context */
+function render(context) {
+  const parts = build(), page = mount(context, parts.root), { model } = page, state = newState(introduce(model));
+  /** @type {import("./paint.js").Paper | null} */
+  let paper = null;
+  const repaint = page.oncePerFrame(() => paint(parts, state, paper));
+  const actions = actionsOf(page, parts, state, showingOf(page, parts, state, repaint));
+  const readPaper = () => {
+    paper = paperOf(parts.root, model.get("maps"));
+    repaint();
+  };
+  const readImpacts = () => {
+    const impacts = model.get("impacts");
+    Object.assign(state, withImpacts(state, impacts, model.get("subject"), model.get("role_words")));
+    tellImpacts(parts, state, impacts);
+    actions.news({});
+  };
+  const readChoices = () => {
+    const [order, filter, size] = ["order", "show", "size"].map((name) => model.get(name));
+    [parts.order.value, parts.size.value] = [order, size];
+    Object.assign(state, { order, filter, size });
+    actions.sort();
+    tellFilters(parts, state);
+  };
+
+  page.watch("order show size", readChoices);
+  page.watch("height", () => { parts.view.style.height = `${model.get("height")}px`; });
+  page.watch("pending", () => { parts.root.classList.toggle("xw-pending", model.get("pending")); });
+  page.watch("maps", () => {
+    const maps = model.get("maps"), [count] = maps.thumbs_shape ?? [0];
+    tellMaps(parts, maps);
+    Object.assign(state, withMaps(state, count, maps.dead ? bytes(maps.dead) : new Uint8Array(0)));
+    // They may have come before their maps.
+    Object.assign(state, withGains(state, model.get("gains")));
+    readPaper();
+    readImpacts();
+  });
+  page.watch("impacts subject role_words", readImpacts);
+  page.watch("gains", () => actions.news(withGains(state, model.get("gains"))));
+  page.watch("selected", () => actions.news(withSelected(state, model.get("selected"))));
+  // Of another view of the same widget on this page.
+  page.watch("drag", () => {
+    const drag = model.get("drag"), foreign = drag?.origin && drag.origin !== state.origin;
+    if (foreign && !hasHeard(model.get("gains").heard, drag)) actions.news(withDrag(state, drag));
+  });
+  page.watch("joint", () => { parts.joint.textContent = model.get("joint"); });
+  page.watch("can_undo", () => actions.change({}));
+  listenToPointer(page, parts, state, actions);
+  listenToPresence(page, parts, state, actions);
+  listenToKeys(page, parts, state, actions);
+  listenToTools(page, parts, state, actions);
+  page.listen(parts.view, "scroll", repaint);
+  page.onTheme(readPaper);
+  page.onSize(parts.view, () => {
+    // JupyterLab puts the view into the page later.
+    if (!paper) readPaper();
+    actions.resize();
+  });
+  page.readAll();
+  return page.close;
+}
+
+export default { render };
