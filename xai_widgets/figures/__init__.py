@@ -16,11 +16,11 @@ from xai_widgets.figures.colours import ramps as ramps
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from xai_widgets.scenes import Bank, Plane, Radar, Stage
+    from xai_widgets.figures.words import Drawable
 
 
 def save(
-    scene: Stage | Bank | Plane | Radar,
+    scene: Drawable,
     path: str | os.PathLike[str],
     *,
     width_mm: float = 180.0,
@@ -52,15 +52,17 @@ def save(
             cannot be written, a scene that has nothing to draw yet.
         FileExistsError: the file exists, and `overwrite` is False.
     """
-    from xai_widgets.figures.files import plan_of, target, write
+    from xai_widgets.figures.drawing import FORMATS
+    from xai_widgets.figures.files import plan_of, write
+    from xai_widgets.figures.writing import target
 
-    _, kind = target(path)
+    _, kind = target(path, FORMATS)
     plan = plan_of(width_mm=width_mm, dpi=dpi, interpolation=interpolation, caption=caption, kind=kind)
     return write(scene, path, plan, overwrite=overwrite)
 
 
 def draw(
-    scene: Stage | Bank | Plane | Radar,
+    scene: Drawable,
     *,
     width_mm: float = 180.0,
     dpi: float = 300.0,
@@ -77,27 +79,36 @@ def draw(
         return build(checked(scene), plan)
 
 
-def caption(scene: Stage | Bank | Plane | Radar, *, interpolation: str = "native") -> str:
+def caption(scene: Drawable, *, interpolation: str = "native") -> str:
     """What stands below the figure of a scene: method, what the colours mean, notes, receipt, grid."""
     from xai_widgets.figures import drawing, words
 
     return words.caption(drawing.checked(scene), interpolation)
 
 
-def alt(scene: Stage | Bank | Plane | Radar) -> str:
+def alt(scene: Drawable) -> str:
     """The figure of a scene in words, for those who do not see it."""
     from xai_widgets.figures import drawing, words
 
     return words.alt(drawing.checked(scene))
 
 
-def still(scene: Stage) -> tuple[bytes, str]:
-    """What a stage shows, as a PNG of at most 512 pixels' width, and in words.
+def still(scene: Drawable) -> tuple[bytes, str]:
+    """What a view shows, to be kept in a notebook: a PNG, and heading and caption in words.
+
+    At most 512 pixels wide, a bank, a grid and a gallery 900; never more than 400 kB.
 
     Raises:
-        TypeError: another scene.
-        ValueError: a stage without a photo.
+        TypeError: what is no such scene.
+        ValueError: a scene that has nothing to draw yet.
     """
     from xai_widgets.figures import stills
 
     return stills.still(scene)
+
+
+def can_draw(scene: Drawable) -> bool:
+    """Whether there is something to draw in a scene yet."""
+    from xai_widgets.figures.drawing import missing
+
+    return not missing(scene)

@@ -11,18 +11,24 @@ from matplotlib.figure import Figure
 
 from xai_widgets.figures import words
 from xai_widgets.figures.bank import paint_bank
+from xai_widgets.figures.gallery import paint_gallery
+from xai_widgets.figures.grid import paint_grid
 from xai_widgets.figures.layout import Rows, blank, fit, write_around
+from xai_widgets.figures.picker import paint_picker
 from xai_widgets.figures.plane import paint_plane
 from xai_widgets.figures.radar import paint_radar
 from xai_widgets.figures.stage import paint_stage
 from xai_widgets.figures.style import Plan, settings
-from xai_widgets.scenes import Bank, Plane, Radar, Stage
+from xai_widgets.scenes import Bank, Gallery, Grid, Picker, Plane, Radar, Stage
 
 PAINTERS: dict[type, Callable[..., Rows]] = {
     Stage: paint_stage,
+    Grid: paint_grid,
     Bank: paint_bank,
     Plane: paint_plane,
     Radar: paint_radar,
+    Gallery: paint_gallery,
+    Picker: paint_picker,
 }
 FORMATS = ("pdf", "svg", "png")
 
@@ -31,25 +37,33 @@ def checked(scene: Any) -> words.Drawable:
     """A scene that can be drawn.
 
     Raises:
-        TypeError: anything else than one of the four scenes.
+        TypeError: anything else than a scene that can be drawn.
         ValueError: a scene with nothing in it yet.
     """
-    if not isinstance(scene, Stage | Bank | Plane | Radar):
+    if not isinstance(scene, Stage | Grid | Bank | Plane | Radar | Gallery | Picker):
         *names, last = (kind.__name__ for kind in PAINTERS)
         raise TypeError(f"scene must be a {', '.join(names)} or {last}, got {type(scene).__name__}.")
-    missing = _missing(scene)
-    if missing:
-        raise ValueError(f"this {type(scene).__name__} has nothing to draw yet: {missing}.")
+    lacking = missing(scene)
+    if lacking:
+        raise ValueError(f"this {type(scene).__name__} has nothing to draw yet: {lacking}.")
     return scene
 
 
-def _missing(scene: words.Drawable) -> str:
+def missing(scene: words.Drawable) -> str:
+    """What a scene lacks to be drawn; empty where it can be."""
     if isinstance(scene, Stage):
         return "no photo" if scene.photo is None else ""
+    if isinstance(scene, Grid):
+        return "" if any(panel.photo is not None for panel in scene.panels) else "no photo"
     if isinstance(scene, Bank):
         return "" if scene.thumbs.size else "no feature maps"
     if isinstance(scene, Plane):
         return "" if len(scene.delta_y) else "no removals"
+    if isinstance(scene, Gallery):
+        return "" if scene.thumbs else "no thumbnails"
+    if isinstance(scene, Picker):
+        known = len(scene.probabilities) if scene.task == "classification" else scene.score is not None
+        return "" if known else "no answer of the network"
     values = [value for one in scene.series for value in one.values]
     return "" if np.isfinite(values).any() else "no measures"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -79,3 +80,25 @@ def fit(figure: Figure, rows: Rows, dpi: float) -> None:
     engine.execute(figure)
     figure.set_layout_engine("none")
     figure.set_dpi(dpi)
+
+
+def in_mm(rows: Rows, figure: Canvas, room: float, height: float) -> Axes:
+    """A row whose unit is a millimetre, from its upper left corner."""
+    axes = rows.add(figure.add_subplot(rows.next), lambda _: height)
+    axes.set(xlim=(0, room), ylim=(height, 0), aspect="auto")
+    axes.set_axis_off()
+    return axes
+
+
+def inset(host: Axes, x: float, y: float, width: float, height: float) -> Axes:
+    """Axes at a place in mm, counted from the upper left corner."""
+    room, tall = host.get_xlim()[1], host.get_ylim()[0]
+    axes = host.inset_axes((x / room, 1 - (y + height) / tall, width / room, height / tall))
+    axes.set_in_layout(False)
+    return axes
+
+
+def write(host: Axes, text: str, x: float, y: float, size: float, **options: Any) -> None:
+    """Words at a place in mm; their upper edge there."""
+    style: dict[str, Any] = {"va": "top", "linespacing": 1.15} | options
+    host.text(x, y, text, fontsize=size, **style).set_in_layout(False)

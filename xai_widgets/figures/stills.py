@@ -1,4 +1,4 @@
-"""The picture that a notebook keeps of a stage, for readers without a kernel."""
+"""The picture that a notebook keeps of what a view shows, for readers without a kernel."""
 
 from __future__ import annotations
 
@@ -7,30 +7,50 @@ from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from numpy.typing import NDArray
 from PIL import Image
 
 from xai_widgets.figures import words
 from xai_widgets.figures.drawing import build, checked
 from xai_widgets.figures.style import MM, Plan, settings
-from xai_widgets.scenes import Stage
+from xai_widgets.scenes import Bank, Gallery, Grid, Stage
 
-PIXELS, DPI = 512, 120.0
-STEP = 5  # between the shades of a channel: half the bytes, and unlike 256 colours none that is seen to be wrong
+PIXELS, WIDE, DPI = 512, 900, 120.0  # a width, that of a sheet of many pictures, and pixels an inch
+MOST_BYTES = 400_000
+STEPS = (5, 10, 20)  # between the shades of a channel: fewer bytes, and unlike 256 colours none seen to be wrong
+SMALLER = 0.8  # of the width, where coarser shades do not do
 
 
 def still(scene: Any) -> tuple[bytes, str]:
-    """A PNG of at most 512 pixels' width and what it shows in words."""
+    """A PNG and what it shows in words."""
     scene = checked(scene)
-    if not isinstance(scene, Stage):
-        raise TypeError(f"scene must be a Stage, got {type(scene).__name__}.")
-    interpolation = "bilinear" if scene.look.smooth else "native"
+    panels = scene.panels if isinstance(scene, Grid) else (scene,) if isinstance(scene, Stage) else ()
+    interpolation = "bilinear" if panels and panels[0].look.smooth else "native"
+    width = WIDE if isinstance(scene, Bank | Grid | Gallery) else PIXELS
     with settings():
-        figure = build(scene, Plan(PIXELS / DPI / MM, DPI, interpolation))
+        figure = build(scene, Plan(width / DPI / MM, DPI, interpolation))
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
-        pixels = np.asarray(canvas.buffer_rgba())[..., :3].astype(np.uint16)
-    file = io.BytesIO()
-    Image.fromarray(((pixels + STEP // 2) // STEP * STEP).astype(np.uint8)).save(file, "PNG")
-    degenerate = scene.map.degenerate if scene.map else ""
+        pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    degenerate = scene.map.degenerate if isinstance(scene, Stage) and scene.map else ""
     lines = (words.heading(scene), degenerate, words.caption(scene, interpolation))
-    return file.getvalue(), "\n".join(filter(None, lines))
+    return _small(pixels), "\n".join(filter(None, lines))
+
+
+def _small(pixels: NDArray[np.uint8]) -> bytes:
+    """A PNG of at most `MOST_BYTES`: with coarser shades where it must be, then with fewer pixels."""
+    picture = Image.fromarray(pixels)
+    while True:
+        for step in STEPS:
+            data = _encoded(np.asarray(picture), step)
+            if len(data) <= MOST_BYTES:
+                return data
+        size = max(round(picture.width * SMALLER), 1), max(round(picture.height * SMALLER), 1)
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def _encoded(pixels: NDArray[np.uint8], step: int) -> bytes:
+    shades = ((pixels.astype(np.uint16) + step // 2) // step * step).clip(0, 255).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(shades).save(file, "PNG")
+    return file.getvalue()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import matplotlib
@@ -99,6 +100,13 @@ def one_line(text: str) -> str:
 
 def width_of(text: str, size: float = SIZE) -> float:
     """How wide a line is, in mm."""
+    font: Any = matplotlib.rcParams
+    return _measured(text, size, *(tuple(font[name]) for name in FONTS))
+
+
+@lru_cache(maxsize=4096)
+def _measured(text: str, size: float, *fonts: tuple[str, ...]) -> float:
+    """The same, remembered by the reader's fonts: a line is measured again and again while it is fitted."""
     width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)
     return float(width) / 72 / MM
 
@@ -131,6 +139,29 @@ def shortened(text: str, width_mm: float, lines: int, size: float = SIZE) -> str
     return "\n".join(kept)
 
 
+def middled(text: str, width_mm: float, lines: int, size: float = SIZE) -> str:
+    """A name in at most so many lines of this width, without its middle where it is too long: ends tell names apart."""
+    name = one_line(text)
+    whole = wrapped(name, width_mm, size)
+    if whole.count("\n") < lines:
+        return whole
+    least, most = 1, len(name) - 1  # characters that are kept; the least is taken as it is
+    while least < most:
+        kept = (least + most + 1) // 2
+        fits = wrapped(_without_middle(name, kept), width_mm, size).count("\n") < lines
+        least, most = (kept, most) if fits else (least, kept - 1)
+    return wrapped(_without_middle(name, least), width_mm, size)
+
+
+def _without_middle(name: str, kept: int) -> str:
+    return f"{name[: kept - kept // 2]}…{name[len(name) - kept // 2 :]}"
+
+
+def line_mm(size: float) -> float:
+    """How high a line of words is, with what separates it from the next."""
+    return 1.3 * size / 72 / MM
+
+
 def _cut(word: str, width_mm: float, size: float) -> list[str]:
     """A word in pieces that fit."""
     pieces = []
@@ -146,3 +177,9 @@ def _cut(word: str, width_mm: float, size: float) -> list[str]:
 def number(value: float, *, signed: bool = True) -> str:
     """Three digits, with a minus sign that is one."""
     return f"{value:+.3g}".replace("-", "−") if signed and value else f"{value:.3g}".replace("-", "−")
+
+
+def sentences(parts: Iterable[str]) -> list[str]:
+    """Lines as sentences: each ends with a full stop."""
+    lines = [line.strip() for part in parts for line in printable(part).splitlines()]
+    return [line if line[-1] in ".!?…" else f"{line}." for line in lines if line]

@@ -1,0 +1,108 @@
+"""What a figure of several panels says in words: what all have in common, what sets each apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import groupby
+from string import ascii_lowercase
+
+from xai_widgets.figures import stage_words
+from xai_widgets.figures.legends import meaning
+from xai_widgets.figures.panels import colours_of, has_colours, scaled, why_no_map
+from xai_widgets.figures.stage import secondary_of
+from xai_widgets.figures.style import number, one_line
+from xai_widgets.scenes import Grid, Stage
+
+SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+
+
+def title(scene: Grid) -> str:
+    """One line, for a file's title."""
+    return " · ".join(filter(None, (f"{len(scene.panels)} saliency maps", one_line(scene.about))))
+
+
+def caption(scene: Grid, interpolation: str) -> list[str]:
+    """What all panels have in common, what differs, the colours; then what is true of some of them."""
+    scene = scaled(scene)
+    panels = scene.panels
+    parts = [f"All panels: {one_line(scene.about)}"] if scene.about else []
+    for name, heads in (("Columns", scene.across), ("Rows", scene.down)):
+        if any(heads):
+            parts.append(f"{name}: {', '.join(one_line(head) or 'several' for head in heads)}")
+    parts += _by_letter([one_line(text) for text in scene.titles])
+    parts += _colours(panels)
+    parts += _by_letter([why_no_map(panel) for panel in panels])
+    shown = [
+        stage_words.cells(panel.map, interpolation) if panel.map and has_colours(panel) else "" for panel in panels
+    ]
+    parts += _by_letter(shown)
+    seconds = [secondary_of(panel) for panel in panels]
+    parts += _by_letter([second.words if second is not None else "" for second in seconds])
+    whole = [panel.map is None or tuple(panel.map.box) == stage_words.WHOLE for panel in panels]
+    parts += [] if all(whole) else [stage_words.DIMMED]
+    parts += _notes([panel.map.note if panel.map else "" for panel in panels])
+    return [*parts, *_by_letter([panel.receipt for panel in panels])]
+
+
+def alt(scene: Grid) -> list[str]:
+    """The picture in words: each panel by its letter."""
+    scene = scaled(scene)
+    count, columns = len(scene.panels), min(scene.columns, len(scene.panels))
+    across = f" in rows of {columns}" if columns < count else ""
+    parts = [f"{count} photo{'s' * (count > 1)} with a map over {'each' if count > 1 else 'it'}{across}"]
+    parts += [one_line(scene.about), *_colours(scene.panels)]
+    for place, panel in enumerate(scene.panels):
+        said = [one_line(panel.name), *named(scene, place), stage_words.score(panel)]
+        told = [f"{ascii_lowercase[place]}: {', '.join(filter(None, said))}", why_no_map(panel)]
+        parts += told + (stage_words.strongest(panel) if has_colours(panel) else [])
+    return parts
+
+
+def named(scene: Grid, place: int) -> list[str]:
+    """What sets a panel apart: the headings of its row and column, and its title."""
+    columns = min(scene.columns, len(scene.panels))
+    rows = ((scene.down, place // columns), (scene.across, place % columns), (scene.titles, place))
+    found = [one_line(words[at]) for words, at in rows if at < len(words)]
+    return [text for text in found if text and text != one_line(scene.panels[place].name)]
+
+
+def _colours(panels: Sequence[Stage]) -> list[str]:
+    """What colours mean, and what full colour is worth; by letters where it differs."""
+    shared, _ = colours_of(panels)
+    if shared is not None:
+        return [meaning(shared.panel), shared.note.capitalize()]
+    found = _by_letter([meaning(panel, scale=False) if has_colours(panel) else "" for panel in panels])
+    limits: dict[str, list[int]] = {}
+    for place, panel in enumerate(panels):
+        if panel.map is not None and has_colours(panel):
+            limits.setdefault(number(panel.map.limit, signed=False), []).append(place)
+    full = ", ".join(f"{limit} in {_ranges(places)}" for limit, places in limits.items())
+    return [*found, f"Full colour at {full}"] if full else found
+
+
+def _notes(texts: Sequence[str]) -> list[str]:
+    """Sentences, those that several panels share said once."""
+    sentences = [[part.strip() for part in SENTENCE.split(text) if part.strip()] for text in texts]
+    every = dict.fromkeys(part for parts in sentences for part in parts)
+    return [line for part in every for line in _by_letter([part if part in parts else "" for parts in sentences])]
+
+
+def _by_letter(texts: Sequence[str]) -> list[str]:
+    """Each text once, with the letters of the panels that it is about; without letters where it is about all."""
+    letters: dict[str, list[int]] = {}
+    for place, text in enumerate(texts):
+        if text:
+            letters.setdefault(text, []).append(place)
+    if len(letters) == 1 and len(next(iter(letters.values()))) == len(texts):
+        return list(letters)
+    return [f"{_ranges(places)}: {text}" for text, places in letters.items()]
+
+
+def _ranges(places: Sequence[int]) -> str:
+    """Places as letters, such as a–c, e."""
+    found = []
+    for _, group in groupby(enumerate(places), key=lambda pair: pair[1] - pair[0]):
+        run = [ascii_lowercase[place] for _, place in group]
+        found += run if len(run) < 3 else [f"{run[0]}–{run[-1]}"]
+    return ", ".join(found)
