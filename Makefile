@@ -6,6 +6,9 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 py
 	$(shell $(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Node comes as a wheel, in the test extra; what checks the front end stays in tests/front.
+FRONT := tests/front
+NODE := $(BIN)/node
 
 .PHONY: lab test test-slow lint bench clean
 
@@ -22,10 +25,16 @@ test: $(VENV)/.for-tests lint
 test-slow: $(VENV)/.for-tests
 	$(BIN)/python -m pytest -m slow
 
-lint: $(VENV)/.for-tests
+lint: $(VENV)/.for-tests $(FRONT)/node_modules/.installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy tests/browser/*.py
+	$(NODE) $(FRONT)/node_modules/eslint/bin/eslint.js --config $(FRONT)/eslint.config.mjs xai_widgets/static $(FRONT)
+	$(NODE) $(FRONT)/node_modules/typescript/bin/tsc --project $(FRONT)
+
+$(FRONT)/node_modules/.installed: $(FRONT)/package-lock.json | $(VENV)/.for-tests
+	PATH="$(abspath $(BIN)):$$PATH" npm ci --ignore-scripts --no-audit --no-fund --prefix $(FRONT)
+	@touch $@
 
 bench: $(VENV)/.for-tests
 	$(BIN)/python -m benchmarks.kernels

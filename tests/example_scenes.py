@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from xai_widgets import scenes
 
@@ -47,6 +49,17 @@ def stage(*, look: dict[str, Any] | None = None, **changes: Any) -> scenes.Stage
         method="grad_cam",
         look=scenes.Look(**{"opacity": 1.0, "grey": False} | (look or {})),
         receipt="Without its top 10 %: −0.12.",
+    )
+    return replace(known, **changes)
+
+
+def grid(*panels: scenes.Stage, **changes: Any) -> scenes.Grid:
+    """A strip of two panels that share colours and scale, unless others are given."""
+    known = scenes.Grid(
+        panels=panels or (stage(), stage(map=layer(values=np.array([[0.0, 2.0], [-1.0, 0.0]], np.float32)))),
+        columns=2,
+        across=("why the score?", "rather than 0.5"),
+        about="net · conv · Grad-CAM",
     )
     return replace(known, **changes)
 
@@ -116,4 +129,74 @@ def radar(*series: scenes.Series, **changes: Any) -> scenes.Radar:
     return replace(scene, **changes)
 
 
-EXAMPLES: dict[str, Callable[..., Any]] = {"stage": stage, "bank": bank, "plane": plane, "radar": radar}
+def thumbnail(width: int = 30, height: int = 20) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (width, height), (200, 100, 0)).save(file, "PNG")
+    return file.getvalue()
+
+
+def gallery(count: int = 4, **changes: Any) -> scenes.Gallery:
+    """Rated images; the second has no score yet, on the third the network failed, the first is explained."""
+    scores = np.where(np.arange(count) == 1, np.nan, 0.5).astype(np.float32)
+    known = scenes.Gallery(
+        names=tuple(f"image {number}.png" for number in range(count)),
+        labels=("",) * count,
+        notes=("",) * count,
+        ratings=np.full(count, 0.75, np.float32),
+        scores=scores,
+        predicted=np.zeros(0, np.int32),
+        classes=(),
+        task="regression",
+        comparable=False,
+        limits=(0.0, 1.0),
+        current=0,
+        pinned=(),
+        problems=("image 2.png: the network failed.",),
+        problem_count=1,
+        failed=(2,),
+        thumbs=tuple((number, thumbnail()) for number in range(min(count, 12))),
+    )
+    return replace(known, **changes)
+
+
+def picker(**changes: Any) -> scenes.Picker:
+    """P, and a Q that is the least probable of twelve classes."""
+    known = scenes.Picker(
+        task="classification",
+        subject="cat.png net",
+        question="Why class 0, rather than class 11?",
+        names=tuple(f"class {number}" for number in range(12)),
+        probabilities=np.linspace(0.15, 0.01, 12, dtype=np.float32),
+        target=0,
+        chosen=False,
+        kind="class",
+        value=11,
+        form="",
+        word="",
+        axis=(0.0, 1.0),
+        score=None,
+        rating=None,
+        quick=(),
+    )
+    return replace(known, **changes)
+
+
+def score_picker(**changes: Any) -> scenes.Picker:
+    """A score, its rating, and Q above the score."""
+    known = picker(
+        task="regression", question="Why 0.47, rather than 1?", names=(), probabilities=np.zeros(0, np.float32),
+        target=-1, kind="score", value=1.0, form="plain", score=0.47, rating=0.95,
+        says=(("above", "Q is above the score: the map shows what prevents a higher score."),),
+    )  # fmt: skip
+    return replace(known, **changes)
+
+
+EXAMPLES: dict[str, Callable[..., Any]] = {
+    "stage": stage,
+    "grid": grid,
+    "bank": bank,
+    "plane": plane,
+    "radar": radar,
+    "gallery": gallery,
+    "picker": picker,
+}

@@ -206,3 +206,19 @@ def test_another_model_is_another_task(make_session: Make) -> None:
     assert (picker.task, picker.contrast["kind"]) == ("regression", "")
     assert picker.score == pytest.approx(session.output.value)
     picker.close()
+
+
+def test_a_front_end_that_opens_later_shows_q_as_it_was_dragged(scored: Any) -> None:
+    picker = ContrastPicker(scored)
+    for step, value in enumerate((0.2, 0.3, 0.4), 1):
+        drag = {"kind": "score", "value": value, "form": "plain", "gesture": 1, "origin": "tab", "step": step}
+        picker.comm.arrive(drag=drag)
+        state = picker.get_state("contrast")["contrast"]
+        assert (state["kind"], state["value"], state["heard"]) == ("score", value, {"tab": step})
+    picker.comm.click(kind="here", origin="tab")
+    picker.comm.take()
+    picker.comm.click(kind="here", origin="other")
+    picker.comm.click(kind="score", value=0.5, form="plain", origin="tab", step=4)
+    assert ["contrast"] in picker.comm.take()[0], "now there is another one to tell"
+    assert picker.contrast["value"] == 0.5
+    picker.close()

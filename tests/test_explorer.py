@@ -37,14 +37,14 @@ def opened() -> Iterator[Any]:
 
 
 def runs(monkeypatch: pytest.MonkeyPatch, cell: str, run: str) -> None:
-    monkeypatch.setattr(explorer, "_running_cell", lambda: (cell, run))
+    monkeypatch.setattr(explorer, "_which_cell", lambda: (cell, run))
 
 
 def test_an_explorer_of_an_earlier_run_of_its_cell_is_closed(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     before = len(widget._instances)
     runs(monkeypatch, "cell", "1")
     first, beside = opened(), opened()
-    each = (len(widget._instances) - before) // 2
+    both = len(widget._instances) - before
     runs(monkeypatch, "other cell", "2")
     other = opened()
     runs(monkeypatch, "cell", "3")
@@ -53,7 +53,7 @@ def test_an_explorer_of_an_earlier_run_of_its_cell_is_closed(opened: Any, monkey
     assert beside.session.closed
     assert not other.session.closed
     assert not again.session.closed
-    assert len(widget._instances) - before == 2 * each
+    assert len(widget._instances) - before == both
 
 
 def test_one_that_is_still_seen_stays_until_it_is_not(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +89,7 @@ def test_an_engine_an_image_and_a_layer_reach_the_session(opened: Any, engine: A
 
 
 def test_without_a_notebook_none_is_replaced(opened: Any) -> None:
-    assert explorer._running_cell() == ("", "")
+    assert explorer._which_cell() == ("", "")
     first = opened()
     opened()
     assert not first.session.closed

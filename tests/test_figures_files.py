@@ -164,7 +164,7 @@ def test_a_path_is_a_path() -> None:
         (bank(thumbs=np.zeros((0, 0, 0), np.uint8)), ValueError, "this Bank has nothing to draw yet: no feature maps."),
         (plane(delta_y=np.zeros(0, np.float32)), ValueError, "this Plane has nothing to draw yet: no removals."),
         (radar(scenes.Series(name="", values=(float("nan"),) * 5)), ValueError, "nothing to draw yet: no measures."),
-        (layer(), TypeError, "scene must be a Stage, Bank, Plane or Radar, got Layer."),
+        (layer(), TypeError, "scene must be a Stage, Grid, Bank, Plane, Radar, Gallery or Picker, got Layer."),
         ([stage()], TypeError, "got list."),
         (None, TypeError, "got NoneType."),
     ],
@@ -179,7 +179,7 @@ def test_a_file_is_written_over_only_when_asked(tmp_path: Path, monkeypatch: pyt
     path.write_text("mine")
     with pytest.raises(FileExistsError, match=r"it\.svg' exists; overwrite=True writes over it\."):
         figures.save(stage(), path)
-    monkeypatch.setattr(files, "_check_free", lambda *_, **__: None)  # the file came while the figure was drawn
+    monkeypatch.setattr(files, "check_free", lambda *_, **__: None)  # the file came while the figure was drawn
     with pytest.raises(FileExistsError):
         figures.save(stage(), path)
     assert path.read_text() == "mine"

@@ -226,7 +226,9 @@ def test_what_is_no_image_is_passed_over(gallery: Gallery, session: Session, ind
     assert session.error == ""
 
 
-def test_asking_returns_at_once_and_the_newest_comes_first(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_asking_returns_at_once_and_what_has_left_the_sight_is_not_read(
+    gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opened, read, began = threading.Event(), [], threading.Event()
 
     def slow(name: str, side: int) -> bytes:
@@ -243,8 +245,26 @@ def test_asking_returns_at_once_and_the_newest_comes_first(gallery: Gallery, mon
     gallery.comm.click(kind="need", indices=[3, 2], side=96)
     assert time.perf_counter() - start < 1  # although no picture can be read
     opened.set()
-    assert thumbs(gallery)[0].keys() == {0, 1, 2, 3}
-    assert read == ["0.png", "3.png", "2.png", "1.png"]
+    assert thumbs(gallery)[0].keys() == {0, 2, 3}
+    assert read == ["0.png", "3.png", "2.png"]
+
+
+def test_front_ends_do_not_take_each_others_thumbnails_away(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, read, began = threading.Event(), [], threading.Event()
+
+    def slow(name: str, side: int) -> bytes:
+        read.append(name)
+        began.set()
+        assert opened.wait(10)
+        return b"jpeg"
+
+    monkeypatch.setattr(gallery.session.images, "thumbnail", slow)
+    for origin, indices in (("tab", [0, 1]), ("other", [2, 3, 1]), ("tab", [4, 3])):
+        gallery.comm.click(kind="need", indices=indices, side=96, origin=origin, step=0)
+        assert began.wait(10)
+    opened.set()
+    assert thumbs(gallery)[0].keys() == {0, 1, 2, 3, 4}
+    assert read == ["0.png", "4.png", "3.png", "2.png", "1.png"]
 
 
 def test_closing_stops_the_pictures(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,6 +319,17 @@ def test_selection_is_by_name(gallery: Gallery, session: Session) -> None:
     gallery.comm.click(kind="select", indices=[4, 1, 4, 77])
     assert gallery.selected == ("4.png", "1.png")
     assert gallery.comm.take() == ([], 0)
+
+
+def test_what_is_selected_is_known_to_a_front_end_that_opens_later(gallery: Gallery, session: Session) -> None:
+    gallery.comm.click(kind="select", indices=[4, 1], origin="tab", step=3)
+    assert gallery.get_state("marked")["marked"]["values"] == [4, 1]
+    gallery.comm.take()
+    gallery.comm.click(kind="here", origin="later")
+    assert gallery.comm.take()[0] == [["marked"]], "it may have opened before the selection"
+    session.selected_images = ("2.png",)
+    assert gallery.marked["values"] == [2]
+    assert gallery.marked["heard"] == {"tab": 3}
 
 
 def test_an_unreadable_image_can_be_picked_and_left(gallery: Gallery, session: Session) -> None:

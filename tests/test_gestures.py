@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from math import inf
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from xai_widgets import Explorer, ImageSet
 from xai_widgets.engine import Lane
+from xai_widgets.session import requests
 from xai_widgets.views._base import View
 
 VIEWS = ("status", "gallery", "stage", "contrast", "bank", "plane", "radar")
@@ -77,6 +79,7 @@ class Opened:
 
 @pytest.fixture
 def opened(make_session: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
+    monkeypatch.setattr(requests, "NOTICED", inf)  # else a busy machine decides whether an answer is spoken of
     explorer = Explorer(make_session(tiny.regressor(), tiny.rated()))
     assert explorer.stage.settle(30)
     yield Opened(explorer, monkeypatch)
@@ -85,14 +88,12 @@ def opened(make_session: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) ->
 
 # Draws and messages a view.
 EXACT = {
-    "gain": {"status": (7, 0), "gallery": (7, 0), "stage": (14, 7), "contrast": (14, 7), "bank": (7, 0),
-             "plane": (7, 0), "radar": (7, 0)},
-    "q": {"status": (2, 1), "gallery": (1, 0), "stage": (2, 2), "contrast": (2, 0), "bank": (2, 1), "plane": (1, 0),
-          "radar": (1, 0)},
+    "gain": {"stage": (7, 7), "contrast": (7, 7), "bank": (7, 0)},
+    "q": {"status": (1, 1), "stage": (2, 2), "contrast": (2, 0), "bank": (1, 1), "radar": (1, 0)},
     "opacity": {"stage": (1, 0)},
     "select": {"bank": (1, 0), "plane": (1, 1)},
-}  # fmt: skip
-BYTES = {"gain": STEPS * (GRID + 560), "q": GRID + 1_800, "opacity": 0, "select": 100}
+}
+BYTES = {"gain": STEPS * (GRID + 560), "q": GRID + 1_900, "opacity": 0, "select": 100}
 
 
 @pytest.mark.parametrize("gesture", EXACT)
@@ -108,7 +109,7 @@ def test_draws_and_messages_of_a_short_gesture(opened: Opened, gesture: str) -> 
 # How answers and progress follow each other is up to threads, so these are bounds: draws, messages, bytes of all views.
 # Since the stage and the status bar say what is being done from the first moment there are more messages, and with each
 # image come the reasons why methods cannot be asked of it, and the picture in words.
-BOUNDS = {"pick": (52, 42, 28_000), "layer": (60, 42, 19_500), "undo": (60, 42, 19_500)}
+BOUNDS = {"pick": (44, 38, 27_500), "layer": (48, 42, 20_500), "undo": (48, 42, 20_500)}
 
 
 @pytest.mark.parametrize("gesture", BOUNDS)

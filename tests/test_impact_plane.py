@@ -53,7 +53,7 @@ def test_residual_and_the_fact_that_follows_from_it(scored: Any) -> None:
         (-1.0, 0.0, "Score −1, rating −1: residual r = +0, the score is just right."),
     ):
         with scored.lock:
-            scored.impacts = replace(scored.impacts, value=value, residual=residual)
+            scored.panel.take(impacts=replace(scored.impacts, value=value, residual=residual))
         assert plane.facts == said
     plane.close()
 
@@ -128,11 +128,11 @@ def test_estimates_come_first_and_become_exact(scored: Any) -> None:
     plane, whole = ImpactPlane(scored), scored.impacts
     some = np.arange(len(whole.exact)) % 2 == 0
     with scored.lock:
-        scored.impacts = replace(whole, exact=some, done=False)
+        scored.panel.take(impacts=replace(whole, exact=some, done=False))
     assert np.frombuffer(plane.exact, np.uint8).astype(bool).tolist() == some.tolist()
     plane.comm.take()
     with scored.lock:
-        scored.impacts = whole
+        scored.panel.take(impacts=whole)
     assert plane.comm.take()[0] == [["exact"]]
     plane.close()
 

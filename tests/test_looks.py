@@ -58,7 +58,8 @@ def test_an_answer_looks_once(make_session: Callable[..., Session], looks: Count
 
 def test_classes_look_once_too(make_session: Callable[..., Session], looks: Counter[str]) -> None:
     session = make_session(tiny.classifier(), ImageSet(list(tiny.photos()), labels=["cat", "crew", "dog"]))
-    for change in ({"contrast": "crew"}, {"contrast": "confidence"}, {"method": "primary"}):
+    changes: tuple[dict[str, Any], ...] = ({"contrast": "crew"}, {"contrast": "confidence"}, {"method": "primary"})
+    for change in changes:
         looks.clear()
         session.ask(**change)
         assert session.wait(60)

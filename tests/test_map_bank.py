@@ -66,6 +66,9 @@ def test_a_drag_moves_one_gain_and_nothing_echoes(session: Session, bank: MapBan
     session.undo()  # one gesture is one step
     assert session.query.gains == ()
     assert sent_gains(bank)[3] == 1
+    bank.comm.click(kind="redo")
+    assert session.query.gains == ((3, 0.25),)
+    assert sent_gains(bank)[3] == 0.25
 
 
 def test_the_same_drag_twice_with_an_undo_between_reaches_both_sides(session: Session, bank: MapBank) -> None:
@@ -77,6 +80,68 @@ def test_the_same_drag_twice_with_an_undo_between_reaches_both_sides(session: Se
         assert session.query.gains == ()
         versions.append(bank.gains["version"])
     assert versions == sorted(set(versions))
+
+
+def moved(bank: MapBank, index: int, value: float, step: int, origin: str = "tab") -> None:
+    drag = {"kind": "gain", "indices": [index], "value": value, "gesture": 1, "step": step, "origin": origin}
+    bank.comm.arrive(drag=drag)
+
+
+def known_to_a_new_front_end(bank: MapBank) -> tuple[NDArray[np.float32], list[int]]:
+    """Gains and selection in the state that a front end begins with."""
+    state = bank.get_state(["gains", "selected"])
+    return np.frombuffer(state["gains"]["values"], np.float32), state["selected"]["values"]
+
+
+def test_a_front_end_that_opens_later_shows_the_session(session: Session, bank: MapBank) -> None:
+    for step, value in enumerate((0.75, 0.25), 1):
+        moved(bank, 3, value, step)
+        gains, _ = known_to_a_new_front_end(bank)
+        np.testing.assert_array_equal(gains, session.gains())  # during the drag too
+    moved(bank, 7, 1.5, 3)
+    bank.comm.click(kind="select", indices=[7, 3], origin="tab", step=4)
+    gains, selected = known_to_a_new_front_end(bank)
+    np.testing.assert_array_equal(gains, session.gains())
+    assert np.flatnonzero(gains != 1).tolist() == [3, 7]
+    assert tuple(selected) == session.selected == (7, 3)
+    assert [
+        names for names in bank.comm.take()[0] if names != ["can_undo"]
+    ] == []  # and the one that dragged is sent nothing
+
+
+def test_one_that_opened_before_is_told_when_it_says_so_and_from_then_on(session: Session, bank: MapBank) -> None:
+    bank.comm.click(kind="here", origin="tab")
+    moved(bank, 3, 0.5, 1)
+    bank.comm.take()
+    bank.comm.click(kind="here", origin="other")
+    assert bank.comm.take()[0] == [["gains"]]
+    moved(bank, 3, 0.25, 2)
+    names, size = bank.comm.take()
+    assert ["gains"] in names
+    assert size < 4 * MAPS + 300
+    assert sent_gains(bank)[3] == 0.25
+    assert bank.gains["heard"] == {"tab": 2}
+    bank.comm.click(kind="select", indices=[3], origin="other", step=9)
+    assert bank.comm.take()[0] == [["selected"]]
+    assert bank.selected["heard"] == {"other": 9}, "each trait has its own: drags wait in the browser, clicks do not"
+
+
+def test_what_is_refused_is_answered_so_that_the_bar_goes_back(session: Session, bank: MapBank) -> None:
+    moved(bank, 1, 9.0, 5)
+    assert "[0, 2]" in session.error
+    assert sent_gains(bank)[1] == 1
+    assert bank.gains["heard"] == {"tab": 5}
+    bank.comm.click(kind="select", indices=[MAPS], origin="tab", step=6)
+    assert bank.selected["values"] == []
+    assert bank.selected["heard"] == {"tab": 6}
+
+
+def test_only_the_last_origins_are_remembered(session: Session, bank: MapBank) -> None:
+    for step in range(20):
+        moved(bank, 2, step / 10, step + 1, origin=f"tab {step}")
+    assert list(bank.gains["heard"].items()) == [(f"tab {step}", step + 1) for step in range(12, 20)]
+    moved(bank, 2, 0.5, -5, origin="tab 19")
+    assert bank.gains["heard"]["tab 19"] == 20
 
 
 def test_a_drag_of_one_selected_map_moves_all_selected(session: Session, bank: MapBank) -> None:
@@ -133,10 +198,10 @@ def test_another_image_replaces_the_maps_and_forgets_old_effects(session: Sessio
 
 def test_while_new_maps_are_on_their_way_the_old_ones_are_marked(session: Session, bank: MapBank) -> None:
     maps = session.maps
-    session.maps = None
+    session.panel.take(maps=None)
     assert bank.pending
     assert bank.comm.take()[0] == [["pending"]]
-    session.maps = maps
+    session.panel.take(maps=maps)
     assert not bank.pending
 
 

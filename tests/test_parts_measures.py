@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import reference
 import torch
 from tiny import TinyNet, classifier, photos, regressor
 from torch import Tensor
+from torch.nn import functional as F
 
 from xai_widgets import ImageModel, ImageSet
 from xai_widgets.engine import METHODS, Contrast, Measures, Query, Sources, answer
-from xai_widgets.engine.parts import stale_fields
+from xai_widgets.engine.asking import Request
+from xai_widgets.engine.parts import PARTS, stale_fields
 from xai_widgets.kernels import ablation, displays
 from xai_widgets.kernels.cam import class_contrast, grad_cam
 from xai_widgets.kernels.measures import AXES, RULES, measured
@@ -96,31 +100,122 @@ def test_the_standard_map_has_the_gains_of_the_panel(rule: str) -> None:
     assert "gains" not in plain.notes["entropy"]
 
 
+def sided(signed: Tensor, side: str) -> Tensor:
+    return {"positive": signed.relu(), "absolute": signed.abs(), "negative": (-signed).relu()}[side]
+
+
+@pytest.mark.parametrize("of", ["standard", "shown"])
 @pytest.mark.parametrize(("side", "words"), [("absolute", "absolute value"), ("negative", "negative part")])
-def test_other_sides_of_a_score(side: str, words: str) -> None:
+def test_other_sides_of_a_score(side: str, words: str, of: str) -> None:
     sources = sources_of(regressor())
     scores = sources.model().scores
 
     def picture(tail: Tail, maps: Tensor, target: Tensor) -> Tensor:
-        signed = grad_cam(tail, scores, 0, maps=maps)[0]
-        return signed.abs() if side == "absolute" else (-signed).relu()
+        return sided(grad_cam(tail, scores, 0, maps=maps)[0], side)
 
-    found = taken(sources, gains=GAINS, side=side)
+    found = taken(sources, of=of, gains=GAINS, side=side)
     same(found, literal(sources, explainer(sources, picture)))
     assert words in found.notes["noise"]
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_the_shown_map_has_its_contrast(rule: str) -> None:
+def slow_map(network: TinyNet, image: Tensor, side: str) -> np.ndarray:
+    """Grad-CAM of the score place by place: the gradient of a mean is known, and so is each weight of the head."""
+    with torch.no_grad():
+        maps = network.features(image[None])[0].double().numpy()
+        weights = network.head.weight[0].double().numpy()
+    count, height, width = maps.shape
+    result = np.zeros((height, width))
+    for y in range(height):
+        for x in range(width):
+            value = sum(weights[i] / (height * width) * maps[i, y, x] for i in range(count))
+            if side == "negative":
+                value = -value
+            result[y, x] = abs(value) if side == "absolute" else max(value, 0.0)
+    return result
+
+
+def enlarged(small: np.ndarray) -> np.ndarray:
+    size = photos()[0].shape[:2]
+    large = F.interpolate(torch.tensor(small)[None, None], size=size, mode="bilinear", align_corners=False)
+    return large[0, 0].numpy()
+
+
+@pytest.mark.parametrize("of", ["standard", "shown"])
+@pytest.mark.parametrize("side", ["positive", "absolute", "negative"])
+def test_each_side_against_a_slow_literal_version(side: str, of: str) -> None:
+    networks = [TinyNet(), other_run(1)]
+    model = ImageModel(networks[0], None, "features", range=(0, 1), name="tiny", runs=networks[1:])
+    sources = sources_of(model)
+    found = taken(sources, of=of, side=side)
+    image = model.prepare(photos()[0]).pixels
+    one, other = (slow_map(network, image, side) for network in networks)
+    assert found.values["entropy"] == pytest.approx(1 - reference.entropy(one), abs=1e-4)
+    assert found.values["stability"] == pytest.approx(reference.ssim(one, other), abs=1e-4)
+    flips = []
+    for axis in (0, 1):
+        moved = enlarged(slow_map(networks[0], image.flip(axis + 1), side))
+        flips.append(reference.ssim(enlarged(one), np.flip(moved, axis)))
+    assert found.details["resilience"]["flips"] == pytest.approx(np.mean(flips), abs=1e-4)
+
+
+def test_the_sides_of_a_signed_map_are_answers_of_their_own() -> None:
+    sources = sources_of(regressor())
+    sides = ("positive", "absolute", "negative")
+    found = {side: taken(sources, of="shown", side=side) for side in sides}
+    entropies = {round(one.values["entropy"], 4) for one in found.values()}
+    assert len(entropies) == 3
+    assert all(taken(sources, of="shown", side=side).values is found[side].values for side in sides), "remembered"
+    assert not any(one.one_sided for one in found.values())
+
+
+@pytest.mark.parametrize("first", ["positive", "absolute"])
+def test_a_map_without_negative_values_is_measured_once(first: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources, seen = sources_of(regressor()), []
+    part = PARTS["measures"]
+
+    def make(request: Request) -> Any:
+        seen.append(request.options["side"])
+        return part.make(request)
+
+    counted = replace(part, make=make)
+    monkeypatch.setitem(PARTS, "measures", counted)
+    second = {"positive": "absolute", "absolute": "positive"}[first]
+    asked = {"of": "shown", "method": "feature_activation"}
+    one, two = taken(sources, side=first, **asked), taken(sources, side=second, **asked)
+    assert seen == ["positive"]
+    assert one.values is two.values
+    assert one.one_sided
+    words = "on average?, no values below 0, so that cut at 0 and absolute value are the same; "
+    assert words in two.notes["entropy"]
+    same(two, literal(sources, explainer(sources, lambda tail, maps, target: tail.maps[0].mean(0))))
+    query = Query(image=sources.images.names[0], method="feature_activation")
+    again = answer(sources, query, "measures", of="shown", side="absolute", again=True)
+    assert seen == ["positive", "positive"], "what is asked again is measured again"
+    assert again.values == pytest.approx(one.values, nan_ok=True)
+
+
+def test_a_map_without_negative_values_has_no_negative_part() -> None:
+    sources, asked = sources_of(regressor()), {"of": "shown", "method": "feature_activation", "side": "negative"}
+    found = taken(sources, **asked)
+    assert all(math.isnan(value) for value in found.values.values())
+    sentence = "n/a: the map has no values below 0, and so no negative part; choose another part of it."
+    assert set(found.notes.values()) == {sentence}
+    assert found.done
+    assert math.isfinite(taken(sources, side="negative", method="feature_activation").values["entropy"]), "of Grad-CAM"
+
+
+@pytest.mark.parametrize(("rule", "side"), [(RULES[0], "positive"), (RULES[1], "positive"), (RULES[0], "negative")])
+def test_the_shown_map_has_its_contrast(rule: str, side: str) -> None:
     sources = sources_of(classifier())
     scores = sources.model().scores
 
     def picture(tail: Tail, maps: Tensor, target: Tensor) -> Tensor:
-        return class_contrast(tail, scores, 2, target=int(target), maps=maps)[0].relu()
+        return sided(class_contrast(tail, scores, 2, target=int(target), maps=maps)[0], side)
 
-    found = taken(sources, of="shown", rule=rule, gains=GAINS, contrast=Contrast("class", "crew"))
+    found = taken(sources, of="shown", rule=rule, side=side, gains=GAINS, contrast=Contrast("class", "crew"))
     same(found, literal(sources, explainer(sources, picture), rule=rule))
-    assert "rather than crew?, cut at 0" in found.notes["entropy"]
+    words = {"positive": "cut at 0", "negative": "negative part"}[side]
+    assert f"rather than crew?, {words}" in found.notes["entropy"]
 
 
 def test_the_shown_map_may_be_one_of_removals() -> None:

@@ -27,10 +27,16 @@ CLASSIFIER: list[dict[str, Any]] = [
 
 
 def same(a: Any, b: Any) -> None:
-    np.testing.assert_array_equal(a.saliency.map, b.saliency.map)
+    close(a.saliency.map, b.saliency.map)
     assert (a.saliency.title, a.saliency.low, a.saliency.high) == (b.saliency.title, b.saliency.low, b.saliency.high)
-    assert (a.saliency.limit, a.output.value, a.output.base) == (b.saliency.limit, b.output.value, b.output.base)
-    np.testing.assert_array_equal(a.output.scores, b.output.scores)
+    close([a.saliency.limit, a.output.value, a.output.base], [b.saliency.limit, b.output.value, b.output.base])
+    close(a.output.scores, b.output.scores)
+
+
+def close(one: Any, other: Any) -> None:
+    """Equal but for the last bits: how removals are cut into batches follows the time that they take."""
+    scale = float(np.abs(other).max())
+    np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6 * scale)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +62,7 @@ def test_a_script_gets_what_a_click_gets(make_session: Callable[..., Session], k
     several = answer(sources, [Query(image=images.names[0]), query], "explanation")[1]
     clicked = answer(session.sources, asked, "explanation")
     assert session.saliency is not None
-    np.testing.assert_array_equal(session.saliency.map, alone.saliency.map)
+    close(session.saliency.map, alone.saliency.map)
     assert session.saliency.title == alone.saliency.title
     same(clicked, alone)
     same(several, alone)

@@ -20,7 +20,7 @@ from xai_widgets.engine.asking import Request
 from xai_widgets.kernels.cam import grad_cam
 from xai_widgets.kernels.measures import AXES
 from xai_widgets.kernels.tail import Tail
-from xai_widgets.session.requests import FIRST
+from xai_widgets.session.scoring import FIRST
 
 
 def test_everything_is_answered_after_a_start(demo_session: Session) -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from xai_widgets import Contrast, Query, Session
+from xai_widgets import Contrast, Session
 from xai_widgets.session import Look
-from xai_widgets.session.history import MOST_STEPS, History
 
 
 def test_names_and_numbers_become_what_they_mean(scene_session: Session, demo_session: Session) -> None:
@@ -84,8 +81,7 @@ def test_mute_solo_invert_reset(demo_session: Session) -> None:
     for _ in range(4):
         session.undo()
     assert session.query.gains == ()
-    assert not session.status.can_undo
-    assert session.status.can_redo
+    assert session.steps == (False, True)
 
 
 def test_pins_selection_and_look(demo_session: Session) -> None:
@@ -113,19 +109,3 @@ def test_scores_worth_asking_about(demo_session: Session, scene_session: Session
     ranked = scene_session.ranked_classes(3)
     assert [p for _, _, p in ranked] == sorted((p for _, _, p in ranked), reverse=True)
     assert demo_session.ranked_classes() == []
-
-
-def test_history_is_bounded_and_a_new_step_drops_what_was_undone() -> None:
-    start = Query("a", "m", "l")
-    history = History(start)
-    for step in range(MOST_STEPS + 50):
-        history.add(replace(start, gains=((0, step / 1000),)))
-    for _ in range(MOST_STEPS + 50):
-        history.undo()
-    assert not history.can_undo
-    assert history.query.gains == ((0, 0.05),)
-    history.add(start)
-    assert not history.can_redo
-    history.add(start)
-    history.undo()
-    assert history.query.gains == ((0, 0.05),), "the same question twice is one step"

@@ -19,7 +19,7 @@ from traitlets import TraitError
 from xai_widgets import ImageSet, Session, scenes
 from xai_widgets.session import describe
 from xai_widgets.views import Stage
-from xai_widgets.views.stage import encoded
+from xai_widgets.views._photos import encoded
 
 Make = Callable[..., Session]
 LOOK = {"opacity": 0.3, "palette": "purple-orange", "sign": "positive", "smooth": False, "grey": False}
@@ -63,7 +63,7 @@ def test_a_step_of_a_drag_sends_the_map_and_the_score_only(session: Session, sta
     session.set_gain(strongest, 0.5, gesture=1)
     assert session.wait(30)
     names, size = stage.comm.take()
-    assert {name for update in names for name in update} == {"map", "score", "alt"}
+    assert {name for update in names for name in update} == {"map_0", "cell_0"}
     assert size < 16 * 16 * 4 + 2000
     assert not np.array_equal(map_of(stage), before)
     assert "→" in stage.score["headline"]
@@ -133,11 +133,11 @@ def test_tiles_have_two_colours_and_both_are_named(session: Session, stage: Stag
 def test_a_look_reaches_the_session_computes_nothing_and_does_not_echo(session: Session, stage: Stage) -> None:
     query, answer = session.query, session.saliency
     stage.comm.click(kind="look", secondary="off", **LOOK)
-    assert vars(session.look) == LOOK | {"secondary": "off"}
+    assert vars(session.look) == LOOK | {"secondary": "off", "scale": "each"}
     assert session.query is query
     assert session.saliency is answer
     names, _ = stage.comm.take()
-    assert {name for update in names for name in update} <= {"alt"}  # its words name the colours
+    assert {name for update in names for name in update} <= {"cell_0"}  # its words name the colours
     session.show(opacity=0.75)
     assert stage.look["opacity"] == 0.75
     stage.comm.take()
@@ -185,7 +185,7 @@ def test_a_constant_map_says_so(session: Session, stage: Stage) -> None:
 )  # fmt: skip
 def test_every_kind_of_map_that_shows_nothing_has_words(session: Session, stage: Stage, kind: str, words: str) -> None:
     assert session.saliency is not None
-    session.saliency = replace(session.saliency, degenerate=kind)
+    session.panel.take(saliency=replace(session.saliency, degenerate=kind))
     assert stage.map["degenerate"] == words
     assert words in stage.alt
 
@@ -240,21 +240,22 @@ def test_a_display_carries_a_picture_and_words(session: Session, stage: Stage) -
 
 def test_a_stage_that_is_shown_at_once_waits_for_its_picture(make_session: Make) -> None:
     session = make_session(regressor(), rated())
-    answer, session.saliency = session.saliency, None
+    answer = session.saliency
+    session.panel.take(saliency=None)
     stage = Stage(session)
     assert stage.map == {}
-    threading.Timer(0.2, lambda: setattr(session, "saliency", answer)).start()
+    threading.Timer(0.2, lambda: session.panel.take(saliency=answer)).start()
     assert "why the score" in (stage.still() or (b"", ""))[1]
     stage.close()
 
 
 def test_a_stage_waits_one_second_at_most(make_session: Make) -> None:
     session = make_session(regressor(), rated())
-    session.saliency = None
+    session.panel.take(saliency=None)
     stage = Stage(session)
     begin = time.monotonic()
     scene = stage.scene()
     assert 0.9 < time.monotonic() - begin < 3
-    assert scene is not None
+    assert isinstance(scene, scenes.Stage)
     assert scene.map is None
     stage.close()

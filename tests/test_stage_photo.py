@@ -18,7 +18,7 @@ from tiny import photos, rated, regressor
 from xai_widgets import ImageSet, Session
 from xai_widgets.engine import PARTS
 from xai_widgets.views import Stage
-from xai_widgets.views import stage as room
+from xai_widgets.views import _photos as room
 
 Make = Callable[..., Session]
 
@@ -83,7 +83,7 @@ def test_what_is_on_its_way_when_another_image_is_picked_is_dropped(make_session
     session = make_session(regressor(), rated())
     stage = Stage(session)
     seen: list[str] = []
-    stage.observe(lambda change: seen.append(stage.name), ["photo"])
+    stage.observe(lambda change: seen.append(stage.name), ["photo_0"])
     names = session.images.names
     assert slow.begun.wait(10)
     session.ask(image=names[1])
@@ -101,7 +101,7 @@ def test_a_map_never_stands_over_another_photo(make_session: Make) -> None:
     session = make_session(regressor(), rated())
     stage = settled(Stage(session))
     names, pairs = session.images.names, []
-    stage.observe(lambda change: pairs.append((stage.name, bool(stage.map), bool(stage.score))), ["photo", "map"])
+    stage.observe(lambda change: pairs.append((stage.name, bool(stage.map), bool(stage.score))), ["photo_0", "map_0"])
     for name in (names[1], names[2], names[0], names[1]):
         session.ask(image=name)
     settled(stage)
@@ -121,7 +121,7 @@ def test_the_photo_is_sent_once_and_comes_with_its_map_in_one_message(make_sessi
     session.ask(image=session.images.names[1])
     settled(stage)
     sent, _ = stage.comm.take()
-    assert sum("photo" in update for update in sent) == 1
+    assert sum("photo_0" in update for update in sent) == 1
     session.ask(image=session.images.names[1])
     assert stage.comm.take() == ([], 0)
     stage.close()
@@ -136,7 +136,7 @@ def test_a_file_that_is_replaced_brings_its_own_photo(make_session: Make, tmp_pa
     Image.fromarray(photos()[1]).save(file)
     os.utime(file, (1, 1))
     pairs = []
-    stage.observe(lambda change: pairs.append((stage.photo, stage.map.get("values"))), ["photo", "map"])
+    stage.observe(lambda change: pairs.append((stage.photo, stage.map.get("values"))), ["photo_0", "map_0"])
     session.refresh()
     settled(stage)
     np.testing.assert_array_equal(pixels_of(stage.photo), photos()[1])
@@ -154,7 +154,7 @@ def test_an_answer_about_another_content_asks_for_the_photo_once(make_session: M
     stage = settled(Stage(session))
     read = len(slow.threads)
     assert session.saliency is not None
-    session.saliency = replace(session.saliency, content="another")
+    session.panel.take(saliency=replace(session.saliency, content="another"))
     for _ in range(3):
         session.show(opacity=0.5 + 0.1 * len(slow.threads))
     assert not stage.settle(0.3)

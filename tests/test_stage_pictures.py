@@ -60,7 +60,7 @@ def test_unknown_colours_are_refused_with_the_known_ones() -> None:
 @pytest.mark.skipif(NODE is None, reason="Node is not installed")
 def test_pictures_and_the_browser_have_the_same_colours() -> None:
     values = np.linspace(-1, 1, 41)
-    module = base64.b64encode((FOLDER / "palettes.js").read_bytes()).decode()
+    module = base64.b64encode((FOLDER / "shared" / "palettes.js").read_bytes()).decode()
     script = f"""import {{ colourOf, cover, RAMPS }} from "data:text/javascript;base64,{module}";
         const colour = (name) => (value) => [...colourOf(name, value), cover(value)];
         const values = {json.dumps(values.tolist())};

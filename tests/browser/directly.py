@@ -15,7 +15,7 @@ from torch import Tensor
 from xai_widgets import ImageModel, ImageSet
 from xai_widgets.kernels.tail import Tail
 
-PALETTES = Path(__file__).parents[2] / "xai_widgets" / "static" / "palettes.js"
+PALETTES = Path(__file__).parents[2] / "xai_widgets" / "static" / "shared" / "palettes.js"
 
 
 @dataclass(frozen=True)

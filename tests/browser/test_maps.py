@@ -112,7 +112,7 @@ def test_maps_keep_their_places_under_the_pointer(opened: Open, session: Session
     assert session.impacts is not None
     before = walk(page, 0)
     page.page.mouse.move(*at(page))
-    session.impacts = replace(session.impacts, delta_y=session.impacts.delta_y[::-1].copy())
+    session.panel.take(impacts=replace(session.impacts, delta_y=session.impacts.delta_y[::-1].copy()))
     page.refresh()
     expect(page.find(".xw-detail")).to_contain_text(f"map {before} ")
     again = page.find("button", has_text="Sort again")
@@ -187,3 +187,74 @@ def test_thousands_of_maps_paint_only_what_is_seen(opened: Open, make_session: C
     assert box is not None
     assert window is not None
     assert window["y"] <= box["y"] < window["y"] + window["height"]
+
+
+def test_control_z_takes_the_last_change_back_and_shift_makes_it_again(opened: Open, session: Session) -> None:
+    page = opened(MapBank(session), width=900)
+    index = walk(page, 0)
+    keyboard = page.page.keyboard
+    keyboard.press("0")
+    page.deliver(session)
+    assert session.query.gains == ((index, 0.0),)
+    keyboard.press("Control+z")
+    suppressed = "document.activeElement.hasAttribute('data-lm-suppress-shortcuts')"
+    assert page.page.evaluate(suppressed), "or the notebook would undo too"
+    page.deliver(session)
+    assert session.query.gains == ()
+    expect(page.find("[role=slider]")).to_have_attribute("aria-valuenow", "1")
+    page.find("button", has_text="Invert").focus()  # anywhere in the bank
+    keyboard.press("Control+Shift+Z")
+    page.deliver(session)
+    assert session.query.gains == ((index, 0.0),)
+    page.find("input[type=number]").focus()
+    keyboard.press("Control+z")  # of the number that is typed there
+    assert page.asked() == []
+
+
+def test_what_another_front_end_moved_is_shown(opened: Open, session: Session) -> None:
+    bank = MapBank(session)
+    page = opened(bank, width=900)
+    first, second = walk(page, 0), walk(page, 1)
+    page.page.keyboard.press("0")
+    page.deliver(session)
+    for step, value in enumerate((0.75, 0.25), 1):
+        drag = {"kind": "gain", "indices": [first], "value": value, "gesture": 5, "step": step, "origin": "other"}
+        bank.comm.arrive(drag=drag)
+        page.refresh()
+        walk(page, 0)
+        expect(page.find("[role=slider]")).to_have_attribute("aria-valuenow", str(value))
+    walk(page, 1)
+    expect(page.find("[role=slider]")).to_have_attribute("aria-valuenow", "0")
+    bank.comm.click(kind="select", indices=[second], origin="other", step=3)
+    page.refresh()
+    expect(page.find("[role=gridcell]")).to_have_attribute("aria-selected", "true")
+
+
+def scrolled(page: ViewPage, dy: int) -> tuple[float, float]:
+    """Turn the wheel by a notch; how far page and grid are scrolled when both have come to rest."""
+    page.page.mouse.wheel(0, dy)
+    where = "() => [window.scrollY, document.querySelector('.xw-window').scrollTop]"
+    last = None
+    while (now := page.page.evaluate(where)) != last:
+        last = now
+        page.frames(6)
+    return now[0], now[1]
+
+
+def test_a_page_that_scrolls_under_a_resting_pointer_goes_on(opened: Open, session: Session) -> None:
+    page = opened(MapBank(session, size="large", height=200), width=480, height=600)
+    page.page.evaluate("() => { document.body.style.margin = '900px 0 1500px'; }")
+    page.page.mouse.move(200, 300)
+    on_grid = "() => Boolean(document.elementFromPoint(200, 300)?.closest('.xw-window'))"
+    while not page.page.evaluate(on_grid):
+        before, _ = scrolled(page, 100)
+    after, grid = scrolled(page, 60)
+    assert (after - before, grid) == (60, 0), "the page goes on"
+    page.page.mouse.move(205, 302)
+    still, grid = scrolled(page, 60)
+    assert still == after
+    assert grid == 60, "the pointer has moved over the grid"
+    while (now := scrolled(page, 400))[0] == after:
+        assert now[1] > grid, "either the grid moves, or the page does"
+        grid = now[1]
+    assert now[0] > after, "at its end the wheel is the page's"

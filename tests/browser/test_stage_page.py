@@ -82,7 +82,7 @@ def test_a_look_redraws_at_once_and_is_sent_once(opened: Open, session: Session)
     page.page.mouse.down()
     page.page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + box["height"] / 2, steps=12)
     assert float(canvas.evaluate("canvas => getComputedStyle(canvas).opacity")) < 0.3
-    assert page.sent() == []
+    assert page.asked() == []
     page.page.mouse.up()
     assert len(page.deliver(session)) == 1
     assert session.look.opacity < 0.3
@@ -177,7 +177,7 @@ def test_a_method_is_found_and_chosen_by_keys_alone(opened: Open, session: Sessi
     keyboard.press("Escape")
     expect(menu).to_be_hidden()
     expect(button).to_be_focused()
-    assert page.sent() == []
+    assert page.asked() == []
 
 
 def test_what_cannot_be_asked_says_why_and_is_not_sent(opened: Open, session: Session) -> None:
@@ -194,7 +194,7 @@ def test_what_cannot_be_asked_says_why_and_is_not_sent(opened: Open, session: Se
     expect(option.locator(".xw-reason")).to_be_visible()
     page.page.keyboard.press("Enter")
     option.click(force=True)
-    assert page.sent() == []
+    assert page.asked() == []
     page.page.mouse.click(690, 690)
     expect(page.find(".xw-menu")).to_be_hidden()
     harmful = page.find("select[aria-label='Harmful maps']")
@@ -220,7 +220,7 @@ def test_options_are_set_by_their_controls(opened: Open, session: Session) -> No
     level.fill("7")  # out of its range: nothing is sent, and it is put back
     keyboard.press("Enter")
     expect(level).to_have_value("0.5")
-    assert page.sent() == []
+    assert page.asked() == []
     page.find("select[aria-label='scale of each map']").select_option("peak")
     page.find("input[aria-label='both signs']").click()
     page.deliver(session)
@@ -325,13 +325,14 @@ def test_what_is_done_is_said_while_there_is_no_map(
     stage = settled(Stage(session))
     page = opened(stage, width=700)
     before = page.find(".xw-frame").last.bounding_box()
-    answer, session.saliency = session.saliency, None
+    answer = session.saliency
+    session.panel.take(saliency=None)
     session.status = replace(session.status, busy="checking the layer")
     page.refresh()
     expect(page.find(".xw-doing")).to_have_text("Checking the layer.")
     expect(page.find(".xw-doing")).to_be_visible()
     assert page.find(".xw-frame").last.bounding_box() == before
-    session.saliency = answer
+    session.panel.take(saliency=answer)
     page.refresh()
     expect(page.find(".xw-doing")).to_be_hidden()
 

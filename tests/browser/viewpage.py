@@ -32,9 +32,9 @@ SCRIPT = """async ([widgets, shown]) => {
     const name = reference.replace("anywidget:", ""), widget = (await loaded[name]).default;
     const whole = typeof widget === "function" ? widget() : widget;
     await whole.initialize?.({ model: models[name] });
-    return { render: ({ el, signal }) => {
-      const leave = whole.render({ model: models[name], el, signal, host });
-      signal.addEventListener("abort", () => leave());
+    return { render: async ({ el, signal }) => {
+      const leave = await whole.render({ model: models[name], el, signal, host }); // a figure waits for plotly
+      signal.addEventListener("abort", () => leave?.());
     } };
   } };
   const loaded = {};
@@ -54,6 +54,7 @@ SCRIPT = """async ([widgets, shown]) => {
         }
       },
       send: (content) => window.sent.push({ widget: name, content }),
+      widget_manager: { get_model: async (id) => models[id] },
       on: (names, call) => names.split(" ").forEach((key) => (heard[key] ??= []).push(call)),
       off: (names, call) => (names ?? "").split(" ").forEach((key) => {
         heard[key] = (heard[key] ?? []).filter((other) => other !== call);
@@ -63,7 +64,8 @@ SCRIPT = """async ([widgets, shown]) => {
         Object.assign(values, fresh);
         for (const key of Object.keys(fresh)) (heard[`change:${key}`] ?? []).forEach((call) => call());
       },
-      listeners: () => Object.values(heard).flat().length,
+      message: (content, buffers) => (heard["msg:custom"] ?? []).forEach((call) => call(content, buffers)),
+      listeners: () => Object.entries(heard).flatMap(([name, calls]) => (name === "destroy" ? [] : calls)).length,
     };
   }
   window.ending = new AbortController();
@@ -78,13 +80,16 @@ class ViewPage:
     def __init__(self, chromium: Browser, view: Any, *, width: int = 480, height: int = 700) -> None:
         self.watched = watched_page(chromium, (width, height))
         self.page: Page = self.watched.page
-        self.widgets = {"view": view} | ({"figure": view.figure} if hasattr(view, "figure") else {})
+        self.widgets = {"view": view}
+        if hasattr(view, "figure"):
+            text = view.figure._text  # the page finds it by its id
+            self.widgets |= {"figure": view.figure, text.model_id: text}
         self.known = {name: _state(widget) for name, widget in self.widgets.items()}
         # A grid, as in an explorer: what would not shrink sticks out.
         self.page.set_content('<body style="margin: 8px"><main style="display: grid"></main></body>')
         self.theme("light")
         sources = {
-            name: {"esm": str(widget._esm), "css": getattr(widget, "_css", ""), "state": self.known[name]}
+            name: {"esm": getattr(widget, "_esm", ""), "css": getattr(widget, "_css", ""), "state": self.known[name]}
             for name, widget in self.widgets.items()
         }
         self.page.evaluate(SCRIPT, [sources, "view"])
@@ -119,6 +124,10 @@ class ViewPage:
         self.frames(1)
         messages: list[dict[str, Any]] = self.page.evaluate("() => window.sent.splice(0)")
         return messages
+
+    def asked(self) -> list[dict[str, Any]]:
+        """What the page sent since the last call, but that it is there."""
+        return [message for message in self.sent() if message.get("content", {}).get("kind") != "here"]
 
     def deliver(self, session: Any) -> list[dict[str, Any]]:
         """Hand over what was sent, wait for the answers, and show them."""
@@ -162,7 +171,8 @@ class ViewPage:
         self.frames(1)
         assert self.page.locator("main").inner_html() == ""
         assert self.page.evaluate("() => window.models.view.listeners()") == 0
-        assert self.watched.console_errors() == []
+        errors = self.watched.console_errors()
+        assert errors == [], errors
         assert self.watched.requests_outside_loopback() == []
         with suppress(Error):
             self.page.context.close()

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { load } from "./load.mjs";
 
-const { layerLine, percent } = await load("status_bar.js");
-const { NARROW, rearranged } = await load("metric_radar.js");
+import { layerLine, percent } from "../../xai_widgets/static/status_bar/view.js";
+import { NARROW, rearranged } from "../../xai_widgets/static/metric_radar/view.js";
 
 test("a layer in one line", () => {
   const layer = { name: "layer4", maps: 512, height: 7, width: 7 };

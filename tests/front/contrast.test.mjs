@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { load } from "./load.mjs";
 
-const classes = await load("contrast_classes.js");
-const scores = await load("contrast_scores.js");
+import * as classes from "../../xai_widgets/static/contrast_picker/classes.js";
+import * as scores from "../../xai_widgets/static/contrast_picker/scores.js";
 
 test("classes go by probability, equal ones by index", () => {
   assert.deepEqual(classes.byProbability(new Float32Array([0.1, 0.4, 0.1, 0.4])), [1, 3, 0, 2]);
@@ -31,13 +30,13 @@ test("probabilities are told apart at both ends", () => {
 });
 
 test("the question names P and Q", () => {
-  const names = ["cat", "<b>cup</b>"], ask = (contrast) => classes.question(names, 0, contrast).join("");
+  const names = ["cat", "<b>cup</b>"], ask = (contrast) => classes.classQuestion(names, 0, contrast).join("");
   assert.equal(ask({ kind: "class", value: 1 }), "Why cat, rather than <b>cup</b>?");
   assert.equal(ask({ kind: "confidence" }), "Why not cat with 100 % confidence?");
   assert.equal(ask({ kind: "" }), "Why cat?");
   assert.equal(ask({ kind: "class", value: 7 }), "Why cat?");
   assert.equal(ask({ kind: "class", value: 0 }), "Why not cat with 100 % confidence?"); // Q = P
-  assert.equal(classes.question(names, -1, { kind: "" }).join(""), "Why P?");
+  assert.equal(classes.classQuestion(names, -1, { kind: "" }).join(""), "Why P?");
 });
 
 test("the axis holds the range and whatever lies outside of it", () => {
@@ -70,7 +69,7 @@ test("the plain form prints its factor and what is always true of it", () => {
 });
 
 test("the question about a score", () => {
-  assert.equal(scores.question(0.618, -0.25, 2).join(""), "Why 0.62, rather than −0.25?");
-  assert.equal(scores.question(0.618, NaN, 2).join(""), "Why the score 0.62?");
-  assert.equal(scores.question(NaN, NaN, 2).join(""), "Why this score?"); // while it is computed
+  assert.equal(scores.scoreQuestion(0.618, -0.25, 2).join(""), "Why 0.62, rather than −0.25?");
+  assert.equal(scores.scoreQuestion(0.618, NaN, 2).join(""), "Why the score 0.62?");
+  assert.equal(scores.scoreQuestion(NaN, NaN, 2).join(""), "Why this score?"); // while it is computed
 });

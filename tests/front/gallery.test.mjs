@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { load } from "./load.mjs";
+import { placeOf, visible } from "../../xai_widgets/static/shared/grid.js";
 
-const { arrange, between, describe, digitsFor, fixed, isRight, layoutOf, matcher, moved, ordersFor, placeOf, ranksOf, scrollFor,
-  sideFor, signedFixed, stripOf, visible } = await load("gallery_order.js");
+import { layoutOf, linesOf, moved, scrollFor, sideFor } from "../../xai_widgets/static/gallery/layout.js";
+import { arrange, between, describe, digitsFor, fixed, isRight, matcher, ordersFor, ranksOf, signedFixed,
+  stripOf } from "../../xai_widgets/static/gallery/order.js";
 
 const regression = (names = ["img10", "img9", "IMG1", "a"]) => ({ names, labels: names.map(() => ""), notes: names.map((name) => `camera ${name.length}`),
   ranks: ranksOf(names), regression: true, comparable: false, classes: [], predicted: [],
@@ -57,6 +58,10 @@ test("scrolling shows a whole cell and does not move for one that is seen", () =
     assert.ok(to <= y && y + layout.pitchY <= to + 400 + 1e-9);
     assert.equal(scrollFor(layout, place, to, 400), to);
   }
+});
+
+test("a set without ratings has one line under each thumbnail", () => {
+  assert.deepEqual([linesOf(true, false), linesOf(true, true), linesOf(false, false)], [1, 2, 2]);
 });
 
 test("thumbnails are asked for in three sizes", () => {

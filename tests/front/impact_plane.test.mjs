@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { load } from "./load.mjs";
 
-const { effect, pointsOf, ranked, selection, sentence, shapeOf } = await load("impact_plane.js");
+import { effect, pointsOf, ranked, selection, sentence, shapeOf } from "../../xai_widgets/static/impact_plane/points.js";
 const ROLES = ["makes no difference to the error", "helpful, raises the score", "helpful, lowers the score",
   "harmful, raises the score", "harmful, lowers the score"];
 const impacts = (deltaY, deltaError = [], roles = []) => ({ deltaY: Float32Array.from(deltaY),

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { load } from "./load.mjs";
+import { placeOf, visible } from "../../xai_widgets/static/shared/grid.js";
 
-const { cellAt, gainAt, layoutOf, moved, placeOf, SIZES, visible } = await load("map_layout.js");
-const { arrange, countsOf, decimalsFor, describe, FILTERS, largest, ORDERS, short } = await load("map_order.js");
+import { cellAt, gainAt, layoutOf, moved, SIZES } from "../../xai_widgets/static/map_bank/layout.js";
+import { arrange, countsOf, decimalsFor, describe, FILTERS, largest, ORDERS, short } from "../../xai_widgets/static/map_bank/order.js";
 
 function bankOf(changes = {}) {
   const bank = {

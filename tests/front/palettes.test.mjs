@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { load } from "./load.mjs";
 
-const { cellOf, colourise, colourOf, cover, ramp, RAMPS, upsample, valueAt } = await load("palettes.js");
+import { cellOf, colourise, colourOf, cover, ramp, RAMPS, upsample, valueAt } from "../../xai_widgets/static/shared/palettes.js";
 
 const linear = (channel) => (channel / 255 <= 0.04045 ? channel / 255 / 12.92 : ((channel / 255 + 0.055) / 1.055) ** 2.4);
 const dot = (rows, vector) => rows.map((row) => row.reduce((sum, value, i) => sum + value * vector[i], 0));

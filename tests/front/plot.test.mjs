@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { load } from "./load.mjs";
 
-const { frameOf, insideBox, insideLasso, moved, nearer, nearest, rangeOf, scale, tickLabels, ticks } = await load("plot.js");
+import { frameOf, nearer, rangeOf, scale, tickLabels, ticks } from "../../xai_widgets/static/shared/axes.js";
+import { insideBox, insideLasso, isDrag, nearest } from "../../xai_widgets/static/shared/plot.js";
 
 test("ticks are round, lie in the range, and are as many as asked for", () => {
   for (const [low, high] of [[0, 1], [-0.37, 0.21], [1e-7, 9e-7], [-4000, 90000], [99.99, 100.01]]) {
@@ -74,6 +74,6 @@ test("a lasso agrees with a slow winding count on convex and bent shapes", () =>
 });
 
 test("a press becomes a drag after a few pixels", () => {
-  assert.equal(moved([0, 0], [2, 2]), false);
-  assert.equal(moved([0, 0], [3, 3]), true);
+  assert.equal(isDrag([0, 0], [2, 2]), false);
+  assert.equal(isDrag([0, 0], [3, 3]), true);
 });

@@ -1,0 +1,142 @@
+"""Gallery in a page: thumbnails while one scrolls, room for the words, and what another front end chose."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+from playwright.sync_api import expect
+from viewpage import ViewPage
+
+from xai_widgets import ImageSet, Session
+from xai_widgets.views import Gallery
+
+Open = Callable[..., ViewPage]
+COUNT = 600
+
+SCROLL = """async ([pixels, frames]) => {
+    const list = document.querySelector(".xw-window");
+    const asked = [];
+    for (let frame = 0; frame < frames; frame++) {
+      list.scrollTop += pixels;
+      await new Promise(requestAnimationFrame);
+      for (const { content } of window.sent.splice(0)) {
+        if (content?.kind !== "need") continue;
+        const seen = [...document.querySelectorAll(".xw-cell")].map((cell) => Number(cell.dataset.index));
+        asked.push({ at: performance.now(), top: list.scrollTop, indices: content.indices, seen });
+      }
+    }
+    return asked;
+}"""
+
+
+@pytest.fixture
+def many(make_session: Callable[..., Session]) -> Session:
+    pixels = np.random.default_rng(0).integers(0, 255, (COUNT, 16, 16, 3), dtype=np.uint8)
+    return make_session(tiny.regressor(), ImageSet(list(pixels)))
+
+
+@pytest.fixture
+def rated(make_session: Callable[..., Session]) -> Session:
+    return make_session(tiny.regressor(), tiny.rated())
+
+
+def test_thumbnails_in_sight_are_asked_for_while_one_scrolls(opened: Open, many: Session) -> None:
+    page = opened(Gallery(many), width=400)
+    page.sent()
+    asked: list[dict[str, Any]] = page.page.evaluate(SCROLL, [12, 90])
+    assert len(asked) >= 5, "not only when the list has come to rest"
+    tops = [one["top"] for one in asked]
+    assert tops == sorted(set(tops)), "each at another place"
+    for one in asked:
+        assert set(one["indices"]) & set(one["seen"]), "of what is in sight when it leaves"
+    first, last = set(asked[0]["indices"]), set(asked[-1]["indices"])
+    assert not first & last, "what has left the sight is not asked for"
+
+
+def test_pictures_come_and_are_not_asked_for_twice(opened: Open, many: Session) -> None:
+    page = opened(Gallery(many), width=400)
+    view = page.widgets["view"]
+    page.page.wait_for_function("() => window.sent.some(({ content }) => content?.kind === 'need')")
+    page.deliver(many)
+    view._courier.join()
+    for data, buffers in view.comm.__dict__.pop("sent", []):
+        if data.get("method") == "custom":
+            page.page.evaluate(
+                """([content, pictures]) => window.models.view.message(content, pictures.map((text) =>
+                    new DataView(Uint8Array.from(atob(text), (one) => one.charCodeAt(0)).buffer)))""",
+                [data["content"], [encoded(buffer) for buffer in buffers]],
+            )
+    expect(page.find(".xw-cell img[src]").first).to_be_visible()
+    page.find(".xw-cell").first.hover()  # paints again
+    page.page.wait_for_timeout(400)  # longer than a request that is due could wait
+    shown = {int(cell.get_attribute("data-index") or -1) for cell in page.find(".xw-cell:has(img[src])").all()}
+    again = [index for message in page.sent() for index in message.get("content", {}).get("indices", ())]
+    assert shown
+    assert not shown & set(again)
+
+
+def encoded(buffer: Any) -> str:
+    return base64.b64encode(bytes(buffer)).decode()
+
+
+def bottoms_and_tops(page: ViewPage) -> tuple[list[float], list[float]]:
+    """Of the first cell, where each visible word ends, and where the cells of the next row begin."""
+    cells = page.find(".xw-cell").all()
+    boxes = [cell.bounding_box() for cell in cells]
+    assert all(boxes)
+    rows = sorted({box["y"] for box in boxes if box})
+    words = cells[0].locator(".xw-line:visible").all()
+    ends = [box["y"] + box["height"] for box in (word.bounding_box() for word in words) if box]
+    return ends, rows[1:2]
+
+
+def test_words_do_not_lie_under_the_next_row(opened: Open, many: Session, make_session: Callable[..., Session]) -> None:
+    page = opened(Gallery(many), width=400)
+    expect(page.find(".xw-cell", has_text="no rating")).to_have_count(0)
+    (end,), (row,) = bottoms_and_tops(page)
+    assert end <= row
+    half = ImageSet([photo for photo in tiny.photos() for _ in range(4)], ratings=[0.5, *[None] * 11])
+    page = opened(Gallery(make_session(tiny.regressor(), half)), width=400)
+    expect(page.find(".xw-cell", has_text="no rating")).to_have_count(11)
+    ends, (row,) = bottoms_and_tops(page)
+    assert len(ends) == 2
+    assert max(ends) <= row
+
+
+def test_what_another_front_end_selected_is_shown(opened: Open, rated: Session) -> None:
+    gallery = Gallery(rated)
+    page = opened(gallery, width=400)
+    page.find('.xw-cell[data-index="0"] .xw-thumb').click(modifiers=["Control"], position={"x": 20, "y": 30})
+    page.deliver(rated)
+    assert rated.selected_images == rated.images.names[:1]
+    gallery.comm.click(kind="select", indices=[1, 2], origin="other", step=1)
+    page.refresh()
+    expect(page.find('.xw-cell[aria-selected="true"]')).to_have_count(2)
+    page.find("button", has_text="Clear").click()
+    page.deliver(rated)
+    assert rated.selected_images == ()
+
+
+def test_keys_move_select_pin_and_search(opened: Open, rated: Session) -> None:
+    page = opened(Gallery(rated), width=400)
+    keyboard = page.page.keyboard
+    page.find(".xw-cell[tabindex='0']").focus()
+    keyboard.press("ArrowRight")
+    keyboard.press("Shift+ArrowRight")
+    keyboard.press("p")
+    page.deliver(rated)
+    assert rated.selected_images == tuple(rated.images.names[1:])
+    assert rated.pins == (rated.images.names[2],)
+    keyboard.press("Enter")
+    page.deliver(rated)
+    assert rated.query.image == rated.images.names[2]
+    keyboard.press("/")
+    keyboard.type(rated.images.names[1])
+    expect(page.find(".xw-cell")).to_have_count(1)
+    page.find("button.xw-only").click()
+    expect(page.find(".xw-empty")).to_have_text("No image is like that.")
