@@ -23,7 +23,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 # The demonstration images are made once for a test run, and not into the reader's own cache.
 os.environ.setdefault("XAI_WIDGETS_CACHE", os.path.join(tempfile.gettempdir(), f"xai_widgets-tests-{os.getuid()}"))
 
+from stages import Slow, settled  # noqa: E402
+
 from xai_widgets import Engine, ImageModel, ImageSet, Session, load_images, load_model  # noqa: E402
+from xai_widgets.views import Stage, _photos  # noqa: E402
 
 # A pretend accelerator would be that of the whole process: `test_pretend.py` gives it one of its own.
 collect_ignore_glob = [] if os.environ.get("XAI_WIDGETS_PRETEND") else ["pretend/*"]
@@ -130,6 +133,24 @@ def make_session(fake_comm: type[FakeComm], engine: Engine) -> Iterator[Callable
 def demo_session(make_session: Callable[..., Session]) -> Session:
     """The quality network on the quality images, a regression with ratings."""
     return make_session()
+
+
+@pytest.fixture
+def stage(session: Session) -> Iterator[Stage]:
+    """The stage of a test's own session, when photo and map are there; its comm has forgotten what was sent so far."""
+    stage = settled(Stage(session))
+    stage.comm.take()
+    yield stage
+    stage.close()
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
+    """Photos are encoded when the test lets them."""
+    encoder = Slow(_photos.encoded)
+    monkeypatch.setattr(_photos, "encoded", encoder)
+    yield encoder
+    encoder.go_on.set()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -51,6 +52,21 @@ def map_of(stage: Stage) -> NDArray[np.float32]:
 
 def pixels_of(data: bytes) -> NDArray[np.uint8]:
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+class Slow:
+    """An encoder that begins, and goes on when it may."""
+
+    def __init__(self, encoded: Callable[[Any], bytes]) -> None:
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self.threads: list[str] = []
+        self._encoded = encoded
+
+    def __call__(self, photo: Any) -> bytes:
+        self.threads.append(threading.current_thread().name)
+        self.begun.set()
+        assert self.go_on.wait(30)
+        return self._encoded(photo)
 
 
 def settled(stage: Stage) -> Stage:

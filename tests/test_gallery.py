@@ -226,10 +226,11 @@ def test_what_is_no_image_is_passed_over(gallery: Gallery, session: Session, ind
     assert session.error == ""
 
 
-def test_asking_returns_at_once_and_what_has_left_the_sight_is_not_read(
+def slow_thumbnails(
     gallery: Gallery, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened, read, began = threading.Event(), [], threading.Event()
+) -> tuple[threading.Event, list[str], threading.Event]:
+    """Thumbnails are read when the first event is set; which were, and an event that is set when one has begun."""
+    opened, read, began = threading.Event(), list[str](), threading.Event()
 
     def slow(name: str, side: int) -> bytes:
         read.append(name)
@@ -238,6 +239,13 @@ def test_asking_returns_at_once_and_what_has_left_the_sight_is_not_read(
         return b"jpeg"
 
     monkeypatch.setattr(gallery.session.images, "thumbnail", slow)
+    return opened, read, began
+
+
+def test_asking_returns_at_once_and_what_has_left_the_sight_is_not_read(
+    gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, read, began = slow_thumbnails(gallery, monkeypatch)
     gallery.comm.click(kind="need", indices=[0], side=96)
     assert began.wait(10)
     start = time.perf_counter()
@@ -250,15 +258,7 @@ def test_asking_returns_at_once_and_what_has_left_the_sight_is_not_read(
 
 
 def test_front_ends_do_not_take_each_others_thumbnails_away(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened, read, began = threading.Event(), [], threading.Event()
-
-    def slow(name: str, side: int) -> bytes:
-        read.append(name)
-        began.set()
-        assert opened.wait(10)
-        return b"jpeg"
-
-    monkeypatch.setattr(gallery.session.images, "thumbnail", slow)
+    opened, read, began = slow_thumbnails(gallery, monkeypatch)
     for origin, indices in (("tab", [0, 1]), ("other", [2, 3, 1]), ("tab", [4, 3])):
         gallery.comm.click(kind="need", indices=indices, side=96, origin=origin, step=0)
         assert began.wait(10)

@@ -6,7 +6,7 @@ import gc
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,20 +36,28 @@ def until(holds: Callable[[], bool], seconds: float = 60) -> bool:
 # ---------------------------------------------------------------- networks of earlier runs
 
 
+@pytest.fixture
+def own_engine() -> Iterator[Engine]:
+    """For a test that counts what is remembered: answers of other tests leave a shared one at any time."""
+    engine = Engine()
+    yield engine
+    engine.close()
+
+
 @pytest.mark.parametrize("kept", ["nothing", "session", "model"])
-def test_a_network_goes_with_the_last_who_uses_it(engine: Engine, kept: str) -> None:
+def test_a_network_goes_with_the_last_who_uses_it(own_engine: Engine, kept: str) -> None:
     """Closed and deleted, or the session still in the notebook's `Out`: nothing about it is remembered."""
-    before = len(engine.cache)
+    before = len(own_engine.cache)
     network = tiny.TinyNet()
     gone = weakref.ref(network)
     model = ImageModel(network, None, "features", name="one of many")
-    session = Session(model, tiny.rated(), engine=engine)
+    session = Session(model, tiny.rated(), engine=own_engine)
     assert session.wait(60)
-    assert len(engine.cache) > before
-    assert engine.cache.weights >= sum(p.nbytes for p in network.parameters())
+    assert len(own_engine.cache) > before
+    assert own_engine.cache.weights >= sum(p.nbytes for p in network.parameters())
     session.close()
-    assert engine.wait(30)
-    assert len(engine.cache) == before
+    assert own_engine.wait(30)
+    assert len(own_engine.cache) == before
     held: Any = {"nothing": None, "session": session, "model": model}[kept]
     del session, model, network
     gc.collect()
@@ -57,18 +65,18 @@ def test_a_network_goes_with_the_last_who_uses_it(engine: Engine, kept: str) -> 
     del held
 
 
-def test_what_another_session_uses_stays(engine: Engine) -> None:
+def test_what_another_session_uses_stays(own_engine: Engine) -> None:
     model = tiny.regressor()
-    first, second = (Session(model, tiny.rated(), engine=engine) for _ in range(2))
+    first, second = (Session(model, tiny.rated(), engine=own_engine) for _ in range(2))
     assert first.wait(60)
     assert second.wait(60)
     first.close()
-    assert engine.wait(30)
-    left = len(engine.cache)
+    assert own_engine.wait(30)
+    left = len(own_engine.cache)
     assert left > 0
     second.close()
-    assert engine.wait(30)
-    assert len(engine.cache) < left
+    assert own_engine.wait(30)
+    assert len(own_engine.cache) < left
 
 
 def test_a_model_that_nobody_holds_takes_its_answers_along() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -28,14 +28,6 @@ LOOK = {"opacity": 0.3, "palette": "purple-orange", "sign": "positive", "smooth"
 @pytest.fixture
 def session(make_session: Make) -> Session:
     return make_session(regressor(), rated())
-
-
-@pytest.fixture
-def stage(session: Session) -> Iterator[Stage]:
-    stage = settled(Stage(session))
-    stage.comm.take()
-    yield stage
-    stage.close()
 
 
 def test_the_photo_and_the_map_are_the_sessions_own(session: Session, stage: Stage) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -23,14 +23,6 @@ Make = Callable[..., Session]
 def session(make_session: Make, monkeypatch: pytest.MonkeyPatch) -> Session:
     monkeypatch.setitem(METHODS, "two", TWO)
     return make_session(regressor(), rated())
-
-
-@pytest.fixture
-def stage(session: Session) -> Iterator[Stage]:
-    stage = settled(Stage(session))
-    stage.comm.take()
-    yield stage
-    stage.close()
 
 
 # ---------------------------------------------------------------------- methods

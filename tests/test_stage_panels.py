@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from stages import HARMFUL, made_up, pixels_of, settled, values_of
-from test_stage_photo import Slow
+from stages import HARMFUL, Slow, made_up, pixels_of, settled, values_of
 from tiny import photos, rated, regressor
 
 from xai_widgets import Session
@@ -24,22 +23,6 @@ QS = (None, 0.25, "rating")
 @pytest.fixture
 def session(make_session: Make) -> Session:
     return make_session(regressor(), rated())
-
-
-@pytest.fixture
-def stage(session: Session) -> Iterator[Stage]:
-    stage = settled(Stage(session))
-    stage.comm.take()
-    yield stage
-    stage.close()
-
-
-@pytest.fixture
-def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
-    encoder = Slow()
-    monkeypatch.setattr(_photos, "encoded", encoder)
-    yield encoder
-    encoder.go_on.set()
 
 
 def cell(stage: Stage, place: int) -> dict[str, Any]:

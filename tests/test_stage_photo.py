@@ -4,46 +4,21 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from stages import map_of, pixels_of, settled
+from stages import Slow, map_of, pixels_of, settled
 from tiny import photos, rated, regressor
 
 from xai_widgets import ImageSet, Session
 from xai_widgets.engine import PARTS
 from xai_widgets.views import Stage
-from xai_widgets.views import _photos as room
 
 Make = Callable[..., Session]
-
-
-class Slow:
-    """An encoder that begins, and goes on when it may."""
-
-    def __init__(self) -> None:
-        self.begun, self.go_on = threading.Event(), threading.Event()
-        self.threads: list[str] = []
-        self._encoded = room.encoded
-
-    def __call__(self, photo: Any) -> bytes:
-        self.threads.append(threading.current_thread().name)
-        self.begun.set()
-        assert self.go_on.wait(30)
-        return self._encoded(photo)
-
-
-@pytest.fixture
-def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
-    encoder = Slow()
-    monkeypatch.setattr(room, "encoded", encoder)
-    yield encoder
-    encoder.go_on.set()
 
 
 def lock_is_free(session: Session) -> bool:

@@ -114,8 +114,7 @@ class Explorer(widgets.VBox):
             path: of the file; its folder must be there.
             of: "stage", "bank", "plane" or "radar".
             options: width_mm, dpi, interpolation ("native" for the cells of the map, "bilinear", "bicubic"; if left
-                out, as the stage shows it), caption, overwrite; see
-                `figures.save`.
+                out, as the stage shows it), caption, overwrite; see `figures.save`.
 
         Waits for what was asked last.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from xai_widgets.engine import METHODS
+from xai_widgets.engine import METHODS, Degradation
 from xai_widgets.engine.query import one_of, plain
 from xai_widgets.session.board import MOST_PANELS
 
@@ -80,8 +80,6 @@ def _contrasts(session: Session) -> list[Changes]:
 
 
 def _degradations(session: Session) -> list[Changes]:
-    from xai_widgets.engine import Degradation
-
     levels = (0.05, 0.1, 0.2, 0.5)
     return [{"degradation": None}, *({"degradation": Degradation("salt_and_pepper", level)} for level in levels)]
 
@@ -129,8 +127,8 @@ def _layers(session: Session) -> list[Changes]:
     names = [layer.name for layer in session.layers()]
     count = min(LAYERS, len(names))
     chosen = {round(step * (len(names) - 1) / max(count - 1, 1)) for step in range(count)}
-    chosen.add(names.index(session.query.layer)) if session.query.layer in names else None
-    return [{"layer": names[place]} for place in sorted(chosen)]
+    present = {place for place, name in enumerate(names) if name == session.query.layer}
+    return [{"layer": names[place]} for place in sorted(chosen | present)]
 
 
 def _muted(session: Session) -> list[Changes]:

@@ -71,8 +71,6 @@ class Outside(OneChange):
             for panel in concerned:
                 panel.forget()  # what is of the old photo, a receipt included
             self._ask_again(concerned)
-            if concerned:
-                self._requests.scoring.all(self.query)
 
     def _ask_again(self, panels: Iterable[Panel]) -> None:
         for panel in panels:

@@ -134,9 +134,7 @@ class Panels(OneChange):
         Raises:
             ValueError: an unknown field, preset or value, or more than 12 panels; nothing is changed then.
         """
-        for changes in (*cells(self, rows), *cells(self, columns)):  # type: ignore[arg-type]
-            self._prepare(changes)
-        with self.changing():
+        with self.lock:
             self._open()
             down, across = cells(self, rows), cells(self, columns)  # type: ignore[arg-type]
             if twice := sorted({*down[0]} & {*across[0]}):
@@ -146,19 +144,15 @@ class Panels(OneChange):
                     f"{len(down)} rows and {len(across)} columns make {len(down) * len(across)} panels; "
                     f"there may be {MOST_PANELS} at most, with {len(across)} columns {MOST_PANELS // len(across)} rows."
                 )
-            queries, said = [], dict[str, None]()
-            for row in down:
-                for column in across:
-                    query, notice = self._cell(row, column)
-                    queries.append(query)
-                    said[notice] = None
-            query = self.board.query
-            active = queries.index(query) if query in queries else 0
+        for changes in (*down, *across):
+            self._prepare(changes)
+        with self.changing():
+            self._open()
+            base = self.board.query
+            made = [changed(base, self.sources, row | column, None, None) for row in down for column in across]
+            queries, said = [query for query, _ in made], dict.fromkeys(notice for _, notice in made)
+            active = queries.index(base) if base in queries else 0
             self._go(Board(tuple(queries), len(across), active), gesture, said=" ".join(filter(None, said)))
-
-    def _cell(self, row: dict[str, Any], column: dict[str, Any]) -> tuple[Query, str]:
-        changes = row | column
-        return changed(self.board.query, self.sources, changes, None, None)
 
     def _place(self, place: Any) -> int:
         given, last = plain(place), len(self.panels) - 1
@@ -208,7 +202,7 @@ class Panels(OneChange):
         """
         before, query, count = self.panel, self.panel.query, len(self.panels)
         pairs = dict(self._arrange(board))
-        self._moved(before, query)
+        self._moved(query)
         for panel in self.in_order():
             if pairs[panel] is None or pairs[panel] != panel.query:
                 self._requests.send(panel, pairs[panel], after=after)
@@ -217,7 +211,6 @@ class Panels(OneChange):
                 self._requests.rest(before)
             if pairs[self.panel] is not None:
                 self._requests.complete(self.panel)
-        self.error = self.panel.error  # a gesture that was refused before is past
         if len(self.panels) < count:
             self._requests.quiet()  # what was being done for a panel that is gone
 
@@ -228,16 +221,15 @@ class Panels(OneChange):
         self.set_trait("active", place)
         self._requests.rest(before)
         self._follow_active()
-        self._moved(before, query)
+        self._moved(query)
         self._requests.complete(self.panel)
 
-    def _moved(self, before: Panel, query: Query) -> None:
-        """What is about the active panel follows from `before`, which asked `query`."""
+    def _moved(self, query: Query) -> None:
+        """What is said of the active panel alone follows; before, the active one asked `query`."""
         now = self.panel.query
         if now.differs(query, ("model", "run", "layer")):
             self.selected = ()
-        if self.panel is not before or now.differs(query, ("image", "model", "run", "layer", "degradation")):
-            self.error = self.panel.error
+        self.error = self.panel.error  # a gesture that was refused before is past
         if now.differs(query, ("model", "run")):
             self.scores, self.predictions, self.failures = {}, {}, {}
             model = self.sources.model(now.model)

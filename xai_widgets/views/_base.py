@@ -18,7 +18,6 @@ from xai_widgets.session import Session
 from xai_widgets.views._once import once
 
 WHERE = ("query.image", "query.model", "query.run", "query.layer")  # what most views say in words
-
 MOST_ORIGINS = 8  # whose moves are numbered in a trait; the one that moved longest ago is left out
 
 
@@ -137,15 +136,19 @@ class View(anywidget.AnyWidget):
                 self._keep(trait, content)
 
     def done(self, act: Callable[[], None], **values: Any) -> None:
-        """Do what a front end shows already, as these fields of the scene; where that is refused, it goes back."""
+        """Do what a front end shows already, as these fields of the scene, or let it go back; see `moved`."""
         with self.session.changing():
-            try:
-                act()
-            except ValueError:
-                self.forget(*values)
-                self.draw()
-                raise
+            self.or_back(act, *values)
             self.moved(**values)
+
+    def or_back(self, act: Callable[[], None], *names: str) -> None:
+        """Do what the browser shows already in these fields of the scene; where that is refused, it goes back."""
+        try:
+            act()
+        except ValueError:
+            self.forget(*names)
+            self.draw()
+            raise
 
     def forget(self, *names: str) -> None:
         """What the browser has of these fields is not known: the next `write` sends them."""

@@ -250,7 +250,7 @@ class Stage(View):
             look = scenes.Look(**(plain(self._seen["look"]) | details))
             self.done(lambda: session.show(**details), look=look)  # the browser shows it already
         elif kind == "option":
-            self._or_back("choices", lambda: session.ask(options={details["name"]: details["value"]}))
+            self.or_back(lambda: session.ask(options={details["name"]: details["value"]}), "choices")
         elif kind == "method":
             session.ask(method=details["name"])
         elif kind == "clear":
@@ -269,15 +269,6 @@ class Stage(View):
             self._put("compare", describe.comparisons(session))
         elif kind == "grid":
             session.grid(rows=details.get("rows"), columns=details.get("columns"))
-
-    def _or_back(self, name: str, act: Callable[[], None]) -> None:
-        """Do what the browser shows already; where that is refused, the browser goes back."""
-        try:
-            act()
-        except ValueError:
-            self.forget(name)
-            self.draw()
-            raise
 
     # ------------------------------------------------------------------ pictures that stay
 
