@@ -28,6 +28,7 @@ from xai_widgets.kernels.gains import Baseline as Baseline
 from xai_widgets.kernels.gains import dead as dead
 from xai_widgets.kernels.gains import level_of as level_of
 from xai_widgets.kernels.gains import with_gains as with_gains
+from xai_widgets.kernels.home import home
 from xai_widgets.kernels.removals import checked_order
 from xai_widgets.kernels.removals import group_scores as group_scores
 from xai_widgets.kernels.removals import group_scores_of as group_scores_of
@@ -73,12 +74,15 @@ def delta_y(
     scores = own_scores(tail, score)
     target = output_of(score, target, scores)
     check_batch(batch)
-    closed = closed_form(tail, score, target, baseline=baseline, step=step) if batch is None else None
+    closed = None
+    if batch is None:
+        closed = closed_form(tail, score, target, baseline=baseline, own=scores, step=step)
     if closed is not None:
         return closed
     y = scores[0, target]
     change = scores.new_zeros(maps.shape[1])
-    alive = (~dead(maps, baseline)[0]).nonzero().flatten()
+    (unchanged,) = home(dead(maps, baseline)[0])
+    alive = (~unchanged).nonzero().flatten()
     for index, scores in removal_scores(tail, score, alive, baseline=baseline, batch=batch, step=step):
         change[index] = scores[:, target] - y
     return change
@@ -143,7 +147,7 @@ def anytime_delta_logits(
     check_batch(batch)
     order = checked_order(order, maps)
     unchanged = dead(maps, baseline)[0][order]
-    if batch is None and FEW * y.shape[1] <= len(order) and not tail.sparse.right:
+    if batch is None and FEW * y.shape[1] <= len(order) and not tail.sparse.used:
         closed = _closed_logits(tail, score, baseline, step)
         if closed is not None:
             yield order, closed[order]
@@ -162,6 +166,7 @@ def closed_form(
     *,
     baseline: Baseline = None,
     estimate: Float[Tensor, " c"] | None = None,
+    own: Float[Tensor, "1 k"] | None = None,
     step: Step = None,
 ) -> Float[Tensor, " c"] | None:
     """delta y from one backward pass where the tail is affine; None where it is not.
@@ -171,6 +176,7 @@ def closed_form(
 
     Args:
         estimate: what `first_order` gave, 0 for dead maps, where it was computed before.
+        own: what `own_scores` gave, where they were read before.
         step: called before each batch; may raise to cancel.
 
     Raises:
@@ -178,13 +184,14 @@ def closed_form(
         ValueError: the tail of several images, no such output, a score that is not finite, a baseline that does not
             fit.
     """
-    target = output_of(score, target, own_scores(tail, score))
+    own = own_scores(tail, score) if own is None else own
+    target = output_of(score, target, own)
     if not is_affine(tail, score, target, step=step):
         return None
     change = estimate
     if change is None:
         change = torch.where(dead(tail.maps, baseline)[0], 0, first_order(tail, score, target, baseline=baseline))
-    return change if _holds(tail, score, change[:, None], [target], baseline, step) else None
+    return change if _holds(tail, score, change[:, None], own[0, target, None], baseline, step, [target]) else None
 
 
 def _closed_logits(tail: Tail, score: Score, baseline: Baseline, step: Step) -> Float[Tensor, "c k"] | None:
@@ -192,17 +199,28 @@ def _closed_logits(tail: Tail, score: Score, baseline: Baseline, step: Step) -> 
     if not is_affine(tail, score, step=step):
         return None
     change = torch.where(dead(tail.maps, baseline)[0][:, None], 0, first_orders(tail, score, None, baseline, step))
-    return change if _holds(tail, score, change, list(range(change.shape[1])), baseline, step) else None
+    return change if _holds(tail, score, change, own_scores(tail, score)[0], baseline, step) else None
 
 
 def _holds(
-    tail: Tail, score: Score, change: Float[Tensor, "c o"], outputs: list[int], baseline: Baseline, step: Step
+    tail: Tail,
+    score: Score,
+    change: Float[Tensor, "c o"],
+    y: Float[Tensor, " o"],
+    baseline: Baseline,
+    step: Step,
+    outputs: list[int] | None = None,
 ) -> bool:
-    """Are the strongest effects equal to those of removals, up to rounding?"""
-    y = own_scores(tail, score)[0, outputs]
-    strongest = change.abs().amax(1).argsort(descending=True, stable=True)[:3]
+    """Are the strongest effects equal to those of removals, up to rounding?
+
+    Args:
+        y: the scores as they are.
+        outputs: which scores these are; all if left out.
+    """
+    (size,) = home(change.abs().amax(1))
+    strongest = size.argsort(descending=True, stable=True)[:3]
     removed = torch.cat([s for _, s in removal_scores(tail, score, strongest, baseline=baseline, step=step)])
-    removed = removed[:, outputs]
+    removed = removed if outputs is None else removed[:, outputs]
     information = torch.finfo(change.dtype)
     allowed = (1e-4 if information.bits <= 32 else 1e-8) * change.abs().amax(0) + 16 * information.eps * y.abs()
     largest = y.abs().maximum(removed.abs()).clamp_min(1)

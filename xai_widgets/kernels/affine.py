@@ -9,15 +9,19 @@ noise N. These differences must be 0 but for rounding:
     odd, far away  (f(64 N) + f(-64 N) - 2 f(0)) / 64
 
 Last, the gradient at A must predict f(A) - f(0) and f(N) - f(0).
+
+What was found is remembered for a layer and a score, until the weights change. Of another image, a tail that was affine
+must still be additive at its maps, with the remembered N, f(N) and f(0); a tail that bent is taken to bend there too,
+where removals are right as well, and take longer if it does not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -33,6 +37,23 @@ from xai_widgets.kernels.tail.results import unit_of
 AFFINE = {torch.float32: 1e-5, torch.float64: 1e-12}  # the largest difference, as a share of an output's own range
 PROBES = 8  # so many that no output of thousands is small on all of them
 FAR = 64.0
+REMEMBERED = 4  # scores of a layer
+
+
+class First(NamedTuple):
+    """The first noise (1 c h w) that a tail was tried with, f(0) and f(N)."""
+
+    noise: Tensor
+    origin: Float[Tensor, "1 k"]
+    near: Float[Tensor, "1 k"]
+
+
+class Known(NamedTuple):
+    """What was found for a layer and a score: with what it was tried, None where the tail is not affine."""
+
+    asked: tuple[Any, ...]
+    score: Callable[[Any], Tensor]
+    first: First | None
 
 
 @dataclass(frozen=True)
@@ -92,8 +113,13 @@ def is_affine(
     maps = tail.maps.detach()
     if maps.dtype not in AFFINE:
         return False
+    known = _known(tail, score)
     try:
-        return _is_affine(tail, score, maps, target, step)
+        if known is not None and (known.first is None or _is_so_here(tail, score, maps, known.first, step)):
+            return known.first is not None
+        found, first = _is_affine(tail, score, maps, target, step)
+        _remember(tail, score, first if found else None)
+        return found
     except (RuntimeError, MemoryError) as error:
         if not ran_out_of_memory(error):
             raise
@@ -106,22 +132,46 @@ def _is_affine(
     maps: Float[Tensor, "n c h w"],
     target: int | None,
     step: Step,
-) -> bool:
-    noises = _noises(maps)
+) -> tuple[bool, First | None]:
+    drawn = _noises(maps)
     if step is not None:
         step()
-    one = noises[0]
+    one = next(drawn)
     of_one = _scores(tail, score, [torch.zeros_like(maps), maps, one, maps + one])
     if not _is_additive_at_once(of_one, AFFINE[maps.dtype]):
-        return False
+        return False, None
     if step is not None:
         step()
+    noises = [one, *drawn]
     probed = _probed(tail, score, maps, noises, of_one)
     tolerance = AFFINE[maps.dtype] * probed.scale
     if _is_lost_in_rounding(probed) or not _is_linear_near(probed, tolerance) or not _is_odd_far(probed, tolerance):
-        return False
+        return False, None
     moves = ((one, probed.moved[0]), (maps, probed.own - probed.origin))
-    return _has_that_slope(tail, score, moves, probed.scale + probed.rounding, target)
+    found = _has_that_slope(tail, score, moves, probed.scale + probed.rounding, target)
+    return found, First(one, probed.origin, probed.near[0])
+
+
+def _known(tail: Replayable, score: Callable[[Any], Tensor]) -> Known | None:
+    if not isinstance(tail, Tail) or len(tail.inputs) != 1:
+        return None
+    asked = tail.autocast, tail.maps.shape, tail.maps.device
+    return next((one for one in tail.structure.affine if one.asked == asked and one.score == score), None)
+
+
+def _remember(tail: Replayable, score: Callable[[Any], Tensor], first: First | None) -> None:
+    if isinstance(tail, Tail) and len(tail.inputs) == 1:
+        asked = tail.autocast, tail.maps.shape, tail.maps.device
+        others = [one for one in tail.structure.affine if one.asked != asked or one.score != score]
+        tail.structure.affine = [Known(asked, score, first), *others][:REMEMBERED]
+
+
+def _is_so_here(tail: Replayable, score: Callable[[Any], Tensor], maps: Tensor, first: First, step: Step) -> bool:
+    """Is a tail that was affine for one image additive at the maps of this one?"""
+    if step is not None:
+        step()
+    own, both = _scores(tail, score, [maps, maps + first.noise])
+    return _is_additive_at_once(torch.stack((first.origin, own, first.near, both)), AFFINE[maps.dtype])
 
 
 def _probed(
@@ -165,15 +215,13 @@ def _is_odd_far(probed: Probed, tolerance: Float[Tensor, "n k"]) -> bool:
     return bool((odd.abs() <= tolerance + rounding).all())
 
 
-def _noises(maps: Float[Tensor, "n c h w"]) -> list[Tensor]:
+def _noises(maps: Float[Tensor, "n c h w"]) -> Iterator[Tensor]:
     """Of both signs, about as large as the maps; with a mean for each map, or pooling would leave little of them."""
     generator, unit = draws.seeded(0), unit_of(maps)
-    noises = []
     for _ in range(PROBES):
         fine = draws.normal((1, *maps.shape[1:]), generator, maps)
         means = 4 * draws.normal((1, maps.shape[1], 1, 1), generator, maps)
-        noises.append((unit * (fine + means)).expand_as(maps))
-    return noises
+        yield (unit * (fine + means)).expand_as(maps)
 
 
 def _scores(tail: Replayable, score: Callable[[Any], Tensor], probes: list[Tensor]) -> Float[Tensor, "p n k"]:

@@ -12,6 +12,7 @@ from torch import Tensor
 from xai_widgets.kernels.ablation import Baseline, Score, closed_form, dead, first_order, own_scores, removal_scores
 from xai_widgets.kernels.batches import Step
 from xai_widgets.kernels.checks import NoGradient
+from xai_widgets.kernels.home import home
 from xai_widgets.kernels.tail import Tail
 
 SECONDS_OF_A_BATCH = 0.04
@@ -25,21 +26,27 @@ class Effects:
         delta_y: of every map; exact where `exact`, else a first-order estimate.
         exact: the maps whose removal was computed, or follows in closed form.
         estimated: False where the network cuts gradients off, so that delta y is 0 where it is not exact.
+        left: how many maps are not exact yet; counted if left out, which waits for the device.
     """
 
     delta_y: Float[Tensor, " c"]
     exact: Bool[Tensor, " c"]
     estimated: bool = field(default=True, kw_only=True)
+    left: int = field(default=-1, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.left < 0:
+            object.__setattr__(self, "left", int((~self.exact).sum()))
 
     @property
     def share(self) -> float:
         """The share of maps that are exact, in [0, 1]."""
-        return float(self.exact.float().mean())
+        return 1 - self.left / max(len(self.exact), 1)
 
     @property
     def done(self) -> bool:
         """Are all maps exact?"""
-        return bool(self.exact.all())
+        return not self.left
 
 
 def estimated_delta_y(tail: Tail, score: Score, target: int = 0, *, baseline: Baseline = None) -> Effects:
@@ -94,15 +101,15 @@ def anytime_delta_y(
     if known.estimated:
         closed = closed_form(tail, score, target, baseline=baseline, estimate=known.delta_y, step=step)
         if closed is not None:
-            known = Effects(closed, torch.ones_like(known.exact))
+            known = Effects(closed, torch.ones_like(known.exact), left=0)
     yield known
     if known.done:
         return
-    order = known.delta_y.abs().argsort(descending=True, stable=True)
-    order = order[~known.exact[order]]
+    estimate, done = home(known.delta_y, known.exact)
+    order = estimate.abs().argsort(descending=True, stable=True)
+    order = order[~done[order]]
     y = own_scores(tail, score)[0, target]
     for index, scores in removal_scores(tail, score, order, baseline=baseline, seconds=seconds, step=step):
-        change, exact = known.delta_y.clone(), known.exact.clone()
-        change[index], exact[index] = scores[:, target] - y, True
-        known = Effects(change, exact)
+        change = known.delta_y.index_copy(0, index, (scores[:, target] - y).to(known.delta_y.dtype))
+        known = Effects(change, known.exact.index_fill(0, index, True), left=known.left - len(index))
         yield known

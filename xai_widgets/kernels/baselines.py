@@ -38,20 +38,20 @@ def mean_baseline(images: Iterable[Maps] | Maps) -> Float[Tensor, " c"]:
     return (total / positions).to(like.dtype)
 
 
-def resampled_baseline(others: Iterable[Maps] | Maps, *, generator: torch.Generator) -> Float[Tensor, "c h w"]:
+def resampled_baseline(others: Iterable[Maps] | Maps, *, generator: draws.Seed) -> Float[Tensor, "c h w"]:
     """Each map as a whole from another image, which is drawn for every map by itself.
 
     Args:
         others: the images to draw from, without the one that is explained; all of one size. Maps (n c h w), tails that
             hold them, or one of these.
-        generator: on the CPU: one seed draws the same images wherever the maps are.
+        generator: a seed, or a generator on the CPU: one seed draws the same images wherever the maps are.
 
     Raises:
-        TypeError: no list of maps or tails, or no generator.
+        TypeError: no list of maps or tails, or neither a seed nor a generator.
         ValueError: no image, other axes, sizes or numbers of maps that differ, a value that is not finite, or a
             generator that is not on the CPU.
     """
-    draws.check_generator(generator)
+    generator = draws.generator_of(generator)
     sizes: list[tuple[int, ...]] = []
     images: list[Tensor] = []
     for maps in _checked(others):

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from xai_widgets.kernels.checks import whole_number
-from xai_widgets.kernels.tail import Tail
+from xai_widgets.kernels.tail import Shell, Tail, hooks_matter
 
 Step = Callable[[], None] | None  # called before each batch; may raise to cancel
 Run = Callable[[int, int], Tensor]  # what is computed for the items from `start` to before `end`
 
+FEW = 64  # an accelerator takes as long for fewer
 WORKING_SET = 32 * 2**20  # bytes of changed copies that are in memory at once; more was slower on every CPU tried
 
 
@@ -25,8 +26,18 @@ def working_set(device: torch.device) -> int:
     """Bytes of changed copies at once: an eighth of an accelerator's free memory; on a CPU little, which is faster."""
     if device.type == "cpu" or not hasattr(torch.accelerator, "get_memory_info"):
         return WORKING_SET
-    free, _ = torch.accelerator.get_memory_info(device)
-    return max(WORKING_SET, free // 8)
+    return max(WORKING_SET, room(device) // 8)
+
+
+def room(device: torch.device) -> int:
+    """Bytes that this process may still take of an accelerator: of a part of it, where it may take no more."""
+    free, whole = torch.accelerator.get_memory_info(device)
+    if device.type != "cuda":
+        return int(free)
+    taken = torch.cuda.memory_allocated(device)
+    free += torch.cuda.memory_reserved(device) - taken  # what torch holds and nothing uses
+    share = getattr(torch.cuda, "get_per_process_memory_fraction", lambda device: 1.0)(device)
+    return max(0, min(int(free), int(share * whole) - taken))
 
 
 def at_once(bytes_of_item: int, device: torch.device) -> int:
@@ -60,6 +71,7 @@ def in_batches(
     step: Step = None,
     seconds: float | None = None,
     retreat: Callable[[BaseException], Run] | None = None,
+    first: int = 8,
 ) -> Iterator[tuple[int, int, Tensor]]:
     """For one batch of items after another: its first item, the item after its last, and what `run` gives for it.
 
@@ -68,6 +80,7 @@ def in_batches(
         step: called before each batch; may raise to cancel.
         seconds: how long a batch may take; its size follows what was measured, up to `size`.
         retreat: where not even one item fits: gives another way to run, or raises.
+        first: items of the first batch, where its time is limited and not known.
 
     Raises:
         ValueError: seconds that are not above 0.
@@ -76,7 +89,7 @@ def in_batches(
     if seconds is not None and not seconds > 0:
         raise ValueError(f"seconds must be above 0, got {seconds}.")
     largest, done = size, 0
-    size = size if seconds is None else min(size, 8)
+    size = size if seconds is None else min(size, first)
     while done < count:
         if step is not None:
             step()
@@ -125,6 +138,8 @@ def on_tail(
 ) -> Iterator[tuple[int, int, Tensor]]:
     """`in_batches` with the tail of one image: the CPU goes on where an accelerator does not hold one copy.
 
+    Where the time of a batch is limited, an accelerator begins with as many items as the last image of the layer took.
+
     Args:
         run: from a tail and the items from `start` to before `end` to what is computed for them. It brings its tensors
             to the device of that tail; what it gives comes back to the device of `tail`.
@@ -143,7 +158,17 @@ def on_tail(
         other = on_cpu(tail, error)
         return lambda start, end: run(other, start, end).to(home)
 
-    yield from in_batches(count, size, here, step=step, seconds=seconds, retreat=retreat)
+    if home.type == "cpu" or seconds is None:
+        yield from in_batches(count, size, here, step=step, seconds=seconds, retreat=retreat)
+        return
+    pace, began = tail.structure.pace, perf_counter()
+    first = pace.get(tail.autocast, FEW)
+    for start, end, values in in_batches(count, size, here, step=step, seconds=seconds, retreat=retreat, first=first):
+        yield start, end, values
+        spent = perf_counter() - began  # with the wait of who asked: an accelerator only begins when `run` returns
+        if end - start >= min(FEW, count):
+            pace[tail.autocast] = max(FEW, int((end - start) * seconds / spent))
+        began = perf_counter()
 
 
 def on_any_tail(
@@ -180,4 +205,6 @@ def on_cpu(tail: Tail, error: BaseException) -> Tail:
     )
     network = copy.deepcopy(tail.shell.original).to("cpu")
     with tail.autocast.on("cpu"):
-        return Tail(network, tail.layer, tail.inputs.cpu(), call=tail.structure.target[1], layout=tail.layout)
+        inputs = tail.inputs.cpu()
+        shell = Shell(network, hooks=hooks_matter(network, inputs[:1], tail.shell.feed), feed=tail.shell.feed)
+        return Tail(shell, tail.layer, inputs, call=tail.structure.target[1], layout=tail.layout)

@@ -13,12 +13,27 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from xai_widgets.kernels.home import home
 
 Target = SupportsIndex | str | Sequence[SupportsIndex | str] | Tensor  # one output, or one for each image
 RANDOM = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)  # random, or mixing a batch, in training mode
 
 
-IN_PLACE = "modified by an inplace operation"  # how torch says that a value which a gradient needs was written over
+# How torch says that a value which a gradient needs was written over, or that a step has none.
+NO_SLOPE = (
+    "modified by an inplace operation",
+    "not have been used in the graph",
+    "does not require grad",
+    "is not implemented",
+    "not differentiable",
+)
+
+
+def has_no_slope(error: BaseException) -> bool:
+    """Is an error of torch that of a network through which no gradient comes?"""
+    return any(words in str(error) for words in NO_SLOPE)
 
 
 class NoGradient(ValueError):
@@ -29,13 +44,27 @@ class NoGradientRecorded(NoGradient, RuntimeError):
     """A layer runs where the network records no gradient."""
 
 
+_finite = WeakTensorKeyDictionary()  # tensors that were found finite, and the version that they had then
+
+
+def note_finite(values: Tensor) -> None:
+    """Remember that values were found finite, so that a device need not be asked again until they are written."""
+    if not values.is_inference():
+        _finite[values] = values._version
+
+
+def known_finite(values: Tensor) -> bool:
+    """Were these values found finite, and are they unwritten since?"""
+    return not values.is_inference() and _finite.get(values) == values._version
+
+
 def check_finite(name: str, values: Tensor) -> None:
     """Refuse values that are NaN or infinite.
 
     Raises:
         ValueError: one of them is; the first is named by its place along the first axis, and within it.
     """
-    if not values.numel() or bool(values.isfinite().all()):
+    if not values.numel() or known_finite(values) or bool(values.isfinite().all()):
         return
     place = (~values.isfinite()).nonzero()[0].tolist()
     index = f" at index {place[0]}" if place else ""
@@ -255,7 +284,7 @@ def check_rows_apart(score: Callable[[Any], Tensor], result: Any, scores: Tensor
     """
     if not isinstance(result, Tensor) or not result.dim() or len(result) != len(scores) or len(scores) < 2:
         return
-    alone, beside = score(result[:1])[0].double().cpu(), scores[0].double().cpu()
+    alone, beside = (row.double() for row in home(score(result[:1])[0], scores[0]))
     size = max(1.0, float(beside.abs().nan_to_num(posinf=0).amax()))
     if not torch.allclose(alone, beside, rtol=0, atol=1e-2 * size, equal_nan=True):
         raise ValueError(

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from xai_widgets.kernels import draws
@@ -23,6 +23,7 @@ from xai_widgets.kernels.checks import (
 )
 from xai_widgets.kernels.draws import Seeds
 from xai_widgets.kernels.precision import products
+from xai_widgets.kernels.saliency import as_floating
 
 NOISES = ("salt_and_pepper", "gaussian_noise", "blur")
 LEVELS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
@@ -244,7 +245,7 @@ def blur(images: Float[Tensor, "n c h w"], sigma: float) -> Float[Tensor, "n c h
 
 def graded_blur(
     images: Float[Tensor, "#n c h w"],
-    weight: Float[Tensor, "n h w"],
+    weight: Shaped[Tensor, "n h w"],
     exponent: float = 4.0,
 ) -> Float[Tensor, "n c h w"]:
     """Blur that is strong where the weight (in [0, 1]) is large: sigma = 10 weight^exponent px at a side of 224.
@@ -256,7 +257,7 @@ def graded_blur(
         ValueError: as `graded_blurs`.
     """
     check_tensor("images", images, IMAGES)
-    check_tensor("weight", weight, ("images", "rows", "columns"))
+    weight = as_floating("weight", weight)
     one = len(images) == 1
     blended = graded_blurs(images, weight[None] if one else weight[:, None], exponent)
     return blended[0] if one else blended[:, 0]
@@ -264,7 +265,7 @@ def graded_blur(
 
 def graded_blurs(
     images: Float[Tensor, "n c h w"],
-    weight: Float[Tensor, "n m h w"],
+    weight: Shaped[Tensor, "n m h w"],
     exponent: float = 4.0,
 ) -> Float[Tensor, "n m c h w"]:
     """The graded blur of each image for several weights, which share its blurred copies; see `graded_blur`.
@@ -275,7 +276,7 @@ def graded_blurs(
     """
     positive_number("exponent", exponent)
     check_tensor("images", images, IMAGES)
-    check_tensor("weight", weight, ("images", "weights", "rows", "columns"))
+    weight = as_floating("weight", weight, ("images", "weights", "rows", "columns"))
     check_same(("weight", weight[:, 0]), ("images", images[:, 0]), ("images", "rows", "columns"))
     check_finite("weight", weight)
     if bool(((weight < -ROUNDING) | (weight > 1 + ROUNDING)).any()):

@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from xai_widgets.kernels.checks import check_finite, check_tensor
+from xai_widgets.kernels.checks import check_finite, check_tensor, known_finite, note_finite
+from xai_widgets.kernels.home import sent
 from xai_widgets.kernels.saliency import WHOLE
 
 Baseline = Float[Tensor, " maps"] | Float[Tensor, "maps rows columns"] | None
@@ -23,7 +24,8 @@ def with_gains(
     """Maps times their gains, towards the baseline (zero): g A + (1 - g) b. Gain 1 is A, bit by bit.
 
     Args:
-        gains: a row for each image, or one row for all images, or any number of rows for one image.
+        gains: a row for each image, or one row for all images, or any number of rows for one image. They are checked
+            where they are: those of the CPU cost no wait.
 
     Raises:
         TypeError: maps or gains are no tensors of floating-point numbers.
@@ -33,8 +35,8 @@ def with_gains(
     check_tensor("maps", maps, ("images", "maps", "rows", "columns"))
     _check_gains(gains, maps)
     wide = torch.promote_types(maps.dtype, torch.float32)  # in half precision 2 A may overflow where 2 A - b does not
-    gain = gains.to(maps.device, wide)[:, :, None, None]
-    changed = torch.where(gain == 0, 0, maps.to(wide) * gain)  # also of a map that is not finite
+    gain = sent(gains, maps.device, wide)[:, :, None, None]
+    changed = (maps.to(wide) * gain).masked_fill(gain == 0, 0)  # also of a map that is not finite
     if baseline is not None:
         changed = changed + (1 - gain) * level_of(baseline, maps).to(wide)
     return changed.to(maps.dtype)
@@ -70,7 +72,10 @@ def level_of(baseline: Baseline, maps: Float[Tensor, "n c h w"]) -> Float[Tensor
     for name, size, wanted in zip(("maps", "rows", "columns"), level.shape, maps.shape[1:], strict=True):
         if size != wanted and (name == "maps" or baseline.dim() == 3):
             raise ValueError(f"a baseline must have as many {name} as the layer, got {size} for {wanted}.")
-    check_finite("a baseline", level)
+    if not (level.dtype == baseline.dtype and known_finite(baseline)):
+        check_finite("a baseline", level)
+        if level.dtype == baseline.dtype:
+            note_finite(baseline)
     return level
 
 

@@ -166,7 +166,7 @@ def smooth_grad(
     inputs: Float[Tensor, "n ..."] | None = None,
     question: Asked = PREDICTED,
     *,
-    generator: torch.Generator,
+    generator: draws.Seed,
     gains: Gains = None,
     baseline: Baseline = None,
     score: Score | None = None,
@@ -181,7 +181,7 @@ def smooth_grad(
     Args:
         of, inputs, gains, baseline, score: see `gradient`.
         question: asked of the scores of each copy; where it is about the predicted output, of that of the copy.
-        generator: on the CPU, whatever the device of the inputs.
+        generator: a seed, or a generator on the CPU, whatever the device of the inputs.
         n_samples: copies, at least 1.
         noise_level: standard deviation of the noise, as a share of each input's max - min.
         step: called before each copy; may raise to cancel.
@@ -194,7 +194,7 @@ def smooth_grad(
     noise_level = real_number("noise_level", noise_level)
     if not 0 <= noise_level < math.inf:
         raise ValueError(f"noise_level must be 0 or more and finite, got {noise_level}.")
-    draws.check_generator(generator)
+    generator = draws.generator_of(generator)
     explained = _Explained(of, inputs, score, gains, baseline)
     clean = explained.inputs
     wide = clean.to(wide_of(clean))

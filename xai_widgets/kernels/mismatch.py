@@ -20,7 +20,16 @@ from torch import Tensor
 from xai_widgets.kernels import degrade
 from xai_widgets.kernels.batches import at_once, check_batch, on_any_tail
 from xai_widgets.kernels.cam import Replayable, contrast_weights, slope_of
-from xai_widgets.kernels.cam.base import Score, Step, check_placed, classes_of, recording, replayed, wide_of
+from xai_widgets.kernels.cam.base import (
+    Score,
+    Step,
+    check_placed,
+    classes_of,
+    recording,
+    replayed,
+    wide_of,
+    without_dead,
+)
 from xai_widgets.kernels.checks import (
     check_classes,
     check_finite,
@@ -207,7 +216,7 @@ def label_gradients(
         logits = scores.detach()
         _check_logits(logits)
         some = targets_of(labels, logits, names, "a label")
-        return slope_of(leaf, scores, contrast_weights(logits, some))
+        return _slope(leaf, scores, contrast_weights(logits, some))
 
 
 def uniform_gradient(tail: Replayable, score: Score) -> Float[Tensor, "c h w"]:
@@ -223,7 +232,12 @@ def uniform_gradient(tail: Replayable, score: Score) -> Float[Tensor, "c h w"]:
         leaf, scores = replayed(tail, partial(scores_from, read, rows=1), None)
         logits = scores.detach()
         _check_logits(logits)
-        return slope_of(leaf, scores, logits.to(wide_of(logits)).softmax(1) - 1 / logits.shape[1])[0]
+        return _slope(leaf, scores, logits.to(wide_of(logits)).softmax(1) - 1 / logits.shape[1])[0]
+
+
+def _slope(leaf: Tensor, scores: Tensor, weights: Tensor) -> Tensor:
+    """The gradient at the maps; a map that is 0 everywhere adds nothing where its own does not exist."""
+    return without_dead(slope_of(leaf, scores, weights), leaf.detach())
 
 
 def _asked_gradient(
@@ -232,7 +246,7 @@ def _asked_gradient(
     """The gradient of one question at the layer's maps."""
     with recording(tail):
         leaf, scores = replayed(tail, question.reader(score), maps)
-        return slope_of(leaf, scores, question(scores.detach(), score))
+        return _slope(leaf, scores, question(scores.detach(), score))
 
 
 def _mean_and_variance(

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from xai_widgets.kernels.checks import check_tensor, finite_number
-from xai_widgets.kernels.tail import Shell
-from xai_widgets.kernels.tail.results import tensors_of
 
 FORMS = {
     "classification": ("logits", "probabilities", "log-probabilities"),
@@ -75,9 +73,24 @@ class Outputs:
         object.__setattr__(self, "ranges", _ranges(self.ranges))
 
     @property
+    def has_classes(self) -> bool:
+        """Are these classes, each with a probability? Else they are scores."""
+        return self.task != "regression"
+
+    @property
     def exclusive(self) -> bool:
         """Does one class exclude the others? Then their probabilities sum to 1."""
         return self.task in ("classification", "binary")
+
+    @property
+    def by_logarithm(self) -> bool:
+        """Is the explained score of a class the logarithm of its probability, since no logits are known?"""
+        return self.task == "classification" and self.form != "logits"
+
+    @property
+    def by_probability(self) -> bool:
+        """Is the explained score computed from a probability, whose rounding it keeps?"""
+        return self.form in ("probabilities", "log-probabilities")
 
     def __call__(self, result: Any) -> Float[Tensor, "n k"]:
         """The explained scores."""
@@ -108,6 +121,21 @@ class Outputs:
             return outputs.softmax(1)
         return torch.cat(((-outputs).sigmoid(), outputs.sigmoid()), 1) if self.task == "binary" else outputs.sigmoid()
 
+    def as_logits(self, scores: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+        """What `logits` reads, from explained scores; of changes of the scores, those of the logits."""
+        if self.task != "binary":
+            return scores
+        return torch.cat((torch.zeros_like(scores[:, :1]), scores[:, 1:]), 1)
+
+    def chances(self, scores: Float[Tensor, "n k"]) -> Float[Tensor, "n k"] | None:
+        """What `probabilities` reads, from explained scores, in float32 at least; None for scores."""
+        if self.task == "regression":
+            return None
+        wide = scores.to(torch.promote_types(scores.dtype, torch.float32))
+        if self.task != "classification":
+            return wide.sigmoid()
+        return wide.softmax(1) if self.form == "logits" else wide.exp()
+
     def rounded_away(self, result: Any) -> Bool[Tensor, "n k"]:
         """Where a score is the logarithm of a probability so near to 1, or so small, that it holds rounding only.
 
@@ -118,7 +146,7 @@ class Outputs:
             ValueError: outputs that are not (n k), or are not what they are said to be.
         """
         scores = self(result)
-        if self.form not in ("probabilities", "log-probabilities"):
+        if not self.by_probability:
             return torch.zeros_like(scores, dtype=torch.bool)
         outputs = self._outputs(result)
         p = outputs.exp() if self.form == "log-probabilities" else outputs
@@ -130,8 +158,7 @@ class Outputs:
         """What a title calls an output."""
         kind = "score" if self.task == "regression" else "class"
         name = f"{kind} {index}" if self.labels is None else self.labels[index]
-        logarithm = self.task == "classification" and self.form != "logits"
-        return f"the log-probability of {name}" if logarithm else name
+        return f"the log-probability of {name}" if self.by_logarithm else name
 
     def _outputs(self, result: Any) -> Float[Tensor, "n k"]:
         outputs = self.read(result)
@@ -170,84 +197,6 @@ def are_probabilities(outputs: Float[Tensor, "n k"]) -> bool:
 def are_log_probabilities(outputs: Float[Tensor, "n k"]) -> bool:
     """Are these logarithms of such probabilities?"""
     return bool((outputs <= 0).all()) and are_probabilities(outputs.exp())
-
-
-class Ending(NamedTuple):
-    """The module that makes a network's outputs from logits: its name, and "softmax", "log-softmax" or "sigmoid"."""
-
-    name: str
-    kind: str
-
-
-KINDS = {nn.Softmax: "softmax", nn.LogSoftmax: "log-softmax", nn.Sigmoid: "sigmoid"}
-
-
-def ending_of(
-    shell: Shell, inputs: Float[Tensor, "n ..."], read: Callable[[Any], Tensor] | None = None
-) -> Ending | None:
-    """The softmax or sigmoid module whose output is what the network returns, where it ends in one.
-
-    None where the outputs are changed after it, where it is called more than once, or where a function is called
-    instead of a module: then probabilities are all that is known. Whether its input is wanted depends on the task: a
-    score from 0 to 1 may well come from a sigmoid.
-
-    Args:
-        shell: the network.
-        inputs: what it eats; it is run on them once.
-        read: from what the network returns to its outputs.
-    """
-    parts = [(name, module) for module, name in shell.names.items() if type(module) in KINDS]
-    over_classes = [(name, part) for name, part in parts if getattr(part, "dim", None) in (None, 1, -1)]
-    watch = _Endings({name: KINDS[type(part)] for name, part in over_classes})
-    if not watch.kinds:
-        return None
-    with torch.inference_mode(False), torch.no_grad(), shell.running(watch) as network:
-        result = network(inputs.clone())
-        return watch.ending(list(tensors_of(result if read is None else read(result))))
-
-
-def logits_shell(network: nn.Module, ending: Ending, *, hooks: bool = True) -> Shell:
-    """A shell of the network in which its ending hands on its input, so that the network returns logits.
-
-    Args:
-        network: the user's own, which is not changed.
-        ending: see `ending_of`.
-        hooks: see `Shell`.
-    """
-    shell = Shell(network, hooks=hooks)
-    part = shell.network.get_submodule(ending.name)
-    vars(part)["forward"] = shell._watch(ending.name, _hand_on)
-    return shell
-
-
-class _Endings:
-    """A pass that keeps what modules that may be an ending return, and in which version."""
-
-    def __init__(self, kinds: dict[str, str]) -> None:
-        self.kinds = kinds
-        self.calls: dict[str, list[tuple[Tensor, int]]] = {}
-
-    def call(self, name: str, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        output = forward(*args, **kwargs)
-        if name in self.kinds:
-            self.calls.setdefault(name, []).append((output, output._version))
-        return output
-
-    def ending(self, returned: list[Tensor]) -> Ending | None:
-        """The one module, called once, whose untouched output is the first tensor that is returned."""
-        for name, [(output, version), *more] in self.calls.items():
-            if returned and not more and output._version == version and _is_whole(output, returned[0]):
-                return Ending(name, self.kinds[name])
-        return None
-
-
-def _is_whole(output: Tensor, returned: Tensor) -> bool:
-    """Is one the other, at most with axes of length 1 more or less?"""
-    return output.data_ptr() == returned.data_ptr() and output.numel() == returned.numel()
-
-
-def _hand_on(values: Tensor) -> Tensor:
-    return values
 
 
 def _sum_to_one(outputs: Tensor) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -25,15 +25,22 @@ from xai_widgets.kernels.cam.base import (
     check_placed,
     classes_of,
     differentiable,
+    hot_at,
     leaf_of,
     one_hot,
+    one_slope,
     predicted,
     recording,
+    scales_of,
+    unit_of_rows,
+    weighted,
     wide_of,
+    with_gradient,
 )
 from xai_widgets.kernels.cam.classes import contrast_weights
 from xai_widgets.kernels.cam.scores import OTHER, Number, one_score
 from xai_widgets.kernels.checks import finite_number, labels_of, numbers_of, one_an_image, scores_from, whole_number
+from xai_widgets.kernels.home import home
 
 
 @dataclass(frozen=True)
@@ -45,11 +52,13 @@ class Question:
         choices: P and Q, each for all images or one an image.
         of_logits: it is asked of the logits of the classes, where these are other numbers than the scores (one logit
             for two classes).
+        unit: the largest weight of each image is 1.
     """
 
     weigh: Callable[..., Tensor]
     choices: tuple[Any, ...]
     of_logits: bool = False
+    unit: bool = False
 
     def __call__(self, scores: Float[Tensor, "n k"], score: Score | None = None) -> Float[Tensor, "n k"]:
         """The weights, for what `reader` reads; `score` may bring the names of the outputs.
@@ -87,7 +96,7 @@ def of_output(target: Target | None = None) -> Question:
     Raises:
         TypeError: no number, name, or list or tensor of them.
     """
-    return Question(_of_output, (_choice("target", target),))
+    return Question(_of_output, (_choice("target", target),), unit=True)
 
 
 def of_counterfactual(target: Target | None = None) -> Question:
@@ -144,7 +153,9 @@ def of_score_contrast(q: Number, target: Target | None = None) -> Question:
 
 
 def _of_output(scores: Tensor, score: Score | None, target: Any) -> Tensor:
-    return one_hot(predicted(score, scores) if target is None else target, scores, labels_of(score))
+    if target is None:
+        return hot_at(predicted(score, scores), scores)
+    return one_hot(target, scores, labels_of(score))
 
 
 def _of_class_contrast(logits: Tensor, score: Score | None, q: Any, target: Any) -> Tensor:
@@ -191,3 +202,79 @@ def cam_of_question(
         asked = differentiable(scores_from(question.reader(score), result, len(leaf)))
         scores = scores_from(score, result, len(leaf)) if question.of_logits else asked
         return scores.detach(), cam_at(leaf, asked, question(asked.detach(), score))
+
+
+class Passes(NamedTuple):
+    """What the passes of a question gave on the device, unchecked: static buffers where they were recorded.
+
+    Attributes:
+        scores: as the score reads them, (n k).
+        cam: the signed Grad-CAM, (n h w).
+    """
+
+    scores: Tensor
+    cam: Tensor
+
+
+Pass = Callable[[Replayable, Score, Question, Tensor | None], Passes]
+
+
+def passes(tail: Replayable, score: Score, question: Question, maps: Tensor | None = None) -> Passes:
+    """The passes of `cam_of_question` without its checks of values, so that nothing waits for the device.
+
+    Raises:
+        NoGradient: the scores do not depend on the maps by a gradient.
+        TypeError, ValueError: scores that are none, a question about an output that does not exist.
+    """
+    with recording(tail):
+        leaf = leaf_of(tail, maps)
+        result = tail(leaf)
+        asked = with_gradient(scores_from(question.reader(score), result, len(leaf)))
+        scores = scores_from(score, result, len(leaf)) if question.of_logits else asked
+        weights, size = weights_of(question, asked.detach(), score)
+        return Passes(scores.detach(), cam_unchecked(leaf, asked, weights, size))
+
+
+def weights_of(question: Question, asked: Float[Tensor, "n k"], score: Score) -> tuple[Tensor, Tensor | None]:
+    """The weights of a question with 1 as their largest, and the size that was divided out; None where it is 1."""
+    weights = question(asked, score)
+    if question.unit:
+        return weights, None
+    size = unit_of_rows(weights)
+    return weights / size[:, None], size
+
+
+def cam_unchecked(leaf: Tensor, asked: Tensor, weights: Tensor, size: Tensor | None) -> Float[Tensor, "n h w"]:
+    """`cam.cam_at` without its checks. A weight that is not finite leaves no value of the map finite."""
+    slope = one_slope(leaf, asked, weights, scales_of(leaf, asked)[0])
+    cam = weighted(leaf, slope.mean((2, 3)))
+    return cam if size is None else cam * size[:, None, None]
+
+
+def read_cam(
+    tail: Replayable,
+    score: Score,
+    question: Question,
+    *,
+    maps: Float[Tensor, "n c h w"] | None = None,
+    by: Pass = passes,
+    more: list[Tensor] | None = None,
+) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n h w"]]:
+    """`cam_of_question` with both on the CPU, for one wait. Where a value is not finite all is checked step by step.
+
+    Args:
+        maps: instead of the tail's own.
+        by: how the passes are made, such as those that were recorded.
+        more: tensors that come to the CPU with them, each in the place of itself.
+
+    Raises:
+        TypeError, ValueError: as `cam_of_question`.
+    """
+    check_placed(tail)
+    scores, cam, *others = home(*by(tail, score, question, maps), *(more or ()))
+    if more is not None:
+        more[:] = others
+    if bool(scores.isfinite().all()) and bool(cam.isfinite().all()):
+        return scores, cam
+    scores, cam = home(*cam_of_question(tail, score, question, maps=maps))
+    return scores, cam

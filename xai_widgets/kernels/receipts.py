@@ -16,7 +16,7 @@ from torch import Tensor
 
 from xai_widgets.kernels.ablation import Baseline, Score, Step, Target, level_of, own_scores, place_scores
 from xai_widgets.kernels.checks import check_finite, labels_of, targets_of, whole_number
-from xai_widgets.kernels.draws import check_generator, seeded, uniform
+from xai_widgets.kernels.draws import Seed, Seeds, generator_of, seeded, uniform
 from xai_widgets.kernels.measures import bootstrap_interval
 from xai_widgets.kernels.precision import widest
 from xai_widgets.kernels.regions import share_of_pixels, top_share
@@ -35,7 +35,7 @@ def place_receipt(
     score: Score,
     saliency: Shaped[Tensor, "y x"],
     *,
-    generator: torch.Generator,
+    generator: Seed,
     target: Target = 0,
     share: float = 0.1,
     absolute: bool = False,
@@ -51,7 +51,7 @@ def place_receipt(
 
     Args:
         saliency: at the layer's own size; a mask or whole numbers will do.
-        generator: on the CPU: one seed draws the same positions wherever the maps are.
+        generator: a seed, or a generator on the CPU: one seed draws the same positions wherever the maps are.
         target: the output, by number or by name.
         share: of the positions, of which at most round(share * positions) are taken: at least one, not all.
         absolute: take the largest absolute values, of both signs.
@@ -65,7 +65,7 @@ def place_receipt(
             that names no position or all, a generator that is not on the CPU, no such output, a baseline that does not
             fit.
     """
-    draws = _check(tail, draws, generator)
+    draws, generator = _check(tail, draws, generator)
     chosen, asked, share = _largest(tail, saliency, share, absolute)
     masks = torch.cat((chosen, _random(chosen, draws, generator))).unflatten(1, (1, *saliency.shape))
     choice = _Choice("places", int(chosen.sum()), chosen.shape[1], asked, share, absolute, ())
@@ -77,7 +77,7 @@ def map_receipt(
     score: Score,
     indices: Int[Tensor, " i"] | Sequence[int],
     *,
-    generator: torch.Generator,
+    generator: Seed,
     target: Target = 0,
     draws: int = FEWEST_DRAWS,
     baseline: Baseline = None,
@@ -88,7 +88,7 @@ def map_receipt(
 
     Args:
         indices: the maps; one that is named twice counts once.
-        generator: on the CPU: one seed draws the same maps wherever they are.
+        generator: a seed, or a generator on the CPU: one seed draws the same maps wherever they are.
         target: the output, by number or by name.
         draws: random choices, 20 to 10 000.
         batch: copies at once; as many as memory allows if left out.
@@ -99,7 +99,7 @@ def map_receipt(
         ValueError: the tail of several images, no map or no such map, all maps, a generator that is not on the CPU, no
             such output, a baseline that does not fit.
     """
-    draws = _check(tail, draws, generator)
+    draws, generator = _check(tail, draws, generator)
     of = tail.maps.shape[1]
     maps = _indices(indices, of)
     if len(maps) == of:
@@ -116,7 +116,7 @@ def place_receipts(
     score: Score,
     saliency: Shaped[Tensor, "n y x"],
     *,
-    generator: torch.Generator | Sequence[torch.Generator],
+    generator: Seeds,
     target: Target | Sequence[int | str] = 0,
     **options: Any,
 ) -> list[Receipt]:
@@ -146,7 +146,7 @@ def map_receipts(
     score: Score,
     indices: Int[Tensor, ...] | Sequence[int] | Sequence[Sequence[int]],
     *,
-    generator: torch.Generator | Sequence[torch.Generator],
+    generator: Seeds,
     target: Target | Sequence[int | str] = 0,
     **options: Any,
 ) -> list[Receipt]:
@@ -234,8 +234,9 @@ def _each(tail: Tail, score: Score, target: Any, generator: Any) -> list[tuple[T
     if isinstance(generator, list | tuple):
         if len(generator) != len(images):
             raise ValueError(f"generators must be one for each image, got {len(generator)} for {len(images)}.")
-        return list(zip(images, targets, generator, strict=True))
-    state = check_generator(generator).get_state()
+        return list(zip(images, targets, map(generator_of, generator), strict=True))
+    generator = generator_of(generator)
+    state = generator.get_state()
     copies = [torch.Generator("cpu").set_state(state) for _ in images[1:]]
     return list(zip(images, targets, [*copies, generator], strict=True))
 
@@ -285,12 +286,11 @@ def _words(baseline: Baseline) -> str:
     return "a baseline number for each map" if baseline.dim() == 1 else "a baseline map for each map"
 
 
-def _check(tail: Tail, draws: int, generator: torch.Generator) -> int:
-    """The number of draws, where tail, draws and generator make sense."""
+def _check(tail: Tail, draws: int, generator: Seed) -> tuple[int, torch.Generator]:
+    """The number of draws and the generator, where tail, draws and seed make sense."""
     if len(tail.inputs) != 1:
         raise ValueError(f"a receipt takes the tail of one image, got one of {len(tail.inputs)}.")
     draws = whole_number("draws", draws, FEWEST_DRAWS)
     if draws > MOST_DRAWS:
         raise ValueError(f"draws must be at most {MOST_DRAWS}, got {draws}.")
-    check_generator(generator)
-    return draws
+    return draws, generator_of(generator)

@@ -38,7 +38,9 @@ def own_scores(tail: Tail, score: Score) -> Float[Tensor, "n k"]:
     Raises:
         TypeError: a score that is no tensor of floating-point numbers.
         ValueError: a score that is not finite, is not (n k), or is a network in training mode.
+        RuntimeError: the weights of the network changed since the tail was made.
     """
+    tail.check_weights()
     with tail.arithmetic():
         scores = scores_from(score, tail.result, len(tail.inputs)).detach()  # a score may have weights of its own
     check_finite("the score", scores)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from xai_widgets.kernels.batches import Step
-from xai_widgets.kernels.checks import IN_PLACE, NoGradient, check_finite, scores_from
+from xai_widgets.kernels.checks import NoGradient, check_finite, has_no_slope, scores_from
 from xai_widgets.kernels.gains import Baseline, level_of
 from xai_widgets.kernels.scores import Score, Target, one_image, output_of
 from xai_widgets.kernels.tail import Tail
@@ -54,10 +54,10 @@ def first_orders(
             try:
                 gradient = _gradient(scores[0, output], leaf, removed != 0, keep=output != outputs[-1]).to(wide)
             except RuntimeError as error:
-                if IN_PLACE not in str(error):
+                if not has_no_slope(error):
                     raise
                 raise NoGradient(
-                    "the network writes over values that its gradient needs, so that there is none."
+                    "the network writes over values that its gradient needs, or has a step without one."
                 ) from error
             columns.append(-torch.where(removed == 0, 0, gradient * removed).sum((0, 2, 3)))
         return torch.stack(columns, 1).to(scores.dtype)

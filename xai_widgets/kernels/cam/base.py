@@ -15,11 +15,19 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from xai_widgets.kernels.batches import Step as Step
-from xai_widgets.kernels.checks import NoGradient, check_finite, labels_of, scores_from, targets_of
+from xai_widgets.kernels.checks import (
+    NoGradient,
+    check_finite,
+    labels_of,
+    one_an_image,
+    scores_from,
+    target_of,
+    targets_of,
+)
 from xai_widgets.kernels.checks import Target as Target
 from xai_widgets.kernels.precision import ieee, products
 from xai_widgets.kernels.tail import Replayable as Replayable
-from xai_widgets.kernels.tail import arithmetic_of
+from xai_widgets.kernels.tail import Tail, arithmetic_of
 
 Score = Callable[[Any], Tensor]
 
@@ -143,12 +151,23 @@ def replayed(
 
 def leaf_of(tail: Replayable, maps: Float[Tensor, "n c h w"] | None) -> Float[Tensor, "n c h w"]:
     """The maps, or those of the tail, as a tensor at which a gradient is recorded."""
-    return (tail.maps if maps is None else maps).detach().clone().requires_grad_()
+    values = (tail.maps if maps is None else maps).detach()
+    kept = isinstance(tail, Tail) and not values.is_inference()  # a tail writes into a copy
+    return (values if kept else values.clone()).requires_grad_()
 
 
 def differentiable(y: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
     """These scores; raise ValueError where they are not finite, or do not depend on the maps by a gradient."""
     check_finite("the scores", y.detach())
+    return with_gradient(y)
+
+
+def with_gradient(y: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+    """These scores, where they depend on the maps by a gradient.
+
+    Raises:
+        ValueError: they do not, as a `NoGradient`.
+    """
     if not y.requires_grad:
         raise NoGradient("the score must depend on the layer's maps by steps that have a gradient, got a constant.")
     return y
@@ -176,9 +195,14 @@ def unit_slope(
     The weights of a confident network may be as small as 1e-30, and a gradient computed from them would be 0. It is
     linear in the weights, so that their size can be multiplied in at the very end.
     """
-    size = weights.abs().amax(1)
-    size = torch.where(size > 0, size, 1)
+    size = unit_of_rows(weights)
     return scaled_slope(leaf, y, weights / size[:, None], retain=retain), size
+
+
+def unit_of_rows(weights: Float[Tensor, "n k"]) -> Float[Tensor, " n"]:
+    """The largest weight of each image, without a sign; 1 where all are 0."""
+    size = weights.abs().amax(1)
+    return torch.where(size > 0, size, 1)
 
 
 def scaled_slope(leaf: Tensor, y: Tensor, weights: Tensor, *, retain: bool = False) -> Tensor:
@@ -187,14 +211,26 @@ def scaled_slope(leaf: Tensor, y: Tensor, weights: Tensor, *, retain: bool = Fal
     In float16 small slopes would be 0 on the way back. So the weights are multiplied by 1024 and the gradient divided
     by it, where nothing overflows.
     """
-    wide = wide_of(leaf, y)
-    for scale in SCALES if torch.float16 in (leaf.dtype, y.dtype) else SCALES[-1:]:
-        again = scale != SCALES[-1]
-        (slope,) = torch.autograd.grad(y, leaf, (weights * scale).to(y.dtype), retain_graph=retain or again)
-        slope = slope.to(wide) / scale
+    scales = scales_of(leaf, y)
+    for scale in scales:
+        again = scale != scales[-1]
+        slope = one_slope(leaf, y, weights, scale, retain=retain or again)
         if again and bool(slope.isfinite().all()):
             break
     return slope
+
+
+def scales_of(leaf: Tensor, y: Tensor) -> tuple[float, ...]:
+    """By what the weights are multiplied on the way back: the first one that overflows nothing."""
+    return SCALES if torch.float16 in (leaf.dtype, y.dtype) else SCALES[-1:]
+
+
+def one_slope(leaf: Tensor, y: Tensor, weights: Tensor, scale: float, *, retain: bool = False) -> Tensor:
+    """The gradient with weights that are multiplied by `scale` on the way back, whether or not it overflows."""
+    scaled = weights if scale == 1 else weights * scale
+    (slope,) = torch.autograd.grad(y, leaf, scaled.to(y.dtype), retain_graph=retain)
+    slope = slope.to(wide_of(leaf, y))
+    return slope if scale == 1 else slope / scale
 
 
 def cam_at(
@@ -206,9 +242,19 @@ def cam_at(
         ValueError: a gradient that is not finite at a map that is not 0 everywhere.
     """
     slope, size = unit_slope(leaf, y, weights)
-    of_maps = finite_weights(slope.mean((2, 3)), leaf.detach())
+    return weighted(leaf, finite_weights(slope.mean((2, 3)), leaf.detach())) * size[:, None, None]
+
+
+def weighted(leaf: Float[Tensor, "n c h w"], of_maps: Float[Tensor, "n c"]) -> Float[Tensor, "n h w"]:
+    """The sum of the maps, each times its weight."""
     with products(leaf.device):
-        return torch.einsum("nchw,nc->nhw", leaf.detach().to(of_maps.dtype), of_maps) * size[:, None, None]
+        return torch.einsum("nchw,nc->nhw", leaf.detach().to(of_maps.dtype), of_maps)
+
+
+def without_dead(slope: Float[Tensor, "n c h w"], maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    """The gradient; 0 where it is not finite and its map is 0 everywhere, as under a square root of the variance."""
+    dead = (maps == 0).all(3, keepdim=True).all(2, keepdim=True)
+    return torch.where(dead & ~slope.isfinite(), 0, slope)
 
 
 def finite_weights(weights: Float[Tensor, "n *k c"], maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n *k c"]:
@@ -242,5 +288,13 @@ def one_hot(target: Target, y: Float[Tensor, "n k"], labels: Sequence[str] | Non
         TypeError: a target that is no number or name.
         ValueError: no such output, or another number of targets than of images.
     """
-    chosen = targets_of(target, y, labels)
-    return (chosen[:, None] == torch.arange(y.shape[1], device=y.device)).to(y.dtype)
+    if not one_an_image(target):
+        hot = torch.zeros(y.shape, dtype=y.dtype, device=y.device)
+        hot[:, target_of(target, y.shape[1], labels)] = 1
+        return hot
+    return hot_at(targets_of(target, y, labels), y)
+
+
+def hot_at(index: Int[Tensor, " n"], y: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+    """1 at these outputs, one an image, which exist; 0 for the others."""
+    return (index[:, None] == torch.arange(y.shape[1], device=y.device)).to(y.dtype)

@@ -24,6 +24,7 @@ from xai_widgets.kernels.cam.base import (
     check_placed,
     classes_of,
     finite_weights,
+    hot_at,
     one_hot,
     predicted,
     recording,
@@ -31,7 +32,15 @@ from xai_widgets.kernels.cam.base import (
     slope_of,
     wide_of,
 )
-from xai_widgets.kernels.checks import check_classes, check_same, check_tensor, labels_of, scores_from, targets_of
+from xai_widgets.kernels.checks import (
+    check_classes,
+    check_same,
+    check_tensor,
+    labels_of,
+    one_an_image,
+    scores_from,
+    targets_of,
+)
 from xai_widgets.kernels.precision import products
 from xai_widgets.kernels.saliency import signed_scale
 from xai_widgets.kernels.tail import Tail, arithmetic_of
@@ -71,9 +80,10 @@ def contrast_weights(
     largest = logits.argmax(1)
     other = targets_of(q, logits, labels, "the contrast class")
     asked = largest if p is None else targets_of(p, logits, labels)
-    is_q, is_p = one_hot(other, logits), one_hot(asked, logits)
+    is_q, is_p = hot_at(other, logits), hot_at(asked, logits)
     if not exclusive:
-        if bool((other == asked).any()):
+        single = not one_an_image(q) and p is not None and not one_an_image(p)  # compared without a wait
+        if q == p if single and type(q) is type(p) else bool((other == asked).any()):
             raise ValueError(
                 "the contrast class must be another class than the target: of classes that do not exclude each other "
                 "none can have 100 % of the confidence."

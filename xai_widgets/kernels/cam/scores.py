@@ -27,6 +27,7 @@ from xai_widgets.kernels.cam.base import (
     replayed,
     scaled_slope,
     wide_of,
+    without_dead,
 )
 from xai_widgets.kernels.checks import (
     check_finite,
@@ -242,11 +243,9 @@ def _own_slope(
     leaf: Float[Tensor, "n c h w"], y: Float[Tensor, "n H W"], owner: Int[Tensor, "h w"], step: Step
 ) -> Float[Tensor, "n c h w"]:
     """At each position, the gradient of the score of its own patch; 0 for a dead map where that is not finite."""
-    dead = (leaf.detach() == 0).all(3, keepdim=True).all(2, keepdim=True)
 
     def slope_for(cotangent: Tensor) -> Tensor:
-        slope = scaled_slope(leaf, y, cotangent, retain=True)
-        return torch.where(dead & ~slope.isfinite(), 0, slope)
+        return without_dead(scaled_slope(leaf, y, cotangent, retain=True), leaf.detach())
 
     weight = draws.uniform(y.shape[1:], draws.seeded(0), y) + 0.5
     slope, weighted = slope_for(torch.ones_like(y)), slope_for(weight.expand_as(y))

@@ -225,12 +225,18 @@ def focus_mask_of(saliency: Shaped[Tensor, "n h w"], size: tuple[int, int]) -> F
     return scaled(degrade.blur(weight[:, None], SMOOTHING * min(size))[:, 0]).to(saliency.dtype)
 
 
-def class_auroc(scores: Float[Tensor, "n m k"], labels: Int[Tensor, " n"]) -> Float[Tensor, "m k"]:
-    """AUROC of each class's probability (softmax) for telling its images from all others, for each of m conditions.
+def class_auroc(
+    scores: Float[Tensor, "n m k"], labels: Int[Tensor, " n"], *, exclusive: bool = True
+) -> Float[Tensor, "m k"]:
+    """AUROC of each class's probability for telling its images from all others, for each of m conditions.
 
     For the scores of `Focus` these are the clean images, salient regions removed, other regions removed. A probability
     p is compared by log(p / (1 - p)), which a confident network does not round to 1 or 0. NaN for a class without
     images, or without others.
+
+    Args:
+        exclusive: whether one class excludes the others, so that their probabilities are a softmax; else each is the
+            sigmoid of its own score (multilabel), see `outputs.Outputs.exclusive`.
 
     Raises:
         TypeError: scores that are no floating-point numbers, labels that are no whole numbers.
@@ -257,7 +263,7 @@ def class_auroc(scores: Float[Tensor, "n m k"], labels: Int[Tensor, " n"]) -> Fl
     areas = []
     for c in range(classes):
         others = torch.cat((scores[..., :c], scores[..., c + 1 :]), 2)
-        odds = scores[..., c] - others.logsumexp(2)
+        odds = scores[..., c] - others.logsumexp(2) if exclusive else scores[..., c]
         areas.append(torch.stack([auc(one[labels == c], one[labels != c]) for one in odds.unbind(1)]))
     return torch.stack(areas, 1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from xai_widgets.kernels.tail.feeds import Feed as Feed
 from xai_widgets.kernels.tail.layouts import Layout as Layout
 from xai_widgets.kernels.tail.replayable import Replayable as Replayable
 from xai_widgets.kernels.tail.replayable import arithmetic_of as arithmetic_of

@@ -4,18 +4,24 @@ A replay takes three short cuts. Each is tried against the way that it replaces,
 
 1. It skips the calls that do not depend on the layer. Tried: unchanged maps give back the output, and a removed map
    gives what a pass gives that skips nothing, alone and beside unchanged maps. Fall-back: no call is skipped. Where
-   that fails too the network is not deterministic, or mixes the images of a batch, and the layer is refused.
+   that fails too the network is not deterministic, or mixes the images of a batch, and the layer is refused; unless
+   its weights were written meanwhile.
 2. It forgets the outputs of skipped calls that nothing reads. Tried: unchanged maps still give back the output.
    Fall-back: all outputs are remembered.
 3. It carries copies that differ in one map each as a `OneMap`. Tried: two maps that are replaced by large noise.
-   Fall-back: ordinary copies.
+   Fall-back: ordinary copies. On a GPU launches cost more than computing, so that there both ways are timed too, and
+   the faster one is remembered. On a CPU carrying one map is less work wherever it is right, and nothing is timed:
+   what a CPU computes stays the same from run to run.
 
 All is tried with one image.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -25,10 +31,13 @@ from xai_widgets.kernels.tail.onemap import Largest
 from xai_widgets.kernels.tail.passes import INPUT, Full, Output, Replay, Use
 from xai_widgets.kernels.tail.results import ROUNDING, rows_are, same, stand_in, unit_of
 from xai_widgets.kernels.tail.structure import Sparse, ending_before, such_as
+from xai_widgets.kernels.tail.weights import WeightsChanged
 
 if TYPE_CHECKING:
     from xai_widgets.kernels.tail.tail import Tail
 
+TIMED = frozenset(("cuda", "xpu"))  # kinds of device on which both ways are timed
+COPIES = 64  # of removals in a batch that is timed
 TRIALS = 2  # a first call may fail that does not fail again, as where a library is loaded
 
 
@@ -63,12 +72,44 @@ def try_one_map(tail: Tail) -> Sparse:
         try:
             with Largest() as largest:
                 result = tail.with_sparse_copies(index, changed, maps)
-            return Sparse(same(result, expected, tolerance), 4 * max(1, largest.nbytes // len(index)))
-        except torch.OutOfMemoryError:
+            sparse = Sparse(same(result, expected, tolerance), 4 * max(1, largest.nbytes // len(index)))
+            return timed(tail, sparse) if sparse.right and maps.device.type in TIMED else sparse
+        except (torch.OutOfMemoryError, WeightsChanged):
             raise
         except Exception:  # of the OneMap: ordinary copies ran above
             continue
     return refused
+
+
+def timed(tail: Tail, sparse: Sparse) -> Sparse:
+    """The trial with what the clock says: a batch of removals as a `OneMap` and as ordinary copies."""
+    maps = tail.maps
+    index = torch.arange(min(COPIES, maps.shape[1]), device="cpu")
+    own = torch.zeros((), dtype=maps.dtype, device=maps.device).expand(len(index), 1, *maps.shape[2:])
+
+    def ordinary() -> Any:
+        with torch.inference_mode():
+            return tail.with_ordinary_copies(index, own, maps)
+
+    try:
+        one, whole = seconds_of(lambda: tail.with_sparse_copies(index, own, maps)), seconds_of(ordinary)
+    except RuntimeError as error:  # so many copies do not fit: the way that takes less memory
+        if not isinstance(error, torch.OutOfMemoryError):
+            raise
+        return sparse
+    return sparse if one <= whole else replace(sparse, faster=False, bytes_of_copy=4 * maps.nbytes)
+
+
+def seconds_of(run: Callable[[], Any], turns: int = 3) -> float:
+    """How long it takes on the accelerator: the shortest of some turns, after a first one that is not counted."""
+    spent = []
+    for _ in range(1 + turns):
+        torch.accelerator.synchronize()
+        began = perf_counter()
+        run()
+        torch.accelerator.synchronize()
+        spent.append(perf_counter() - began)
+    return min(spent[1:])
 
 
 def _skipping_works(tail: Tail) -> bool:
@@ -76,7 +117,7 @@ def _skipping_works(tail: Tail) -> bool:
         try:
             _watch_use(tail)
             return _agrees(tail)
-        except (torch.OutOfMemoryError, Unread):
+        except (torch.OutOfMemoryError, Unread, WeightsChanged):
             raise
         except Exception:  # of what was remembered; an error of the network's own comes again when nothing is skipped
             continue
@@ -89,6 +130,7 @@ def _skip_nothing(tail: Tail) -> None:
     structure.consumed, structure.written = {INPUT: True}, {INPUT: True}
     tail.record()
     if not _agrees(tail):
+        tail.check_weights()  # written while it was tried: that is no fault of the network
         raise ValueError(
             f"changing maps of layer {tail.layer!r} in a batch gives other outputs than one by one: the "
             "network is not deterministic in eval mode, or its images depend on each other."

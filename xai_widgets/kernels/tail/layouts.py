@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isqrt
+from functools import lru_cache
+from math import gcd
 
 import torch
 from torch import Tensor
 
 KINDS = ("maps", "channels_last", "tokens")
 PREFIXES = (0, 1, 2, 5)  # class token, distillation token, registers; other numbers have to be proved
-MOST_PREFIX = 12
+MOST_PREFIX = 12  # or half of all tokens, where these are more
 
 
 @dataclass(frozen=True)
@@ -75,12 +76,7 @@ def layouts_of(one: tuple[int, ...], two: tuple[int, ...], image: tuple[int, int
         maps, last = Layout("maps", a, b, c), Layout("channels_last", c, a, b)
         return [last, maps] if _fit(a, b, image) > _fit(b, c, image) and a * b > 1 else [maps, last]
     if len(one) == 3 and axis in (0, 1):
-        tokens, channels = one[1 - axis], one[2]
-        others = [prefix for prefix in range(MOST_PREFIX + 1) if prefix not in PREFIXES]
-        tried = [(prefix, fit) for some in (PREFIXES, others) for fit in (2, 1) for prefix in some]
-        grids = [(prefix, _grid(tokens - prefix, image, fit)) for prefix, fit in tried]
-        fitting = [Layout("tokens", channels, *grid, prefix, axis) for prefix, grid in grids if grid]
-        return list(dict.fromkeys(fitting))
+        return _of_tokens(one[1 - axis], one[2], axis, image)
     return []
 
 
@@ -89,25 +85,40 @@ def is_common(layout: Layout) -> bool:
     return layout.prefix in PREFIXES
 
 
+def fits(layout: Layout, image: tuple[int, int]) -> bool:
+    """Are rows and columns in the proportions of the image, or what patches of some size leave of them?"""
+    return bool(_fit(layout.height, layout.width, image))
+
+
+def _of_tokens(tokens: int, channels: int, axis: int, image: tuple[int, int]) -> list[Layout]:
+    """Every grid in the proportions of the image, with what is left before it: no more than half of all tokens."""
+    most = max(MOST_PREFIX, tokens // 2)
+    some = [(tokens - rows * columns, fit, rows, columns) for rows, columns, fit in _grids(image)]
+    some = [one for one in some if 0 <= one[0] <= most and one[0] <= tokens - 4]
+    some.sort(key=lambda one: (one[0] not in PREFIXES, -one[1], one[0]))
+    taken: dict[int, Layout] = {}
+    for prefix, _, rows, columns in some:
+        taken.setdefault(prefix, Layout("tokens", channels, rows, columns, prefix, axis))
+    return list(taken.values())
+
+
+@lru_cache(maxsize=64)
+def _grids(image: tuple[int, int]) -> tuple[tuple[int, int, int], ...]:
+    """Rows and columns that fit an image, and how well: 2 for its proportions, 1 for patches cut off or filled up."""
+    height, width = image
+    part = gcd(height, width)
+    found = {(height // part * step, width // part * step): 2 for step in range(1, part + 1)}
+    for patch in range(1, min(image) + 1):
+        found.setdefault((height // patch, width // patch), 1)
+        found.setdefault((-(-height // patch), -(-width // patch)), 1)
+    return tuple((rows, columns, fit) for (rows, columns), fit in found.items())
+
+
 def _fit(rows: int, columns: int, image: tuple[int, int]) -> int:
     """2: the proportions of the image; 1: these when patches of some size are cut off or filled up; else 0."""
     if rows * image[1] == columns * image[0]:
         return 2
-    for patch in range(1, min(image) + 1):
-        if (rows, columns) in ((image[0] // patch, image[1] // patch), (-(-image[0] // patch), -(-image[1] // patch))):
-            return 1
-    return 0
-
-
-def _grid(positions: int, image: tuple[int, int], fit: int) -> tuple[int, int] | None:
-    """Rows and columns of so many positions in the proportions of the image, or None."""
-    if positions < 4:
-        return None
-    height = isqrt(round(positions * image[0] / image[1]))
-    for rows in (height, height + 1, height - 1):
-        if rows > 0 and positions % rows == 0 and _fit(rows, positions // rows, image) >= fit:
-            return rows, positions // rows
-    return None
+    return int(any((rows, columns) == (a, b) for a, b, _ in _grids(image)))
 
 
 def batch_axis(one: tuple[int, ...], two: tuple[int, ...]) -> int | None:

@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from xai_widgets.kernels.home import home
 from xai_widgets.kernels.tail.onemap import OneMap
 
 DOMINANT = 1e3  # a map that is so much larger than all others is not corrected for: few correct digits would be left
@@ -50,7 +51,7 @@ def convolved(func: Any, args: Any, kwargs: Any) -> Any:
         return NotImplemented
     if conv.groups == one.base.shape[1] == len(conv.weight):
         return _convolved_apart(func, one, conv)
-    if conv.groups == 1 and _can_be_corrected(one):
+    if conv.groups == 1 and _can_be_corrected(one, conv.weight):
         return _convolved_together(func, one, conv)
     return NotImplemented
 
@@ -100,7 +101,7 @@ def _linear(one: Any, weight: Float[Tensor, "o i"], bias: Tensor | None) -> Any:
     """A linear layer on maps and positions on one axis: layer(A) + W_i (A'_j - A_i), i = map_index[j]."""
     if not isinstance(one, OneMap) or one.dim() != 2 or isinstance(weight, OneMap) or isinstance(bias, OneMap):
         return NotImplemented
-    if not _can_be_corrected(one):
+    if not _can_be_corrected(one, weight):
         return NotImplemented
     result = F.linear(one.base.flatten(1), weight, bias).repeat(len(one.map_index), 1)  # (b o)
     change = (one.own - one.replaced).flatten(1)  # (b s), of s positions a map
@@ -108,26 +109,39 @@ def _linear(one: Any, weight: Float[Tensor, "o i"], bias: Tensor | None) -> Any:
         return result.addcmul_(change, weight.index_select(1, one.map_index).T)
     blocks = weight.unflatten(1, (one.base.shape[1], -1))  # (o c s)
     size = max(1, GATHERED // max(1, blocks[:, 0].nbytes))
-    parts = zip(change.split(size), one.map_index.split(size), result.split(size), strict=True)
-    for some_change, some_index, some_result in parts:
-        chosen = _blocks_of(blocks, some_index).permute(1, 2, 0)  # (b s o)
+    places, done = one.places, 0
+    for some_change, some_index, some_result in zip(
+        change.split(size), one.map_index.split(size), result.split(size), strict=True
+    ):
+        chosen = _blocks_of(blocks, some_index, places[done : done + size]).permute(1, 2, 0)  # (b s o)
         some_result += torch.bmm(some_change[:, None], chosen)[:, 0]
+        done += size
     return result
 
 
-def _blocks_of(blocks: Float[Tensor, "o c s"], index: Int[Tensor, " b"]) -> Float[Tensor, "o b s"]:
+def _blocks_of(blocks: Float[Tensor, "o c s"], index: Int[Tensor, " b"], places: list[int]) -> Float[Tensor, "o b s"]:
     """The weights that read some maps; without a copy where these maps follow each other."""
-    first, last = int(index[0]), int(index[-1])
-    if last - first == len(index) - 1 and bool((index.diff() == 1).all()):
-        return blocks.narrow(1, first, len(index))
+    if places == list(range(places[0], places[0] + len(places))):
+        return blocks.narrow(1, places[0], len(places))
     return blocks.index_select(1, index)
 
 
-def _can_be_corrected(one: OneMap) -> bool:
+def _can_be_corrected(one: OneMap, weight: Tensor) -> bool:
     """Are all maps finite, and is no replaced map so large that all others vanish beside it?"""
-    largest = one.base.abs().flatten(2).amax(2)[0] if one.base.dim() > 2 else one.base.abs()[0]  # (c), of each map
+    places, known = one.places, one.known
+    assert known is not None
+    layer = weight.data_ptr(), tuple(one.base.shape)
+    key = layer, known.turns[layer]
+    known.turns[layer] += 1
+    if key not in known.fits:
+        known.fits[key] = _fits(one.base)
+    return all(known.fits[key][place] for place in places)
+
+
+def _fits(base: Float[Tensor, "1 c *rest"]) -> list[bool]:
+    """Of each map of the image, whether copies without it can be corrected for it."""
+    (largest,) = home(base.abs().flatten(2).amax(2)[0] if base.dim() > 2 else base.abs()[0])  # (c)
     first, *second = largest.topk(min(2, len(largest)))[0].tolist()
-    replaced = largest[one.map_index]
-    others = torch.where(replaced == first, second[0] if second else 0.0, first)
-    small = (replaced <= DOMINANT * others) | (replaced == 0)
-    return bool(torch.isfinite(largest).all()) and bool(small.all())
+    others = torch.where(largest == first, second[0] if second else 0.0, first)
+    small = (largest <= DOMINANT * others) | (largest == 0)
+    return (small & largest.isfinite().all()).tolist()

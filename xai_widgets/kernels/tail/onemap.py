@@ -9,8 +9,9 @@ ordinary tensors. Exact up to rounding; `first_use` tries it against ordinary co
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
@@ -41,6 +42,21 @@ class Content:
     ordinary: Tensor | None = None
 
 
+@dataclass
+class Known:
+    """What the CPU knows of the copies of one replay, so that it need not ask the device in each micro-batch.
+
+    Attributes:
+        places: of each copy the map in which it differs.
+        fits: of each layer that mixes maps, which maps can be corrected for. It is the same in every replay of a tail.
+        turns: how often each of these layers was asked about in this replay.
+    """
+
+    places: list[int]
+    fits: dict[Any, list[bool]] = field(default_factory=dict)
+    turns: Counter[Any] = field(default_factory=Counter)
+
+
 class OneMap(Tensor):
     """Stands for copies (b c ...): copy j is `base` (1 c ...) but for map `map_index[j]`, which is `own[j]` (1 ...).
 
@@ -49,12 +65,16 @@ class OneMap(Tensor):
         map_index: the map in which each copy differs, (b).
         rest: the axes of a map: rows and columns, or what a view made of them.
         flat: it stands for (b c*s), with maps and positions on one axis.
+        known: what the CPU knows of the copies.
+        before: how many maps of others come before those that `known` counts.
     """
 
     content: Content
     map_index: Tensor
     rest: tuple[int, ...]
     flat: bool
+    known: Known | None = None
+    before: int = 0
 
     @staticmethod
     def __new__(cls, base: Tensor, own: Tensor, index: Int[Tensor, " b"], *, flat: bool = False) -> OneMap:
@@ -71,7 +91,19 @@ class OneMap(Tensor):
 
     def like(self, base: Tensor, own: Tensor) -> OneMap:
         """Copies that differ in the same maps, with other numbers."""
-        return OneMap(base, own, self.map_index, flat=self.flat)
+        return OneMap(base, own, self.map_index, flat=self.flat).knowing(self)
+
+    def knowing(self, other: OneMap, before: int = 0) -> OneMap:
+        """These copies, of which the CPU knows what it knows of others; after more maps of others."""
+        self.known, self.before = other.known, other.before + before
+        return self
+
+    @property
+    def places(self) -> list[int]:
+        """Of each copy the map in which it differs. Waits for the device where the CPU does not know it."""
+        if self.known is None:
+            self.known, self.before = Known(self.map_index.tolist()), 0
+        return [place + self.before for place in self.known.places] if self.before else self.known.places
 
     @property
     def base(self) -> Tensor:

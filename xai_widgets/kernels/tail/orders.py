@@ -51,6 +51,7 @@ class Order:
         proved: it is that of the network's input.
         shown: an operation works along its axis of maps.
         turned: it began where rows or columns were mirrored or exchanged.
+        grids: rows and columns by the number of positions, where they are known.
         outputs: for each way to read them, the first and the last module whose output is in this order.
         merged: the order that this one was found to be equal to, and that stands for both from then on.
     """
@@ -58,6 +59,7 @@ class Order:
     proved: bool = False
     shown: bool = False
     turned: bool = False
+    grids: dict[int, tuple[int, int]] = field(default_factory=dict)
     outputs: dict[str, list[Any]] = field(default_factory=dict)
     merged: Order | None = None
 
@@ -141,6 +143,8 @@ class Orders(TorchDispatchMode):
         elif first.dim() == 4 and (any(part in name for part in PLANAR) or any(part in name for part in NORMS)):
             if out.dim() == 4 and args and first is args[0]:
                 self._hand_on(first, out, MAPS, MAPS, shown=True)
+        elif any(part in name for part in NORMS) and first.dim() == 2:  # of tokens, with the images in the same axis
+            self._hand_on(first, out, LAST, LAST, shown=True)
         elif "layer_norm" in name or "rms_norm" in name:
             if len(args[1]) == 1:
                 self._hand_on(first, out, LAST, LAST, shown=True)
@@ -186,6 +190,8 @@ class Orders(TorchDispatchMode):
         order = known.order.root()
         order.shown |= shown
         grid = _grid(target, into) or known.grid
+        if grid is not None:
+            order.grids[grid[0] * grid[1]] = grid
         other = self._marks.get(_node(target, into))
         if other is not None and other.order.root() is not order:
             self._merge(other.order.root(), order)
@@ -195,6 +201,7 @@ class Orders(TorchDispatchMode):
     def _merge(a: Order, b: Order) -> None:
         """Note that two orders are equal; `b` stands for both."""
         b.proved, b.shown, b.turned = a.proved or b.proved, a.shown or b.shown, a.turned or b.turned
+        b.grids |= a.grids
         a.merged = b
 
     def _join(self, source: Tensor, target: Tensor) -> None:
@@ -220,7 +227,7 @@ class Orders(TorchDispatchMode):
 
     def _permute(self, source: Tensor, target: Tensor, dims: tuple[int, ...]) -> None:
         size = source.dim()
-        if size == 4 and dims == (0, 1, 3, 2):
+        if size == 4 and dims == (0, 1, 3, 2) and self._has_rows(source):
             self._begin(target, [source], turned=True)
         elif dims == (0, 2, 3, 1):
             self._hand_on(source, target, MAPS, LAST)
@@ -234,6 +241,11 @@ class Orders(TorchDispatchMode):
         longer = [axis for axis in dims[:-1] if source.shape[axis] > 1]
         if size > 1 and dims[-1] == size - 1 and longer == sorted(longer):
             self._hand_on(source, target, LAST, LAST)
+
+    def _has_rows(self, tensor: Tensor) -> bool:
+        """Are its last two axes known to be rows and columns? Those of an attention are others."""
+        mark = self._marks.get(_node(tensor, MAPS))
+        return mark is not None and (mark.order.root().proved or mark.order.root().shown)
 
     def _cut(self, name: str, args: Any, inputs: list[Tensor], outputs: list[Tensor]) -> None:
         """Parts along the axis of maps; of rows and columns where both have an axis of their own."""

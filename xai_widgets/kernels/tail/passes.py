@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -45,12 +46,57 @@ class Trunk:
     outputs: dict[Key, Output]
     result: Any
 
+    @cached_property
+    def unread(self) -> Tensor:
+        """In the place of inputs that nothing reads."""
+        with torch.inference_mode(False):
+            found: Tensor = stand_in(self.inputs)
+        return found
+
+    @cached_property
+    def fits(self) -> dict[Any, dict[Any, list[bool]]]:
+        """Of each setting of autocast and layer that mixes maps, which maps copies can be corrected for."""
+        return {}
+
     @property
     def nbytes(self) -> int:
         """Bytes of all that is remembered, each storage once."""
         leaves = [leaf for output in self.outputs.values() for leaf in output.leaves]
         kept = [self.inputs, self.activation, *tensors_of([self.layer, leaves, self.result])]
         return storage_bytes(kept)
+
+    def held(self) -> list[Tensor]:
+        """The tensors that hold what is remembered, the layer's first; not those that only stand in for others."""
+        leaves = [self.layer, [output.leaves for output in self.outputs.values()], self.result]
+        return [leaf for leaf in tree_leaves(leaves) if _holds(leaf)]
+
+    def holding(self, tensors: Iterable[Tensor], inputs: Tensor) -> Trunk:
+        """The same with other tensors in the place of those that are `held`, and other inputs."""
+        given = iter(tensors)
+        place = [leaf is self.activation for leaf in tree_leaves(self.layer)].index(True)
+
+        def other(leaf: Any) -> Any:
+            return next(given) if _holds(leaf) else leaf
+
+        layer = tree_map(other, self.layer)
+        outputs = {key: Output([*map(other, output.leaves)], output.spec) for key, output in self.outputs.items()}
+        return Trunk(inputs, layer, tree_leaves(layer)[place], outputs, tree_map(other, self.result))
+
+    def take(self, other: Trunk) -> None:
+        """Write the values of another trunk over these, which stay where they are.
+
+        Raises:
+            ValueError: it holds something else than these.
+        """
+        mine, theirs = [self.inputs, *self.held()], [other.inputs, *other.held()]
+        shapes = [[(value.shape, value.dtype) for value in some] for some in (mine, theirs)]
+        rest = [_plain_leaves(trunk) for trunk in (self, other)]
+        if shapes[0] != shapes[1] or rest[0] != rest[1]:
+            raise ValueError("the trunk of these inputs holds values of other sizes.")
+        with torch.inference_mode(False), torch.no_grad():
+            for own, value in zip(mine, theirs, strict=True):
+                own.copy_(value)
+        self.fits.clear()
 
     def of_image(self, index: int, structure: Structure) -> Trunk:
         """The part of one image. The result stays that of all: a network may return what has no row for each image."""
@@ -68,6 +114,17 @@ class Trunk:
             activation=activation,
             outputs=outputs,
         )
+
+
+def _plain_leaves(trunk: Trunk) -> list[Any]:
+    """What calls returned that is no tensor, such as a size."""
+    leaves = tree_leaves([trunk.layer, [output.leaves for output in trunk.outputs.values()]])
+    return [leaf for leaf in leaves if not isinstance(leaf, Tensor)]
+
+
+def _holds(leaf: Any) -> bool:
+    """Is it a tensor with memory, not one that only stands in for another? See `stand_in`."""
+    return isinstance(leaf, Tensor) and (not leaf.dim() or any(leaf.stride()) or not leaf.numel())
 
 
 class Record(Pass):
@@ -135,15 +192,17 @@ class Replay(Pass):
         """What the network is called with."""
         if self.structure.consumed.get(INPUT, True):
             return self._remembered(INPUT, self.trunk.inputs, 0)
-        return spread(stand_in(self.trunk.inputs), 0, self._copies)
+        return spread(self.trunk.unread, 0, self._copies)
 
     def call(self, name: str, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         key = self.next_key(name)
         if key == self.structure.target:
+            self._skip(key)
             return self._changed()
         output = self.trunk.outputs.get(key)
         if output is None:
             return forward(*args, **kwargs)
+        self._skip(key)
         axes = self.structure.left_out[key]
         leaves = [self._remembered(key, leaf, axis) for leaf, axis in zip(output.leaves, axes, strict=True)]
         return tree_unflatten(leaves, output.spec)
@@ -165,6 +224,11 @@ class Replay(Pass):
                 "calls cannot be told apart; switch checkpointing off for this network."
             )
         return name, 0
+
+    def _skip(self, key: Key) -> None:
+        """Count what would have been called within a call."""
+        if torch._C._current_graph_task_id() == -1:
+            self._counts.update(self.structure.within.get(key, {}))
 
     def _changed(self) -> Any:
         """The layer's output with the changed maps in it."""

@@ -70,15 +70,12 @@ class _Until(Pass):
         return output
 
 
-def placed_layout(
-    shell: Shell, target: Key, leaf: int, layouts: list[Layout], inputs: Tensor, *, quick: bool = False
-) -> Layout | None:
+def placed_layout(shell: Shell, target: Key, leaf: int, layouts: list[Layout], inputs: Tensor) -> Layout | None:
     """The first of some layouts in which the positions follow the probes, on the image or on noise; None if none does.
 
     Args:
         leaf: which leaf of the layer's output holds the maps.
         inputs: (n ...), of which the first image is taken.
-        quick: four probes in the corners, which suffice where operations show that rows and columns are axes.
     """
     if inputs.dim() != 4 or min(inputs.shape[-2:]) < SIDE:
         return None
@@ -87,9 +84,9 @@ def placed_layout(
     generator = draws.seeded(0)
     image = inputs[:1].detach()
     for base in (image, _filled(image, whole, generator, 1.0)):
-        passed = _following(shell, target, leaf, layouts, base, _grid_of(whole, quick=quick), generator)
+        passed = _following(shell, target, leaf, layouts, base, _grid_of(whole), generator)
         fine = [layout for layout in passed if min(layout.height, layout.width) >= FINE]
-        if fine and not quick and min(height, width) >= 2 * SIDE:
+        if fine and min(height, width) >= 2 * SIDE:
             again = _following(shell, target, leaf, fine, base, _grid_of(quadrant), generator)
             passed = [layout for layout in passed if layout not in fine or layout in again]
         if passed:
@@ -97,12 +94,11 @@ def placed_layout(
     return None
 
 
-def _grid_of(part: Patch, *, quick: bool = False) -> list[Patch]:
-    """The 4 x 4 patches of a part of the input, or those in its corners alone."""
+def _grid_of(part: Patch) -> list[Patch]:
+    """The 4 x 4 patches of a part of the input."""
     ends = ((part.top, part.bottom), (part.left, part.right))
     rows, columns = ([a + (b - a) * i // SIDE for i in range(SIDE + 1)] for a, b in ends)
-    chosen = (0, SIDE - 1) if quick else range(SIDE)
-    return [Patch(rows[i], columns[j], rows[i + 1], columns[j + 1]) for i in chosen for j in chosen]
+    return [Patch(rows[i], columns[j], rows[i + 1], columns[j + 1]) for i in range(SIDE) for j in range(SIDE)]
 
 
 def _following(

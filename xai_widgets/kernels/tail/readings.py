@@ -89,12 +89,10 @@ def _of_tokens(leaf: int, one: Shape, two: Shape, marks: Marks, layouts: list[La
     axes = [axis for axis in (0, 1) if one[axis] == 1 and two[axis] == 2]
     if not axes or (FLAT in marks and marks[FLAT].order.root().proved):  # its positions are on the last axis
         return None
-    mark = marks.get(LAST)
-    order = mark.order.root() if mark is not None else None
-    if mark is not None and order is not None and order.proved and mark.grid is not None:
-        height, width = mark.grid
-        if height * width == one[1 - axes[0]]:
-            return Reading(leaf, (Layout("tokens", one[2], height, width, 0, axes[0]),), True, True)
+    order = marks[LAST].order.root() if LAST in marks else None
+    grid = order.grids.get(one[1 - axes[0]]) if order is not None and order.proved else None
+    if grid is not None:
+        return Reading(leaf, (Layout("tokens", one[2], *grid, 0, axes[0]),), True, True)
     if not layouts:
         return None
     if order is None or not order.shown:
@@ -113,11 +111,11 @@ def read(shell: Shell, one: Call, two: Call, inputs: Tensor) -> Read | None:
         return None
     if known.placed:
         return Read(known.leaf, known.layouts[0], True)
-    quick = known.sure and known.layouts[0].kind == "maps"
-    for call, leaf, layouts in _where_to_try(one, known)[: 1 if quick else 2]:
+    tries = 1 if known.sure and known.layouts[0].kind == "maps" else 2
+    for call, leaf, layouts in _where_to_try(one, known)[:tries]:
         probed = ("probed", call.key, leaf, tuple(layouts), tuple(inputs.shape[1:]), inputs.dtype, inputs.device)
         if probed not in shell.structures:
-            shell.structures[probed] = placed_layout(shell, call.key, leaf, layouts, inputs, quick=quick)
+            shell.structures[probed] = placed_layout(shell, call.key, leaf, layouts, inputs)
         winner = shell.structures[probed]
         if winner is not None:
             return Read(known.leaf, known.layouts[layouts.index(winner)], True)
@@ -174,6 +172,9 @@ def as_told(shell: Shell, one: Call, two: Call, inputs: Tensor, layout: Any) -> 
         some = [each for each in fitting if each.kind == layout]
         if len(some) > 1:
             placed = placed_layout(shell, one.key, leaf, some, inputs)
+            usual = [each for each in some if is_common(each)]
+            if placed is None and len(usual) == 1:
+                placed = usual[0]
             if placed is None:
                 ways = ", ".join(f"{each.height} x {each.width} after {each.prefix}" for each in some)
                 raise ValueError(

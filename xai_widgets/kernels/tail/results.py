@@ -107,14 +107,26 @@ def spread(tensor: Tensor, axis: int, count: int) -> Tensor:
 
 
 def rows_are(both: Any, ones: tuple[Any, Any], tolerance: float) -> bool:
-    """Is each row of a result for two images that of the image alone? What has no row for each image is left out."""
+    """Is each row of a result for two images that of the image alone? What has no row for each image is left out.
+
+    The images lie along the axis that has two places for two images and one for one, such as the second of the state
+    that a recurrent layer returns; a network may leave that axis out for a single image.
+    """
     for index, one in enumerate(ones):
         for leaf, alone in zip(tensors_of(both), tensors_of(one), strict=False):
-            if not leaf.dim() or len(leaf) != 2 or leaf.numel() != 2 * alone.numel():
-                continue
-            if not same(leaf[index].flatten(), alone.flatten(), tolerance):
+            axis = _axis_of_two(tuple(leaf.shape), tuple(alone.shape))
+            if axis is not None and not same(leaf.select(axis, index).flatten(), alone.flatten(), tolerance):
                 return False
     return True
+
+
+def _axis_of_two(both: tuple[int, ...], one: tuple[int, ...]) -> int | None:
+    """The axis of two images, from the shapes of a result for two and for one; None where there is none."""
+    if len(both) == len(one):
+        differ = [axis for axis, sizes in enumerate(zip(both, one, strict=True)) if sizes[0] != sizes[1]]
+        return differ[0] if len(differ) == 1 and (both[differ[0]], one[differ[0]]) == (2, 1) else None
+    squeezed = tuple(size for size in one if size != 1)
+    return 0 if both and both[0] == 2 and tuple(size for size in both[1:] if size != 1) == squeezed else None
 
 
 def same(a: Any, b: Any, tolerance: float) -> bool:

@@ -118,9 +118,7 @@ def _split(value: Any, one: OneMap) -> Operand | None:
 
 def _same_index(a: OneMap, b: OneMap) -> bool:
     """Do the copies differ from the image in the same maps?"""
-    return a.map_index is b.map_index or (
-        a.map_index.shape == b.map_index.shape and bool((a.map_index == b.map_index).all())
-    )
+    return a.map_index is b.map_index or a.places == b.places
 
 
 def _normed(func: Any, args: Any, kwargs: Any) -> Any:
@@ -155,7 +153,8 @@ def _joined(func: Any, args: Any, kwargs: Any) -> Any:
     before = sum(part.shape[1] for part in parts[: next(i for i, part in enumerate(parts) if part is one)])
     index, copies = one.map_index + before, len(one.map_index)
     if all(part is one or part.shape[0] == 1 or part.stride(0) == 0 for part in parts):
-        return OneMap(torch.cat([one.base if part is one else part[:1] for part in parts], 1), one.own, index)
+        base = torch.cat([one.base if part is one else part[:1] for part in parts], 1)
+        return OneMap(base, one.own, index).knowing(one, before)
     result = torch.cat([one.base.expand(copies, *one.base.shape[1:]) if part is one else part for part in parts], 1)
     result[torch.arange(copies, device=result.device), index] = one.own[:, 0]
     return result
@@ -170,11 +169,11 @@ def _viewed(func: Any, args: Any, kwargs: Any) -> Any:
         size[size.index(-1)] = one.numel() // -prod(size)
     copies, maps = len(one.map_index), one.base.shape[1]
     if size == list(one.shape):
-        return OneMap.view_of(one.content, one.map_index, one.rest, flat=one.flat)
+        return OneMap.view_of(one.content, one.map_index, one.rest, flat=one.flat).knowing(one)
     if not one.flat and size[:2] == [copies, maps]:
-        return OneMap.view_of(one.content, one.map_index, tuple(size[2:]))
+        return OneMap.view_of(one.content, one.map_index, tuple(size[2:])).knowing(one)
     if not one.flat and size == [copies, one.numel() // copies]:
-        return OneMap.view_of(one.content, one.map_index, (prod(one.rest),), flat=True)
+        return OneMap.view_of(one.content, one.map_index, (prod(one.rest),), flat=True).knowing(one)
     return NotImplemented
 
 

@@ -20,6 +20,7 @@ from torch.utils._pytree import tree_leaves
 
 from xai_widgets.kernels.precision import ieee, without_cudnn
 from xai_widgets.kernels.tail.copies import HOOKS, copy_of
+from xai_widgets.kernels.tail.feeds import Feed
 from xai_widgets.kernels.tail.results import storage_bytes
 from xai_widgets.kernels.tail.weights import Weights
 
@@ -63,13 +64,17 @@ class Shell:
         hooks: keep the user's hooks in the copy. A hook that changes nothing (see `hooks_matter`) is better left out:
             it would store what is computed here among what the user computes.
         source: the network whose weights are looked at, where `network` is a copy of it on another device.
+        feed: how the network is called with several images a sample, which lie in the channels of one tensor.
 
     Raises:
         TypeError: no nn.Module, or one of TorchScript.
     """
 
-    def __init__(self, network: nn.Module, *, hooks: bool = True, source: nn.Module | None = None) -> None:
+    def __init__(
+        self, network: nn.Module, *, hooks: bool = True, source: nn.Module | None = None, feed: Feed | None = None
+    ) -> None:
         self.original = unwrapped(network)
+        self.feed = feed
         self.lock = threading.RLock()
         self._source = self.original if source is None else source
         self.layouts: dict[str, Any] = {}  # how the caller wants layers to be read
@@ -89,12 +94,12 @@ class Shell:
         held = (chain(network.parameters(), network.buffers()) for network in networks.values())
         return storage_bytes(chain(self.weights.tensors, *held))
 
-    def fresh(self) -> bool:
+    def fresh(self, *, thorough: bool = False) -> bool:
         """False when a weight of the user's network was moved, replaced or written since this copy was made.
 
-        A look of about 0.1 ms; see `Weights` for what it does not see.
+        A look of about 0.2 ms, a thorough one of some milliseconds; see `Weights` for what they see.
         """
-        return self.weights.unchanged()
+        return self.weights.unchanged(thorough=thorough)
 
     def renew(self) -> None:
         """Copy the user's network again where it changed since."""
@@ -114,7 +119,8 @@ class Shell:
         self.structures: dict[Any, Any] = {}  # what is known of the order of calls, by input size and layer
         for module, name in self.names.items():
             _make_eager(module)
-            module.forward = self._watch(name, module.forward)
+            forward = self.feed(module.forward) if self.feed is not None and not name else module.forward
+            module.forward = self._watch(name, forward)
 
     @contextmanager
     def running(self, run: Run) -> Iterator[nn.Module]:
@@ -163,8 +169,15 @@ def _make_eager(module: nn.Module) -> None:
         module.__class__ = _Uncompiled
     if isinstance(module, nn.TransformerEncoderLayer):
         module.register_forward_pre_hook(_as_it_is)  # where there is a hook, torch runs its parts one by one
+    if type(module).__name__ == "Linear" and type(module).__module__.endswith("quantized.dynamic.modules.linear"):
+        module.forward = _row_by_row(module.forward)
     if isinstance(module, nn.RNNBase) and any(weight.is_cuda for weight in module.parameters()):
         module.forward = without_cudnn(module.forward)
+
+
+def _row_by_row(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """A layer that is quantised while it runs takes its scale from the whole batch: here from each image alone."""
+    return lambda x: torch.cat([forward(row) for row in x.split(1)]) if x.dim() > 1 else forward(x)
 
 
 class _Uncompiled(nn.Module):
@@ -182,7 +195,7 @@ def _as_it_is(module: nn.Module, args: Any) -> None:
     return None
 
 
-def hooks_matter(network: nn.Module, inputs: Tensor) -> bool:
+def hooks_matter(network: nn.Module, inputs: Tensor, feed: Feed | None = None) -> bool:
     """Do the user's hooks change what the network returns? Runs them once, where there are any.
 
     Raises:
@@ -193,13 +206,13 @@ def hooks_matter(network: nn.Module, inputs: Tensor) -> bool:
         return False
     with torch.inference_mode(False), torch.no_grad():
         images = inputs.clone()
-        bare = Shell(plain, hooks=False)
+        bare = Shell(plain, hooks=False, feed=feed)
         _spoil_computed(plain, bare)
         try:
             without = bare.network(images.clone())
         except Exception:  # a weight that a hook makes before each forward
             return True
-        within = Shell(plain).network(images)
+        within = Shell(plain, feed=feed).network(images)
     pairs = zip(tree_leaves(without), tree_leaves(within), strict=False)
     return any(isinstance(a, Tensor) and not (isinstance(b, Tensor) and torch.equal(a, b)) for a, b in pairs)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -22,6 +22,8 @@ from xai_widgets.kernels.tail.readings import Read, as_told, read, reading_of
 from xai_widgets.kernels.tail.results import ROUNDING, is_opaque, with_leaf
 from xai_widgets.kernels.tail.shell import Shell
 
+TRIED = 8  # layers on each side of one that is refused, until one is found that can be named in its place
+
 
 @dataclass(frozen=True)
 class Sparse:
@@ -30,10 +32,17 @@ class Sparse:
     Attributes:
         right: copies that differ in one map each give the same result as ordinary copies.
         bytes_of_copy: what one copy takes, so that as many are run at once as memory holds.
+        faster: they were not slower than ordinary copies where both were timed.
     """
 
     right: bool
     bytes_of_copy: int
+    faster: bool = True
+
+    @property
+    def used(self) -> bool:
+        """Are removals computed for the changed maps alone?"""
+        return self.right and self.faster
 
 
 @dataclass
@@ -49,10 +58,14 @@ class Structure:
         precision: the coarsest from the layer on.
         tolerance: what rounding leaves open, as a share of the largest output.
         times: how often each module is called in a pass that skips nothing.
+        within: how often each module is called within the layer and within each call that is skipped, so that calls
+            keep their numbers where a part of the network is called several times.
         consumed: of the input, the layer and each skipped call: its output is read by what still runs.
         written: of the same: its output is written in place by what still runs.
         checked: the trials of `first_use` were made.
         sparse: what came of the trial of `OneMap`, by the setting of autocast.
+        affine: for which scores the tail was found affine or not, the last ones first, see `kernels.affine`.
+        pace: copies that ran at once within the time of a micro-batch, by the setting of autocast.
     """
 
     target: Key
@@ -63,10 +76,13 @@ class Structure:
     precision: torch.dtype = torch.float32
     tolerance: float = 1e-4
     times: dict[str, int] = field(default_factory=dict)
+    within: dict[Key, Counter[str]] = field(default_factory=dict)
     consumed: dict[Key, bool] = field(default_factory=dict)
     written: dict[Key, bool] = field(default_factory=dict)
     checked: bool = False
     sparse: dict[Autocast, Sparse] = field(default_factory=dict)
+    affine: list[Any] = field(default_factory=list)
+    pace: dict[Autocast, int] = field(default_factory=dict)
 
 
 class _Ordered(Watch):
@@ -175,6 +191,7 @@ def structure_of(shell: Shell, layer: str, inputs: Tensor, call: int, layout: La
         structure.precision, structure.tolerance = _precision(one, target, inputs.dtype)
         free = {key for key in _free_calls(shell, structure, inputs, one) if _can_be_spread(one[key], two[key])}
         structure.left_out = {key: _axes(one[key], two[key]) for key in _topmost(free, one)}
+        structure.within = _within([target, *structure.left_out], one)
         shell.structures[place] = structure
     remembered: Structure = shell.structures[place]
     return remembered
@@ -207,7 +224,11 @@ def read_layer(
     if known is not None:
         return target, known
     shapes = ", ".join(str(shape) for shape in one[target].shapes) or "nothing"
-    near = such_as(_nearest(one, two, target, image))
+
+    def is_read(call: Call) -> bool:
+        return read(shell, call, two[call.key], inputs) is not None
+
+    near = such_as(_nearest(one, two, target, image, is_read))
     if reading_of(one[target], two[target], image) is not None:
         raise ValueError(
             f"layer {target[0]!r} returns {shapes} for one image, and neither the operations around it nor probes "
@@ -255,12 +276,15 @@ def _readable(one: dict[Key, Call], two: dict[Key, Call], image: tuple[int, int]
     return [call for call in one.values() if call.key[0] and _is_readable(call, two[call.key], image)]
 
 
-def _nearest(one: dict[Key, Call], two: dict[Key, Call], target: Key, image: tuple[int, int]) -> list[str]:
-    """The layers with maps that run last before a call and first after it."""
-    start, works = one[target].start, _readable(one, two, image)
-    before = max((call for call in works if call.start < start), key=lambda call: call.start, default=None)
-    after = min((call for call in works if call.start > start), key=lambda call: call.start, default=None)
-    return [call.key[0] for call in (before, after) if call is not None]
+def _nearest(
+    one: dict[Key, Call], two: dict[Key, Call], target: Key, image: tuple[int, int], is_read: Callable[[Call], bool]
+) -> list[str]:
+    """The layers with maps that run last before a call and first after it, as far as a few that are tried go."""
+    start = one[target].start
+    works = sorted(_readable(one, two, image), key=lambda call: call.start)
+    before, after = [call for call in works if call.start < start], [call for call in works if call.start > start]
+    found = (next(filter(is_read, some[:TRIED]), None) for some in (before[::-1], after))
+    return [call.key[0] for call in found if call is not None]
 
 
 def ending_before(shell: Shell, inputs: Tensor, structure: Structure) -> list[str]:
@@ -298,6 +322,18 @@ def _free_calls(shell: Shell, structure: Structure, inputs: Tensor, calls: dict[
 def _topmost(free: set[Key], calls: dict[Key, Call]) -> list[Key]:
     """Without those that are made within another one of them."""
     return [key for key in free if calls[key].parent not in free]
+
+
+def _within(keys: Iterable[Key], calls: dict[Key, Call]) -> dict[Key, Counter[str]]:
+    """How often each module is called within each of some calls."""
+    found = {key: Counter[str]() for key in keys}
+    for (name, _), call in calls.items():
+        outer = call.parent
+        while outer is not None:
+            if outer in found:
+                found[outer][name] += 1
+            outer = calls[outer].parent
+    return found
 
 
 def _can_be_spread(one: Call, two: Call) -> bool:

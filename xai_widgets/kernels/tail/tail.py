@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -11,17 +11,20 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from xai_widgets.kernels.checks import check_finite, check_tensor
+from xai_widgets.kernels.home import sent
 from xai_widgets.kernels.precision import ieee, tolerance_of
 from xai_widgets.kernels.tail.autocast import Autocast
 from xai_widgets.kernels.tail.first_use import try_one_map, try_skipping
 from xai_widgets.kernels.tail.layouts import Layout
-from xai_widgets.kernels.tail.onemap import OneMap
+from xai_widgets.kernels.tail.onemap import Known, OneMap
 from xai_widgets.kernels.tail.passes import Record, Replay, Trunk
 from xai_widgets.kernels.tail.results import copied, ordinary, tensors_of
 from xai_widgets.kernels.tail.shell import Shell, hooks_matter
 from xai_widgets.kernels.tail.structure import Sparse, Structure, structure_of
+from xai_widgets.kernels.tail.weights import WeightsChanged
 
 
 class Tail:
@@ -71,6 +74,7 @@ class Tail:
             raise ValueError(f"inputs must be a batch of at least 1 image, got shape {tuple(inputs.shape)}.")
         check_finite("inputs", inputs)
         self.layer = layer
+        self.recorded_removals: Any = None  # finds a recording of them, see `removal_scores`
         with torch.inference_mode(False):  # else nothing that is remembered could be part of a gradient
             inputs = inputs.detach().clone()  # the caller may use the memory again
             if not isinstance(shell, Shell):
@@ -152,6 +156,37 @@ class Tail:
             one.trunk = replace(one.trunk, result=copied(one.replay(one.maps.clone())))
         return one
 
+    def holding(self, tensors: Iterable[Tensor], inputs: Tensor) -> Tail:
+        """A tail with other values in the place of those that its trunk holds, see `Trunk.held`."""
+        other = copy.copy(self)
+        other.trunk = self.trunk.holding(tensors, inputs)
+        other._version = other.trunk.activation._version
+        return other
+
+    def twin(self) -> Tail:
+        """A tail of the same inputs that holds its own copy of all values, so that others may be written over them.
+
+        Raises:
+            ValueError: the network returns tensors within an object whose copies cannot be made.
+        """
+        result = self.trunk.result
+        if len(list(tensors_of(result))) != sum(isinstance(leaf, Tensor) for leaf in tree_leaves(result)):
+            raise ValueError(f"the network returns a {type(result).__name__}, whose tensors cannot be replaced.")
+        with torch.inference_mode(False), torch.no_grad():
+            return self.holding([value.clone() for value in self.trunk.held()], self.inputs.clone())
+
+    def adopt(self, other: Tail) -> None:
+        """Write what another tail of this layer holds over the values of this one: its inputs, trunk and result.
+
+        Raises:
+            ValueError: what the other holds has other sizes, or is about another layer, network or precision.
+        """
+        alike = other.structure is self.structure and other._weights is self._weights
+        if not alike or other.autocast != self.autocast or len(other.inputs) != len(self.inputs):
+            raise ValueError("the values of another layer, network or precision cannot be taken over.")
+        self.trunk.take(other.trunk)
+        self._version = self.trunk.activation._version
+
     def __call__(self, maps: Float[Tensor, "m c h w"]) -> Any:
         """The network's return value for changed maps: one copy for each input, or any number for one input.
 
@@ -193,10 +228,11 @@ class Tail:
         Only the changed maps are computed as far as maps do not mix, where that is right, see `sparse`.
 
         Args:
-            index: the map that is removed from each copy.
+            index: the map that is removed from each copy; on the CPU it costs no wait.
             level: the baseline, as `gains.level_of` gives it.
         """
-        chosen = level.expand(self.maps.shape[1], -1, -1).index_select(0, index) if len(level) > 1 else level
+        place = sent(index, level.device)
+        chosen = level.expand(self.maps.shape[1], -1, -1).index_select(0, place) if len(level) > 1 else level
         own = chosen.to(self.maps)[:, None].expand(len(index), 1, *self.maps.shape[2:])
         return self.with_own(index, own)
 
@@ -206,25 +242,29 @@ class Tail:
         """The return value for copies of one image, in each of which one map is replaced.
 
         Args:
-            index: the map that is replaced in each copy.
+            index: the map that is replaced in each copy; on the CPU it costs no wait.
             own: what it is replaced by.
             base: the maps of all copies; those of the image if left out.
         """
         base = self.maps if base is None else base
-        if self.sparse.right and len(index) > 1:  # one changed map alone looks like a tensor that all copies share
+        if self.sparse.used and len(index) > 1:  # one changed map alone looks like a tensor that all copies share
             return self.with_sparse_copies(index, own, base)
         return self.with_ordinary_copies(index, own, base)
 
     def with_ordinary_copies(self, index: Tensor, own: Tensor, base: Tensor) -> Any:
         """`with_own`, computed for whole copies."""
         changed = base.repeat(len(index), 1, 1, 1)
-        changed[torch.arange(len(index), device=base.device), index] = own[:, 0]
+        changed[torch.arange(len(index), device=base.device), sent(index, base.device)] = own[:, 0]
         return self(changed)
 
     def with_sparse_copies(self, index: Tensor, own: Tensor, base: Tensor) -> Any:
         """`with_own`, computed for the changed maps alone as far as maps do not mix."""
         with torch.inference_mode():
-            result = self.replay(OneMap(base, own, index))
+            copies = OneMap(base, own, sent(index, base.device))
+            own_maps = base.data_ptr() == self.maps.data_ptr() and base.shape == self.maps.shape
+            fits = self.trunk.fits.setdefault(self.autocast, {}) if own_maps else {}
+            copies.known = Known(index.tolist(), fits)
+            result = self.replay(copies)
         return result if torch.is_inference_mode_enabled() else ordinary(result)
 
     @property
@@ -259,9 +299,9 @@ class Tail:
         return result
 
     def check_weights(self) -> None:
-        """Raise RuntimeError where the weights of the network changed since this tail was made."""
+        """Raise WeightsChanged, a RuntimeError, where the weights of the network changed since this tail was made."""
         if self._weights is not self.shell.weights or not self._weights.unchanged():
-            raise RuntimeError("the weights of the network changed since this tail was made; make a new one.")
+            raise WeightsChanged("the weights of the network changed since this tail was made; make a new one.")
 
     def record(self, inputs: Tensor | None = None) -> None:
         """Run the network on some inputs, those of before if left out, and remember what a replay skips."""
