@@ -8,10 +8,10 @@ from __future__ import annotations
 import difflib
 import hashlib
 import io
-import math
 import os
 import threading
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,38 +20,63 @@ from cachetools import LRUCache
 from numpy.typing import NDArray
 from PIL import Image
 
-from xai_widgets.images import files, reading
-from xai_widgets.images.known import table_of
-from xai_widgets.images.listing import Row, list_images, shown
+from xai_widgets.images import files, human, pixels, reading, samples
+from xai_widgets.images.arguments import bounds_of, folder_of, name_of
+from xai_widgets.images.cells import shown as shown_value
+from xai_widgets.images.datasets import Lazy, items_of
+from xai_widgets.images.demonstrations import load_images
+from xai_widgets.images.how import How, how_of
+from xai_widgets.images.known import Known, table_of
+from xai_widgets.images.listing import Asked, Row, list_images
+from xai_widgets.images.places import composed
+from xai_widgets.images.problems import Problem, ProblemGroup, by_name, grouped
+from xai_widgets.images.watch import Watch
 
-__all__ = ["ImageSet", "Watch", "load_images"]
+__all__ = ["ImageSet", "Problem", "ProblemGroup", "Watch", "grouped", "load_images"]
 
 PHOTO_BYTES = 256 * 2**20
 THUMBNAIL_BYTES = 32 * 2**20
-_DEMOS = {"demo/quality": (0.0, 1.0), "demo/scenes": None, "demo/collages": None}
 
 
-class ImageSet:
+class ImageSet(Known, samples.Slices):
     """Images by name, read when first used.
 
     Args:
-        source: A folder, with those below it, in natural order, hidden ones left out; one image file; a list of files,
-            arrays or images of Pillow's; a mapping from names to those; an array (n h w) or (n h w c), c from 1 to 4;
-            a table: a CSV file or DataFrame with image paths and any of rating, label, human_map and more columns.
-        folder: Where relative paths start; for a CSV file its own folder if not given.
+        source: A folder, with those below it, links followed, in natural order, hidden ones left out; one image file;
+            a list of files, arrays, tensors or images of Pillow's, or of pairs of one and its label; a mapping from
+            names to those; an array (n h w) or (n h w c), c being 1 or 3; a tensor (n c h w); a dataset or DataLoader
+            of torch's, torchvision's or Hugging Face (see `from_dataset`); a table: a CSV, Excel or Parquet file or
+            a DataFrame with image paths and any of rating, label, human_map, rating_sd (standard deviation between
+            raters), raters (how many), split (train, val, test), reference (the undistorted photo) and more columns.
+        folder: Where relative paths start; for a table file its own folder if not given.
         column: The table's column of image paths, if it has no usual name.
+        columns: Columns of the table by what they hold, such as {"rating": "MOS", "split": None}.
         ratings: Known scores: a column of the table, numbers in the order of the images, or a mapping from names.
         labels: Known classes, in the same ways.
         range: Lowest and highest rating; one beyond is not used.
         root: The folder in which all files are expected to lie; by default that of a folder or table (of a DataFrame:
             `folder`). Files elsewhere are used, and `notices` says so. A list of paths may name any files.
         strict: Leave out what lies outside `root`, images and human maps, as a problem each.
+        images: What the images of a sample are called, such as ["left", "right"] or ["image", "reference"], where the
+            source has tuples of them; of a table the columns that hold them. Without it tuples are ("first", "second").
+        orientation: "upright", as EXIF says, or "stored", as `PIL.Image.open` gives a file.
+        white: The value that is white, such as 4095 for 12 bits in files of 16; brighter ones are white too.
+        channels: How many channels images have, or a name for each; all are kept for a network that takes them
+            (`bands`). Without it, images are photographs of one or three channels.
+        shown: Which three of the channels, or which one, are shown, by number or name.
+        transparency: Of files that have it: "white" lays them on white, "dropped" takes their colours as they are, as
+            `PIL.Image.convert("RGB")` does.
+        mean, std: What a normalisation of float arrays or tensors subtracted and divided by: undone.
+        encoding: Of a table file, where that is not found.
+        decimal: "," or ".", the decimal mark of a table, where that is not found.
 
     Arrays are uint8 or bool, uint16 (0 to 65535) or float (0 to 1), and must not be changed afterwards. A file may be
-    written or replaced at any time: what is asked for afterwards is of its new content.
+    written or replaced at any time: what is asked for afterwards is of its new content. DICOM and HEIC files are read
+    where pydicom and pillow-heif are installed.
 
     Attributes:
-        notices: Sentences on the set that are no problem of a single image.
+        notices: Sentences on the set that are no problem of a single image: what was taken by looking, and the
+            argument that says otherwise.
 
     Raises:
         ValueError: No image can be used, or an argument does not fit.
@@ -64,52 +89,123 @@ class ImageSet:
         *,
         folder: str | os.PathLike[str] | None = None,
         column: str | None = None,
+        columns: Mapping[str, str | None] | None = None,
         ratings: Any = None,
         labels: Any = None,
         name: str | None = None,
         range: tuple[float, float] | None = None,
         root: str | os.PathLike[str] | None = None,
         strict: bool = False,
+        images: Sequence[str] | None = None,
+        orientation: str = "upright",
+        white: float | None = None,
+        channels: Any = None,
+        shown: Any = None,
+        mean: Any = None,
+        std: Any = None,
+        transparency: str = "white",
+        encoding: str | None = None,
+        decimal: str | None = None,
     ) -> None:
         if name is not None and not isinstance(name, str):
-            raise TypeError(f"name must be text, got {shown(name)}.")
-        self.range = _bounds(range)
-        self._root, self._strict = _folder("root", root), strict
+            raise TypeError(f"name must be text, got {shown_value(name)}.")
+        if decimal not in (None, ",", "."):
+            raise ValueError(f"decimal must be ',' or '.', got {decimal!r}.")
+        self.range = bounds_of(range)
+        self._root, self._strict = folder_of("root", root), strict
+        looks: dict[str, Any] = {
+            "orientation": orientation, "white": white, "channels": channels, "shown": shown, "mean": mean, "std": std,
+            "transparency": transparency,
+        }  # fmt: skip
+        self._how = how_of(**looks)
+        asked = Asked(folder_of("folder", folder), column, ratings, labels, dict(columns or {}), encoding, decimal)
+        sample = samples.split(source, images, asked, self._how)
         found = list_images(
-            source,
-            folder=_folder("folder", folder),
-            column=column,
-            ratings=ratings,
-            labels=labels,
-            bounds=self.range,
-            root=self._root,
-            strict=strict,
+            sample.source, sample.asked, bounds=self.range, root=self._root, strict=strict, how=self._how
         )
         self._root = found.root
-        self.name = name or _name_of(source)
+        self.name = name or name_of(source)
+        self.slices, self._called = sample.slices, found.called
+        made = partial(ImageSet, name=self.name, root=self._root, strict=strict, **looks)
+        self._further: list[ImageSet] = sample.further(found, made) if sample.slices else []
         self.notices = found.notices
         self._rows = {row.name: row for row in found.rows}
         self.names = tuple(self._rows)
         self.table = table_of(found.rows)
-        self._problems = found.problems
+        self._problems = tuple(found.problems)
         self._lock = threading.RLock()
         self._broken: dict[str, tuple[Hashable, str]] = {}  # name: version of the file, sentence
         self._digests: dict[str, tuple[Hashable, str]] = {}  # the same with the digest
         self._photos: LRUCache[Any, NDArray[np.uint8]] = LRUCache(PHOTO_BYTES, getsizeof=lambda photo: photo.nbytes)
         self._thumbnails: LRUCache[Any, bytes] = LRUCache(THUMBNAIL_BYTES, getsizeof=len)
 
+    @classmethod
+    def from_dataset(
+        cls,
+        dataset: Any,
+        n: int | None = None,
+        *,
+        image: int | str | None = None,
+        label: int | str | None = None,
+        names: Any = None,
+        **options: Any,
+    ) -> ImageSet:
+        """The first images of a dataset of torch's, torchvision's or Hugging Face, or of a DataLoader's dataset.
+
+        Of a folder of torchvision's the files themselves are read; of others images are fetched when they are used.
+        Labels are named by the dataset's `classes`.
+
+        Args:
+            n: How many; all, by default.
+            image: Where the image is in an item, a place or a key; by default the first, and what follows it where that
+                is an image of the same kind too: then items are samples of several images.
+            label: Where its label is; the first part after the images, by default.
+            names: A name for each image, or the key of a name in each item.
+            options: As those of `ImageSet`.
+
+        Raises:
+            ValueError: There is nothing to take, `n` is needed, or images are normalised and `mean` and `std` are not
+                given; and as in `ImageSet`.
+        """
+        how = how_of(**{key: options.get(key) for key in ("white", "channels", "shown", "mean", "std")})
+        found = items_of(dataset, n=n, image=image, label=label, names=names, how=how)
+        return cls(found, **options)
+
     @property
     def problems(self) -> dict[str, str]:
-        """A sentence for each image, row or rating that cannot be used, those found so far while reading included."""
+        """A sentence for each image, row or rating that cannot be used, those found so far while reading included.
+
+        A kind of file that is not read stands under its ending, such as "*.heic", with how many there are.
+        """
+        return by_name(self.problem_list())
+
+    @property
+    def problem_groups(self) -> tuple[ProblemGroup, ...]:
+        """Problems of one kind together, each with a sentence that counts them."""
+        return grouped(self.problem_list())
+
+    def problem_list(self) -> list[Problem]:
+        """All problems, one by one, in the order in which they were found."""
         with self._lock:
-            return self._problems | {name: sentence for name, (_, sentence) in self._broken.items()}
+            known = [one for one in self._problems if one.name not in self._broken or one.kind != "file"]
+            found = known + [Problem(name, sentence, "file") for name, (_, sentence) in self._broken.items()]
+        return found + self._further_problems()
 
     def photo(self, name: str) -> NDArray[np.uint8]:
-        """The image (h w 3), not to be written to.
+        """The image as it is shown, (h w 3), not to be written to.
 
         Raises:
             ValueError: There is no such image, or it cannot be read; then it is in `problems` too.
         """
+        return pixels.shown_of(self.bands(name), self._how)
+
+    def bands(self, name: str) -> NDArray[np.uint8]:
+        """All channels of an image, (h w c), where `channels` says how many there are; else the same as `photo`.
+
+        Raises:
+            ValueError: As `photo`.
+        """
+        name = self._row(name).name
         key = (name, self._version(name))
         with self._lock:
             if key in self._photos:
@@ -120,6 +216,14 @@ class ImageSet:
             if photo.nbytes <= PHOTO_BYTES // 2:
                 self._photos[key] = photo
         return photo
+
+    def any_thread(self, name: str) -> bool:
+        """Whether any thread may read an image: a file or an array, no item of a dataset and no picture of Pillow's.
+
+        Raises:
+            ValueError: There is no such image.
+        """
+        return not isinstance(self._row(name).origin, Lazy | Image.Image)
 
     def thumbnail(self, name: str, side: int = 96) -> bytes:
         """The image as JPEG, neither wider nor higher than `side`.
@@ -134,7 +238,8 @@ class ImageSet:
             if key in self._thumbnails:
                 return self._thumbnails[key]
             photo = self._photos.get(key[:2])
-        image = Image.fromarray(self._read(name, key[1], side=2 * side) if photo is None else photo)
+        photo = self._read(name, key[1], side=2 * side) if photo is None else photo
+        image = Image.fromarray(pixels.shown_of(photo, self._how))
         image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3)
         file = io.BytesIO()
         image.save(file, "JPEG", quality=85, subsampling=0)
@@ -147,45 +252,43 @@ class ImageSet:
         with self._lock:
             self._photos.clear()
             self._thumbnails.clear()
+        for further in self._further:
+            further.forget()
 
-    def rating(self, name: str) -> float | None:
-        """The known score, if there is a usable one.
-
-        Raises:
-            ValueError: There is no such image.
-        """
-        return self._row(name).rating
-
-    def label(self, name: str) -> str | None:
-        """The known class.
+    def reference(self, name: str) -> NDArray[np.uint8] | None:
+        """The undistorted photo of an image, (h w 3), where there is one.
 
         Raises:
-            ValueError: There is no such image.
+            ValueError: There is no such image, or its reference cannot be read.
         """
-        return self._row(name).label
-
-    def human_map(self, name: str) -> NDArray[np.float32] | None:
-        """Where people looked or drew, (h w) from 0 to 1 at its own size.
-
-        Raises:
-            ValueError: There is no such image, or its map cannot be read.
-        """
-        path = self._row(name).human_map
+        path = self._row(name).reference
         if path is None:
             return None
         try:
             self._check_place(path)
-            return reading.read_photo(path).mean(2, dtype=np.float32) / 255
+            return pixels.shown_of(reading.read_photo(path, how=self._how), self._how)
         except ValueError as error:
-            raise ValueError(f"The human map of {name!r} {error}") from None
+            raise ValueError(f"The reference image of {name!r} {error}") from None
 
-    def has_human_map(self, name: str) -> bool:
-        """Whether there is one; its file is not read.
+    def human_map(self, name: str) -> NDArray[np.float32] | None:
+        """Where people looked or drew, (h w) from 0 to 1 at its own size, over the photo as it is read.
+
+        A map that has the shape of a stored photo that EXIF turns is turned with it.
 
         Raises:
-            ValueError: There is no such image.
+            ValueError: There is no such image, or its map cannot be read.
         """
-        return self._row(name).human_map is not None
+        row = self._row(name)
+        path = row.human_map
+        if path is None:
+            return None
+        try:
+            self._check_place(path)
+            values = reading.read_photo(path, how=How(self._how.orientation)).mean(2, dtype=np.float32) / 255
+            of_file = isinstance(row.origin, Path)
+            return human.as_photo(values, reading.read_header(row.origin, self._how), self._how) if of_file else values
+        except ValueError as error:
+            raise ValueError(f"The human map of {name!r} {error}") from None
 
     def digest(self, name: str) -> str:
         """Of the content, so that an answer is remembered for what the image shows, not for its name.
@@ -212,7 +315,8 @@ class ImageSet:
             ValueError: There is no such image.
         """
         row = self._row(name)
-        return self._version(name), None if row.human_map is None else files.version_of(row.human_map)
+        human = None if row.human_map is None else files.version_of(row.human_map)
+        return self._version(name), human, *(further._version(name) for further in self._further)
 
     def watch(self) -> Watch:
         """Remember the files as they are now, to learn later which of them changed; each view may have its own."""
@@ -225,17 +329,21 @@ class ImageSet:
         return iter(self.names)
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name in self._rows
+        return isinstance(name, str) and composed(name) in self._rows
 
     def __repr__(self) -> str:
         rated = int(self.table["rating"].notna().sum())
         return f"<ImageSet {self.name!r}: {len(self)} images, {rated} ratings, {len(self.problems)} problems>"
 
     def _row(self, name: str) -> Row:
-        if isinstance(name, str) and name in self._rows:
-            return self._rows[name]
-        if isinstance(name, str) and name in self._problems:
-            raise ValueError(self._problems[name])
+        if isinstance(name, str):
+            if name in self._rows:
+                return self._rows[name]
+            if composed(name) in self._rows:  # as another computer writes it
+                return self._rows[composed(name)]
+            problems = by_name(self._problems)
+            if name in problems:
+                raise ValueError(problems[name])
         near = difflib.get_close_matches(str(name), self.names, 3) or self.names[:3]
         raise ValueError(f"{self.name!r} has no image {name!r}: names are like {', '.join(map(repr, near))}.")
 
@@ -250,12 +358,15 @@ class ImageSet:
             try:
                 self._check_place(origin)
                 with files.opened(origin) as file:
-                    return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+                    digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+                digest.update(self._how.mark.encode())
+                return digest.hexdigest()
             except (OSError, ValueError):
                 self._read(name, version)  # says in a sentence what is wrong with it
                 raise
-        array = reading.photo_of(origin) if isinstance(origin, Image.Image) else np.asarray(origin)
-        head = f"{array.dtype.str}{array.shape}".encode()
+        given = origin.get() if isinstance(origin, Lazy) else origin
+        array = reading.photo_of(given, self._how) if isinstance(given, Image.Image) else pixels.as_array(given)
+        head = f"{self._how.mark}{array.dtype.str}{array.shape}".encode()
         return hashlib.blake2b(head + array.tobytes(), digest_size=16).hexdigest()
 
     def _check_place(self, path: Path) -> None:
@@ -272,86 +383,14 @@ class ImageSet:
         try:
             if isinstance(origin, Path):
                 self._check_place(origin)
-                photo = reading.read_photo(origin, side=side)
+                photo = reading.read_photo(origin, side=side, how=self._how)
             else:
-                photo = reading.photo_of(origin)
+                photo = reading.photo_of(origin.get() if isinstance(origin, Lazy) else origin, self._how)
         except ValueError as error:
-            sentence = f"The image {name!r} {error}"
+            sentence = f"The {self._called} {name!r} {error}"
             with self._lock:
                 self._broken[name] = version, sentence
             raise ValueError(sentence) from None
         with self._lock:
             self._broken.pop(name, None)
         return photo
-
-
-class Watch:
-    """Which files of a set change, for one who looks from time to time."""
-
-    def __init__(self, images: ImageSet) -> None:
-        self._images = images
-        self._known = {name: images.version(name) for name in images}
-
-    def changed(self, names: Iterable[str] | None = None) -> tuple[str, ...]:
-        """Images whose file, or that of whose human map, was written, replaced or removed since the last look at it.
-
-        One look takes some 5 microseconds an image; nothing is read.
-
-        Args:
-            names: Only these are looked at; by default all.
-
-        Raises:
-            ValueError: There is no such image.
-        """
-        now = {name: self._images.version(name) for name in (self._images if names is None else names)}
-        changed = tuple(name for name, version in now.items() if version != self._known[name])
-        self._known |= now
-        return changed
-
-
-def load_images(name: str | os.PathLike[str], **options: Any) -> ImageSet:
-    """The demonstration images "demo/quality", "demo/scenes" or "demo/collages", or a path, as in `ImageSet`.
-
-    Raises:
-        ValueError: There is no such set, or as in `ImageSet`.
-        OSError: The demonstration images cannot be written anywhere.
-    """
-    if not isinstance(name, str) or not name.startswith("demo/"):
-        return ImageSet(name, **options)
-    if name not in _DEMOS:
-        near = difflib.get_close_matches(name, _DEMOS, 1) or list(_DEMOS)
-        raise ValueError(f"Demonstration images are {', '.join(map(repr, _DEMOS))}, got {name!r}: try {near[0]!r}.")
-    from xai_widgets.demo import pictures
-
-    folder = getattr(pictures, f"{name.removeprefix('demo/')}_folder")()
-    return ImageSet(folder / "table.csv", **{"name": name, "range": _DEMOS[name], **options})
-
-
-def _bounds(bounds: tuple[float, float] | None) -> tuple[float, float] | None:
-    if bounds is None:
-        return None
-    try:
-        low, high = (float(bound) for bound in bounds)
-    except (TypeError, ValueError):
-        low, high = math.nan, math.nan
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ValueError(f"range must be two finite numbers, the lower one first, got {bounds!r}.")
-    return low, high
-
-
-def _folder(keyword: str, given: object) -> Path | None:
-    if given is None:
-        return None
-    if not isinstance(given, str | os.PathLike):
-        raise TypeError(f"{keyword} must be a folder, got {shown(given)}.")
-    folder = Path(given).expanduser()
-    if keyword == "root" and not folder.is_dir():
-        raise ValueError(f"root must be a folder that exists, got {str(given)!r}.")
-    return folder
-
-
-def _name_of(source: Any) -> str:
-    if not isinstance(source, str | os.PathLike):
-        return "images"
-    path = Path(source).expanduser().resolve()
-    return path.parent.name if path.stem == "table" else path.stem or "images"

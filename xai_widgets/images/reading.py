@@ -1,14 +1,15 @@
-"""Any picture, file or array, as (h w 3) uint8.
+"""Any picture, file or array, as bytes: (h w 3), or all channels (h w c) where these are asked for.
 
-Decisions: transparency lies on white; 16 bit is scaled by 65535; float is taken as [0, 1] and never stretched; of
-several frames or pages the first is read; the orientation in EXIF is applied, colour profiles are not (nor does
-torchvision).
+Decisions, where the caller says nothing else (`how.py`): transparency lies on white, where a file says that a channel
+is that; 16 bit is scaled by 65535; float is taken as [0, 1] and never stretched; of several pages or frames the first
+is read; the orientation in EXIF is applied, colour profiles are not (nor does torchvision).
 
 Errors are a ValueError whose text continues a sentence that begins with the picture's name ("... is empty: ...").
 """
 
 from __future__ import annotations
 
+import os
 import struct
 import threading
 import warnings
@@ -22,12 +23,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageCms
 
-from xai_widgets.images import files, tiff
+from xai_widgets.images import dicom, files, heic, pixels, tiff
+from xai_widgets.images.how import How
+from xai_widgets.images.pixels import PLAIN, check, check_channels, in_bytes, on_white, refuse_large
 
-MOST_PIXELS = 64_000_000  # about 0.7 GB while it is being read
 T = TypeVar("T")
 # EPS and WMF are handed to other programs; the rest Pillow only recognises.
 _NOT_READ = frozenset({"EPS", "WMF", "MPEG", "BUFR", "GRIB", "HDF5", "IPTC"})
+MOVING = ("GIF", "PNG", "WEBP")  # formats whose frames follow each other in time
 _ORIENTATION = 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -43,61 +46,109 @@ _warnings_lock = threading.Lock()
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says about itself before its pixels are read."""
+    """What a file says about itself before its pixels are read.
+
+    Attributes:
+        reduction: 2, 4 or 8 for a JPEG that is only read at that part of its size.
+        bits: 16 where values may go to 65535 and no window says which of them are seen.
+        orientation: that of EXIF; 1 is upright.
+        pages: frames or pages, of which the first is read.
+        opacity: whether it may be transparent in places.
+    """
 
     format: str
     width: int
     height: int
-    reduction: int  # 2, 4 or 8 for a JPEG that is only read at that part of its size
+    reduction: int = 1
+    bits: int = 8
+    orientation: int = 1
+    pages: int = 1
+    opacity: bool = False
 
 
 def suffixes() -> frozenset[str]:
     """File name endings, in lower case, of what can be read."""
     endings = Image.registered_extensions().items()
-    return frozenset(ending for ending, name in endings if name in Image.OPEN and name not in _NOT_READ)
+    known = frozenset(ending for ending, name in endings if name in Image.OPEN and name not in _NOT_READ)
+    known |= frozenset(dicom.ENDINGS if dicom.installed() else ())
+    return known | frozenset(heic.ENDINGS if heic.installed() else ())
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path, how: How = PLAIN) -> Header:
     """Recognise a file and refuse what cannot be read, without decoding it.
 
     Raises:
         ValueError: it cannot be read; the text continues a sentence that begins with its name.
     """
-    return _guarded(path, _header)
+    return _guarded(path, lambda file: _header(file, how.count))
 
 
-def read_photo(path: Path, *, side: int | None = None) -> NDArray[np.uint8]:
-    """The picture as (h w 3); with `side`, JPEG may be read smaller, though not below `side` pixels.
+def recognised(path: Path) -> bool:
+    """Whether a file without an ending that says so holds a picture."""
+    try:
+        read_header(path)
+    except ValueError:
+        return False
+    return True
+
+
+def read_photo(path: Path, *, side: int | None = None, how: How = PLAIN) -> NDArray[np.uint8]:
+    """The picture as (h w 3), or with `how.channels` as (h w c).
+
+    Args:
+        side: JPEG may be read smaller, though not below so many pixels.
 
     Raises:
         ValueError: it cannot be read; the text continues a sentence that begins with its name.
     """
-    return _guarded(path, lambda file: _decode(file, side))
+    return _guarded(path, lambda file: _decode(file, side, how))
 
 
-def photo_of(picture: ArrayLike | Image.Image) -> NDArray[np.uint8]:
-    """An array, or an image of Pillow's, as (h w 3).
+def photo_of(picture: ArrayLike | Image.Image, how: How = PLAIN) -> NDArray[np.uint8]:
+    """An array, a tensor, or an image of Pillow's, as (h w 3), or with `how.channels` as (h w c).
 
     Raises:
         ValueError: it cannot be read; the text continues a sentence that begins with its name.
     """
     if isinstance(picture, Image.Image):
-        return _despite_warnings(lambda: _rgb(_turned(picture, _orientation(picture))))
-    return _on_white(_in_bytes(check(picture)))
+        return _despite_warnings(lambda: _finished(_turned(picture, _orientation(picture), how), how))
+    return _on_white(in_bytes(check(picture, how), how), how)
 
 
-def check(picture: ArrayLike | Image.Image) -> NDArray[Any]:
-    """The array as (h w c), its values not looked at.
+def is_transparent(path: Path) -> bool:
+    """Whether a file is transparent anywhere.
 
     Raises:
-        ValueError: its shape or size is not a picture's; the text continues a sentence that begins with its name.
+        ValueError: it cannot be read.
     """
-    array = np.asarray(picture)
-    if array.ndim not in (2, 3) or 0 in array.shape or (array.ndim == 3 and array.shape[2] > 4):
-        hint = ": the channels come last" if array.ndim == 3 and array.shape[0] in (1, 3, 4) else ""
-        raise ValueError(f"must have the shape (h w), (h w 1), (h w 3) or (h w 4), got {array.shape}{hint}.")
-    _refuse_large(array.shape[1], array.shape[0])
-    return array if array.ndim == 3 else array[..., None]
+
+    def read(file: IO[bytes]) -> bool:
+        image = _opened(file)
+        with _named_damage("image"):
+            if image is None or not image.has_transparency_data:
+                return False
+            return int(np.asarray(image.convert("RGBA"))[..., 3].min()) < 255
+
+    return _guarded(path, read)
+
+
+def brightest(path: Path) -> int:
+    """The largest value of a file of 16 bits.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+
+    def read(file: IO[bytes]) -> int:
+        image = _opened(file)
+        with _named_damage("image"):
+            if image is None:
+                return int(tiff.read_page(file).array.max())
+            image.load()
+            most = int(np.asarray(image).max())
+            return most if image.mode.startswith("I") else most * 257  # of a PNG in colour Pillow keeps the upper half
+
+    return _guarded(path, read)
 
 
 def _guarded(path: Path, read: Callable[[IO[bytes]], T]) -> T:
@@ -114,6 +165,10 @@ def _guarded(path: Path, read: Callable[[IO[bytes]], T]) -> T:
             raise ValueError("is empty: an image file is needed, got 0 bytes.")
         return _despite_warnings(attempt)
     except FileNotFoundError:
+        if {"http:", "https:", "ftp:", "s3:", "gs:"} & set(path.parts):
+            raise ValueError("is an address on the web: images are read from files, so download it first.") from None
+        if path.is_symlink():
+            raise ValueError(f"is a link to a file that does not exist, {os.readlink(path)!r}.") from None
         raise ValueError(f"does not exist: a file is needed, got {str(path)!r}.") from None
     except IsADirectoryError:
         raise ValueError(f"is a folder: a file is needed, got {str(path)!r}.") from None
@@ -138,10 +193,15 @@ def _despite_warnings(attempt: Callable[[], T]) -> T:
             return attempt()
 
 
-def _opened(file: IO[bytes]) -> Image.Image | None:
+def _opened(file: IO[bytes], channels: int | None = None) -> Image.Image | None:
     """`Image.open`, without its guard, which raises before the size can be told, and without what is not read."""
     Image.init()
+    file.seek(0)
     prefix = file.read(16)
+    if heic.is_heic(prefix):
+        return heic.opened(file)
+    if channels is not None and channels > 4 and prefix[:4] in tiff.MARKS:  # Pillow has no more
+        return None
     for name in [name for name in Image.ID if name not in _NOT_READ]:
         factory, accepts = Image.OPEN[name]
         verdict = accepts is None or accepts(prefix)
@@ -152,25 +212,54 @@ def _opened(file: IO[bytes]) -> Image.Image | None:
             image = factory(file, "")
         except (SyntaxError, IndexError, TypeError, struct.error):
             continue  # how Pillow's formats say "not mine"
-        return None if tiff.misread(image) else image
+        return None if tiff.misread(image, channels) else image
     return None
 
 
-def _header(file: IO[bytes]) -> Header:
+def _header(file: IO[bytes], channels: int | None) -> Header:
     """Recognise and measure; ValueError for what is unknown or too large."""
+    if dicom.is_dicom(file):
+        with _named_damage("DICOM"):
+            size = dicom.size_of(file)
+        refuse_large(size.width, size.height)
+        return Header("DICOM", size.width, size.height, pages=size.frames)
     with _named_damage("image"):
-        image = _opened(file)
+        image = _opened(file, channels)
     if image is not None:
-        return Header(str(image.format), image.width, image.height, _reduction(image))
-    width, height = _tiff_size(file)
-    return Header("TIFF", width, height, 1)
+        deep = image.mode.startswith("I") or _is_deep_png(file, image)
+        pages = tiff.pages_of(file) if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1 else _frames(image)
+        turned = _orientation(image, header=True)
+        name = str(image.format)
+        bits, clear = 16 if deep else 8, image.has_transparency_data
+        return Header(name, image.width, image.height, _reduction(image), bits, turned, pages, clear)
+    found = _tiff_size(file)
+    if channels is None and not found.opacity:
+        check_channels((found.height, found.width, found.channels))
+    return Header("TIFF", found.width, found.height, 1, found.bits, found.orientation, found.pages)
 
 
-def _decode(file: IO[bytes], side: int | None) -> NDArray[np.uint8]:
+def _frames(image: Image.Image) -> int:
+    """Of a picture that moves."""
+    if image.format not in MOVING or not getattr(image, "is_animated", False):
+        return 1
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except Exception:  # a later frame is damaged: the first one may be sound
+        return 2
+
+
+def _decode(file: IO[bytes], side: int | None, how: How) -> NDArray[np.uint8]:
+    if dicom.is_dicom(file):
+        with _named_damage("DICOM"):
+            return _on_white(check(dicom.read(file, how.white), how), how)
     with _named_damage("image"):
-        image = _opened(file)
+        image = _opened(file, how.count)
     if image is None:
-        return _decode_tiff(file)
+        return _decode_tiff(file, how)
+    if how.white is not None and _is_deep_png(file, image) and not image.mode.startswith("I"):
+        raise ValueError(
+            "is a PNG with 16 bits in colour, of which Pillow reads 8: white= needs all, which a TIFF of it has."
+        )
     reduction = _reduction(image)
     if side is not None and _shrinks(image):
         reduction = max(reduction, min(image.size) // side)
@@ -178,46 +267,60 @@ def _decode(file: IO[bytes], side: int | None) -> NDArray[np.uint8]:
         if reduction > 1:
             image.draft(None, (-(-image.width // reduction), -(-image.height // reduction)))
         image.load()
-    return _rgb(_turned(image, _orientation(image)))
+    return _finished(_turned(image, _orientation(image), how), how)
 
 
-def _decode_tiff(file: IO[bytes]) -> NDArray[np.uint8]:
+def _decode_tiff(file: IO[bytes], how: How) -> NDArray[np.uint8]:
     _tiff_size(file)
     with _named_damage("TIFF"):
-        array, orientation = tiff.read_page(file)
-    return np.array(_turned(Image.fromarray(photo_of(array)), orientation))
+        array, orientation, opacity = tiff.read_page(file, how.count)
+    known = array if opacity and how.channels is None else check(array, how)
+    found = _on_white(in_bytes(known, how), how)
+    if how.orientation == "stored" or orientation not in _TURNS:
+        return found
+    layers = [np.asarray(_turned(Image.fromarray(layer), orientation, how)) for layer in np.moveaxis(found, 2, 0)]
+    return np.stack(layers, 2)
 
 
-def _tiff_size(file: IO[bytes]) -> tuple[int, int]:
+def _tiff_size(file: IO[bytes]) -> tiff.Size:
     """The size of a TIFF that Pillow does not know; ValueError for any other file, and for a large one."""
     if not tiff.is_tiff(file):
-        raise ValueError("cannot be read: a file that Pillow or tifffile reads is needed, got no format known to them.")
+        raise ValueError(_unknown(file))
     with _named_damage("TIFF"):
-        width, height = tiff.size_of(file)
-    _refuse_large(width, height)
-    return width, height
+        found = tiff.size_of(file)
+    refuse_large(found.width, found.height)
+    return found
+
+
+def _unknown(file: IO[bytes]) -> str:
+    """What is said of a file in no format that is read."""
+    file.seek(0)
+    if file.read(6).startswith((b"PK\3\4", b"\x1f\x8b", b"Rar!", b"7z\xbc\xaf", b"BZh", b"\xfd7zXZ")):
+        return "is an archive: unpack it, and give the folder with the images."
+    return "cannot be read: a file that Pillow or tifffile reads is needed, got no format known to them."
+
+
+def _is_deep_png(file: IO[bytes], image: Image.Image) -> bool:
+    if image.format != "PNG":
+        return False
+    place = file.tell()
+    file.seek(24)
+    bits = file.read(1)
+    file.seek(place)
+    return bits == b"\x10"
 
 
 def _reduction(image: Image.Image) -> int:
     """1, or what makes a large JPEG small enough; its decoder then never makes the large picture."""
     for reduction in (1, 2, 4, 8) if _shrinks(image) else (1,):
-        if -(-image.width // reduction) * -(-image.height // reduction) <= MOST_PIXELS:
+        if -(-image.width // reduction) * -(-image.height // reduction) <= pixels.MOST_PIXELS:
             return reduction
-    return _refuse_large(image.width, image.height)
+    return refuse_large(image.width, image.height)
 
 
 def _shrinks(image: Image.Image) -> bool:
     """Whether the decoder can shrink. A progressive file is kept whole by it, in two bytes a value."""
     return image.format in ("JPEG", "MPO") and not image.info.get("progressive")
-
-
-def _refuse_large(width: int, height: int) -> int:
-    if width * height > MOST_PIXELS:
-        raise ValueError(
-            f"is too large: at most {MOST_PIXELS:,} pixels are read (baseline JPEG: 64 times as many, reduced), "
-            f"got {width:,} x {height:,}."
-        )
-    return 1
 
 
 @contextmanager
@@ -227,12 +330,23 @@ def _named_damage(what: str) -> Iterator[None]:
         yield
     except (Warning, MemoryError):
         raise
+    except ValueError as error:
+        if str(error).startswith(("is ", "has ", "must ")):  # a sentence of our own
+            raise
+        raise _damaged(what, error) from error
     except Exception as error:
-        reason = str(error).strip().rstrip(".") or type(error).__name__
-        raise ValueError(f"is cut off or damaged: a whole {what} file is needed, got an error ({reason}).") from error
+        raise _damaged(what, error) from error
 
 
-def _orientation(image: Image.Image) -> int:
+def _damaged(what: str, error: Exception) -> ValueError:
+    reason = str(error).strip().rstrip(".") or type(error).__name__
+    return ValueError(f"is cut off or damaged: a whole {what} file is needed, got an error ({reason}).")
+
+
+def _orientation(image: Image.Image, *, header: bool = False) -> int:
+    """That of EXIF. A look at the `header` leaves pixels alone, which Pillow would read for that of a PNG."""
+    if header and image.format == "PNG" and not {"exif", "Raw profile type exif"} & image.info.keys():
+        return 1
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Warning:
@@ -241,56 +355,45 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _turned(image: Image.Image, orientation: int) -> Image.Image:
-    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+def _turned(image: Image.Image, orientation: int, how: How) -> Image.Image:
+    stored = how.orientation == "stored" or orientation not in _TURNS
+    return image if stored else image.transpose(_TURNS[orientation])
 
 
-def _rgb(image: Image.Image) -> NDArray[np.uint8]:
-    """An image of Pillow's in any mode as (h w 3)."""
-    if image.mode.startswith("I;16"):
-        return _on_white(_in_bytes(np.asarray(image).astype(np.uint16)[..., None]))
-    if image.mode == "I":
+def turned(values: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Values (h w) of a photo as it is stored, turned as an orientation of EXIF says."""
+    return np.asarray(Image.fromarray(values).transpose(_TURNS[orientation]))
+
+
+def _finished(image: Image.Image, how: How) -> NDArray[np.uint8]:
+    """An image of Pillow's in any mode as (h w 3), or its channels."""
+    if how.channels is not None:
+        return in_bytes(check(np.asarray(_plain(image)), how), how)
+    if image.mode == "I" and how.white is None:
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
             raise ValueError(f"must have values from 0 to 65535, got {values.min()} to {values.max()}.")
-        return _on_white(_in_bytes(values.astype(np.uint16)[..., None]))
-    if image.mode == "F":
-        return _on_white(_in_bytes(np.asarray(image)[..., None]))
+        return on_white(in_bytes(values.astype(np.uint16)[..., None]))
+    if image.mode.startswith("I") or image.mode == "F":
+        return on_white(in_bytes(_plain(image), how)[..., None])
     if image.mode == "LAB":
         to_rgb = ImageCms.buildTransform(
             ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), inMode="LAB", outMode="RGB"
         )
         image = ImageCms.applyTransform(image, to_rgb) or image
-    if image.has_transparency_data:
+    if image.has_transparency_data and how.transparency == "white":
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image.convert("RGBA"))
     return np.array(image.convert("RGB"))
 
 
-def _in_bytes(array: NDArray[Any]) -> NDArray[np.uint8]:
-    """Values as 0 to 255, by what their type says."""
-    if array.dtype == np.bool_:
-        return array.astype(np.uint8) * np.uint8(255)
-    if array.dtype == np.uint8:
-        return array
-    if not np.issubdtype(array.dtype, np.integer) and not np.issubdtype(array.dtype, np.floating):
-        raise ValueError(f"must hold numbers or booleans, got the type {array.dtype}.")
-    low, high = array.min(), array.max()
-    if array.dtype == np.uint16:
-        return ((array.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-    if np.issubdtype(array.dtype, np.integer):
-        if low < 0 or high > 255:
-            raise ValueError(f"must be uint8, uint16 or have values from 0 to 255, got {array.dtype} {low} to {high}.")
-        return array.astype(np.uint8)
-    if not (low >= -1e-4 and high <= 1 + 1e-4):  # a little beyond is rounding; NaN fails both
-        raise ValueError(f"must have values from 0 to 1, being {array.dtype}, got {low:g} to {high:g}.")
-    return (array.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+def _plain(image: Image.Image) -> NDArray[Any]:
+    """Its numbers, a channel each: those of a palette are looked up."""
+    if image.mode == "P":
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    values = np.asarray(image)
+    return values.astype(np.uint16) if image.mode.startswith("I;16") else values
 
 
-def _on_white(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(h w c) with 1 to 4 channels as (h w 3); channels 2 and 4 are opacity."""
-    channels = array.shape[2]
-    if channels in (2, 4):
-        opacity = array[..., -1:].astype(np.uint16)
-        array = ((array[..., :-1] * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)
-    return np.array(np.broadcast_to(array, (*array.shape[:2], 3)))
+def _on_white(array: NDArray[np.uint8], how: How) -> NDArray[np.uint8]:
+    return array if how.channels is not None else on_white(array)
