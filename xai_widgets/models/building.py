@@ -19,7 +19,18 @@ from xai_widgets.models.loading import SEED, device_for, load_model
 from xai_widgets.models.model import ImageModel
 from xai_widgets.models.source import USUAL, ModelSource
 
-OPTIONS = ("layer", "output", "labels", "range", "patch_scores", "device", "layout")  # of ImageModel, as in a source
+OPTIONS = (
+    "layer",
+    "output",
+    "task",
+    "form",
+    "labels",
+    "range",
+    "ranges",
+    "patch_scores",
+    "device",
+    "layout",
+)  # of ImageModel, as in a source
 
 
 def build(source: ModelSource) -> ImageModel:
@@ -90,7 +101,7 @@ def _options(source: ModelSource) -> dict[str, Any]:
     """What a source says beyond its network and transform, as ImageModel takes it."""
     options = {name: getattr(source, name) for name in OPTIONS if getattr(source, name) is not None}
     for name in ("output", "patch_scores"):
-        if name in options:
+        if ":" in options.get(name, ""):
             options[name] = named(options[name])
     if source.runs:
         others = enumerate(source.runs, start=2)

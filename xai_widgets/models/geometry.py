@@ -17,6 +17,7 @@ from torchvision.transforms.functional import get_dimensions
 
 Box = tuple[float, float, float, float]
 Step = Callable[[Any], Any]
+Picture = Image.Image | np.ndarray  # of Pillow's, for one channel or three; else bytes (h w c)
 
 RESIZES = (v1.Resize, v2.Resize)
 CROPS = (v1.CenterCrop, v2.CenterCrop)
@@ -29,7 +30,7 @@ class Prepared:
     """What a network sees of a photo.
 
     Attributes:
-        pixels: (3 h w), float32, in [0, 1].
+        pixels: (3 h w), float32, in [0, 1]; (c h w) for a network that takes 2, or more than 3, channels.
         box: left, top, right and bottom of what `pixels` covers, in pixels of the photo, counted between pixels: the
             whole photo is (0, 0, width, height). Where the transform pads, the box reaches beyond the photo.
         placed: False where it is not known which part of the photo this is; the box is then that of `pixels` itself.
@@ -82,23 +83,50 @@ def within(box: Box, values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return found
 
 
-def as_image(photo: np.ndarray | Image.Image) -> Image.Image:
-    """A photo as RGB picture.
+def as_image(photo: np.ndarray | Image.Image, channels: int = 3) -> Picture:
+    """A photo as a picture of Pillow's in RGB, or in grey for one channel; any other number as bytes (h w c).
 
     Raises:
         TypeError: it is neither an array nor a Pillow image.
-        ValueError: the array is not (h w), (h w 3) or (h w 4) of bytes, or empty.
+        ValueError: the array is not (h w), (h w 3) or (h w c) of bytes, or empty.
     """
     if isinstance(photo, Image.Image):
-        return photo if photo.mode == "RGB" else photo.convert("RGB")
+        if channels not in (1, 3):
+            return _all_channels(np.asarray(photo), channels)
+        mode = "RGB" if channels == 3 else "L"
+        return photo if photo.mode == mode else photo.convert(mode)
     if not isinstance(photo, np.ndarray):
         raise TypeError(f"a photo must be an array (h w 3) of uint8 or a Pillow image, got {type(photo).__name__}.")
+    if channels not in (1, 3):
+        return _all_channels(photo, channels)
     if photo.ndim == 3 and photo.shape[2] == 1:
         photo = photo[..., 0]
-    allowed = photo.ndim == 2 or (photo.ndim == 3 and photo.shape[2] in (3, 4))
+    allowed = photo.ndim == 2 or (photo.ndim == 3 and photo.shape[2] == 3)
     if photo.dtype != np.uint8 or not allowed or not photo.size:
         raise ValueError(f"a photo must be an array (h w 3) of uint8, got {photo.shape} of {photo.dtype}.")
-    return Image.fromarray(np.ascontiguousarray(photo)).convert("RGB")
+    return Image.fromarray(np.ascontiguousarray(photo)).convert("RGB" if channels == 3 else "L")
+
+
+def _all_channels(photo: np.ndarray, channels: int) -> np.ndarray:
+    if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != channels or not photo.size:
+        raise ValueError(
+            f"an image for a network of {channels} channels must be an array (h w {channels}) of uint8, got "
+            f"{photo.shape} of {photo.dtype}: ImageSet(..., channels={channels}) keeps all channels."
+        )
+    return photo
+
+
+def with_channels(photo: Image.Image, channels: int) -> Picture:
+    """A photograph with so many channels, made of its own, for tests."""
+    if channels in (1, 3):
+        return as_image(photo, channels)
+    pixels = np.array(photo)
+    return np.stack([np.roll(pixels[..., i % 3], (11 * (i // 3), 7 * (i // 3)), (0, 1)) for i in range(channels)], 2)
+
+
+def size_of_picture(picture: Picture) -> tuple[int, int]:
+    """Height and width."""
+    return picture.shape[:2] if isinstance(picture, np.ndarray) else (picture.height, picture.width)
 
 
 def moves(step: Step) -> bool:
@@ -172,46 +200,55 @@ def _name(step: object) -> str:
     return getattr(step, "__name__", type(step).__name__)
 
 
-def whole(photo: Image.Image) -> Prepared:
+def whole(photo: Picture) -> Prepared:
     """The photo at its own size."""
-    pixels = torch.from_numpy(np.array(photo)).permute(2, 0, 1).float() / 255
-    return Prepared(pixels, (0.0, 0.0, float(photo.width), float(photo.height)))
+    values = torch.from_numpy(np.array(photo))
+    pixels = (values[None].expand(3, -1, -1) if values.dim() == 2 else values.permute(2, 0, 1)).float() / 255
+    height, width = size_of_picture(photo)
+    return Prepared(pixels.contiguous(), (0.0, 0.0, float(width), float(height)))
 
 
 class GivenGeometry:
     """The user's own function from a photo to pixels, or to pixels and their box.
 
-    A box that is not given is measured, by sending a photo through that is a map of its own coordinates.
+    A box that is not given is measured, by sending pictures through that are a map of their own coordinates.
     """
 
-    def __init__(self, function: Step) -> None:
-        self._function = function
+    def __init__(self, function: Step, channels: int = 3) -> None:
+        self._function, self._channels = function, channels
         self._measured: dict[tuple[int, int], Box | None] = {}
 
-    def __call__(self, photo: Image.Image) -> Prepared:
+    def __call__(self, photo: Picture) -> Prepared:
         pixels, box = self._run(photo)
         if box is None:
-            if photo.size not in self._measured:
-                self._measured[photo.size] = measured_box(lambda image: self._run(image)[0], photo.size)
-            box = self._measured[photo.size]
+            size = size_of_picture(photo)[::-1]
+            if size not in self._measured:
+                self._measured[size] = measured_box(lambda picture: self._run(picture)[0], size, self._channels)
+            box = self._measured[size]
         if box is None:
             return Prepared(pixels, (0.0, 0.0, float(pixels.shape[2]), float(pixels.shape[1])), placed=False)
         return Prepared(pixels, box)
 
-    def _run(self, photo: Image.Image) -> tuple[Tensor, Box | None]:
+    @property
+    def placed(self) -> bool:
+        """Whether the box of every photo so far is known."""
+        return None not in tuple(self._measured.values())
+
+    def _run(self, photo: Picture) -> tuple[Tensor, Box | None]:
         given = self._function(photo)
         if isinstance(given, Prepared):
             given = given.pixels, given.box
         pixels, box = given if isinstance(given, tuple) and len(given) == 2 else (given, None)
         pixels = torch.as_tensor(pixels) if isinstance(pixels, np.ndarray | Tensor) else pixels
-        if not isinstance(pixels, Tensor) or pixels.dim() != 3 or pixels.shape[0] not in (1, 3):
+        if not isinstance(pixels, Tensor) or pixels.dim() != 3 or pixels.shape[0] not in (1, self._channels):
             got = tuple(pixels.shape) if isinstance(pixels, Tensor) else type(pixels).__name__
             raise ValueError(f"geometry must return pixels (3 h w), alone or with their box, got {got}.")
         pixels = pixels.detach().as_subclass(Tensor)
         if not pixels.is_floating_point() or not -0.1 <= float(pixels.min()) <= float(pixels.max()) <= 1.1:
             low, high = float(pixels.min()), float(pixels.max())
             raise ValueError(f"geometry must return floats in [0, 1], got {pixels.dtype} from {low:g} to {high:g}.")
-        return pixels.float().expand(3, -1, -1).contiguous(), None if box is None else checked_box(box)
+        pixels = pixels.float().expand(3, -1, -1) if len(pixels) == 1 else pixels.float()
+        return pixels.contiguous(), None if box is None else checked_box(box)
 
 
 def checked_box(box: Any) -> Box:
@@ -229,13 +266,34 @@ def checked_box(box: Any) -> Box:
     return left, top, right, bottom
 
 
-def measured_box(geometry: Callable[[Image.Image], Tensor], size: tuple[int, int]) -> Box | None:
-    """What a geometry covers of photos of `size` (width, height); None where it turns, mirrors or bends."""
+def measured_box(geometry: Callable[[Picture], Tensor], size: tuple[int, int], channels: int = 3) -> Box | None:
+    """What a geometry covers of pictures of `size` (width, height); None where it turns, mirrors or bends.
+
+    Args:
+        channels: of the pictures; all get the same, so that a geometry may mix or drop them.
+    """
     width, height = size
-    chart = np.full((height, width, 3), 255, np.uint8)  # blue marks what is photo and not padding
-    chart[..., 0] = np.round(255 * (np.arange(width) + 0.5) / width)[None]
-    chart[..., 1] = np.round(255 * (np.arange(height) + 0.5) / height)[:, None]
-    seen = geometry(Image.fromarray(chart)).double().numpy()
+    values = np.full((3, height, width), 255, np.uint8)  # the last marks what is photo and not padding
+    values[0] = np.round(255 * (np.arange(width) + 0.5) / width)[None]
+    values[1] = np.round(255 * (np.arange(height) + 0.5) / height)[:, None]
+    if channels == 3:
+        return box_of_chart(geometry(Image.fromarray(np.moveaxis(values, 0, 2))), size)
+    pictures = (Image.fromarray(one) if channels == 1 else np.repeat(one[..., None], channels, 2) for one in values)
+    try:
+        return box_of_chart(torch.stack([geometry(picture)[0] for picture in pictures]), size)
+    except ValueError:  # it looks at what a picture shows, and makes of an even one no numbers, or another size
+        return None
+
+
+def box_of_chart(chart: Tensor, size: tuple[int, int]) -> Box | None:
+    """What part of a photo is seen, from what is seen of its coordinates; None where it turns, mirrors or bends.
+
+    Args:
+        chart: (3 h w): across and down as shares of the photo, and 1 for what is photo and not padding.
+        size: width and height of the photo.
+    """
+    width, height = size
+    seen = chart.double().numpy()
     rows, columns = np.nonzero(seen[2] > 0.99)
     if len(rows) < 16:
         return None

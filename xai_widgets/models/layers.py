@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
 from torch.utils.flop_counter import flop_registry
 
 from xai_widgets.kernels.tail import Shell
-from xai_widgets.kernels.tail.calls import Call, Watch
-from xai_widgets.kernels.tail.layouts import Layout, is_common
+from xai_widgets.kernels.tail.calls import Call, Pass, Watch
+from xai_widgets.kernels.tail.layouts import Layout, fits, is_common
 from xai_widgets.kernels.tail.orders import Orders
-from xai_widgets.kernels.tail.readings import reading
+from xai_widgets.kernels.tail.readings import Reading, reading
+from xai_widgets.models.sealed import is_quantised
+from xai_widgets.models.slopes import leads_to
 
+ENOUGH = 4  # rows and columns from which on a map tells places apart
+LITTLE = 0.5  # the largest share of a forward pass that a removal in the default layer may cost
+HEARD = 16  # layers that are tried for the default, from the last on
 # Operations of ATen, without the underscore of those that work in place.
 NORMS = frozenset(
     "cudnn_batch_norm native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training "
@@ -35,7 +42,9 @@ class LayerInfo:
     Attributes:
         kind: maps (n c h w), channels_last (n h w c), or tokens (a sequence with a token for each position).
         cost: share of the multiply-adds of a full forward pass that come after the layer, from 0 to 1.
-        note: what to know before removing its maps; empty where there is nothing to say.
+        note: what to know before removing its maps, and why it is the default; empty where there is nothing to say.
+        calls: how often a pass calls it.
+        placed: whether positions are those of the image; False: only removals are right; None: tried when it is chosen.
     """
 
     name: str
@@ -45,6 +54,8 @@ class LayerInfo:
     width: int
     cost: float
     note: str = ""
+    calls: int = 1
+    placed: bool | None = None
 
 
 @dataclass
@@ -54,8 +65,9 @@ class Survey:
     layers: list[LayerInfo]
     outputs: dict[str, str]  # of every module that is called: the shape of what it returns, in words
     default: str | None  # the layer to explain where none is named
-    earlier: list[str]  # what may stand in for it, the last first
-    placed: set[str]  # layers whose positions operations show to be in the order of the image
+    earlier: list[str]  # what may stand in for it, the best first
+    sloped: set[str]  # layers to which a gradient of the scores was seen to come
+    reaches: bool  # whether the scores depend on the image by steps that have a gradient
     dtypes: set[torch.dtype]  # of floating-point numbers that modules return
     one: Any  # what the network returned for one image
     two: Any  # and for two
@@ -68,6 +80,7 @@ class Metered(Watch):
         super().__init__(keep=True)
         self.spent: dict[str, float] = {}
         self.meter = meter
+        self.image: Tensor | None = None  # for which a gradient was recorded
 
     def ended(self, call: Call, leaves: list[Any]) -> None:
         self.spent[call.key[0]] = self.meter.spent
@@ -137,14 +150,20 @@ def survey(shell: Shell, inputs: Tensor, scores: Callable[[Any, Any], Tensor]) -
         if known is not None:
             read[name] = known[:2]
             placed |= {name} if known[2] else set()
-    layers = [_info(shell.network, name, *read[name], watch) for name in read]
+    layers = [_info(shell.network, name, *read[name], watch, name in placed) for name in read]
     alone = {name for name, call in one.items() if sum(isinstance(leaf, Tensor) for leaf in call.leaves) == 1}
-    default, names = _default(shell.network, layers, read, alone, scores(result_of_one, result_of_two))
+    names, score = _candidates(shell.network, layers, alone), scores(result_of_one, result_of_two)
+    default, sloped = _first_with_slope(shell.network, names, layers, read, score, watch.image), set[str]()
+    if default is not None:
+        sloped.add(default)
+    else:
+        default = _first_heard(names, read, shell, inputs[:1], scores, result_of_two)
     earlier = names[names.index(default) + 1 :] if default is not None else []
     leaves = [leaf for call in one.values() for leaf in call.leaves if isinstance(leaf, Tensor)]
     dtypes = {leaf.dtype for leaf in leaves if leaf.is_floating_point()}
     outputs = {name: ", ".join(_words(leaf) for leaf in call.leaves) for name, call in one.items()}
-    return Survey(layers, outputs, default, earlier, placed, dtypes, result_of_one, result_of_two)
+    reaches = leads_to(score, watch.image)
+    return Survey(layers, outputs, default, earlier, sloped, reaches, dtypes, result_of_one, result_of_two)
 
 
 def _metered(shell: Shell, image: Tensor) -> tuple[Metered, Orders, Any]:
@@ -155,7 +174,8 @@ def _metered(shell: Shell, image: Tensor) -> tuple[Metered, Orders, Any]:
         try:
             with torch.set_grad_enabled(recorded), shell.running(watch) as network:
                 # A clone: networks may write into their input, which a leaf of the gradient forbids.
-                fed = image.detach().requires_grad_(recorded).clone()
+                watch.image = image.detach().requires_grad_(recorded)
+                fed = watch.image.clone()
                 orders = Orders(fed)
                 with meter, orders:
                     return watch, orders, network(fed)
@@ -165,33 +185,92 @@ def _metered(shell: Shell, image: Tensor) -> tuple[Metered, Orders, Any]:
     raise AssertionError
 
 
-def _default(
-    network: nn.Module,
-    layers: list[LayerInfo],
-    read: dict[str, tuple[Tensor, Layout]],
-    alone: set[str],
-    scores: Tensor,
-) -> tuple[str | None, list[str]]:
-    """The last layer with weights and spatial maps that the scores depend on, with weights still to come; and all such.
+def _candidates(network: nn.Module, layers: list[LayerInfo], alone: set[str]) -> list[str]:
+    """What may be the default, the best first: the last layer with enough places whose removal costs little.
 
-    For a network that ends in a convolution this is not its class maps but what they are made of; for a vision
-    transformer with a class token it is the last norm before an attention, since later patches are never read.
+    Wished for are rows and columns, weights, and weights that are still to come: for a network that ends in a
+    convolution this is not its class maps but what they are made of. Among these the last comes first that has at least
+    4 x 4 places, unless more than half of a forward pass comes after it; then the last of all.
     """
     modules = dict(network.named_modules())
-    candidates = layers
     wishes: list[Callable[[LayerInfo], bool]] = [
         lambda layer: layer.height > 1 and layer.width > 1,
         lambda layer: next(modules[layer.name].parameters(), None) is not None,
-        lambda layer: layer.cost > 0,
+        lambda layer: layer.cost > 0 or is_quantised(network),  # whose multiply-adds are not counted
         lambda layer: layer.name in alone,  # what is returned beside maps may be all that the network goes on with
     ]
     for wish in wishes:
-        candidates = [layer for layer in candidates if wish(layer)] or candidates
-    names = [layer.name for layer in reversed(candidates)]
-    for start in range(0, len(names), 16):  # a gradient for the last few layers costs little
-        for name in _used(names[start : start + 16], read, scores):
-            return name, names
-    return (names[0] if names else None), names
+        layers = [layer for layer in layers if wish(layer)] or layers
+    last_first = layers[::-1]
+    return [layer.name for layer in sorted(last_first, key=lambda layer: not serves(layer))]
+
+
+def serves(layer: LayerInfo) -> bool:
+    """Has it enough places to tell them apart, and costs a removal little?"""
+    return min(layer.height, layer.width) >= ENOUGH and layer.cost <= LITTLE
+
+
+def _first_with_slope(
+    network: nn.Module,
+    names: list[str],
+    layers: list[LayerInfo],
+    read: dict[str, tuple[Tensor, Layout]],
+    scores: Tensor,
+    image: Tensor | None,
+) -> str | None:
+    """The first layer with positions that the scores depend on, as their gradient shows; rather no part of a branch.
+
+    All that reaches the scores passes through it, or it is the norm before an attention: for a vision transformer with
+    a class token that is the last layer whose patches are read.
+    """
+    served = {layer.name: serves(layer) for layer in layers}
+    first = None
+    for start in range(0, len(names), HEARD):  # a gradient for the last few layers costs little
+        for name in _used(names[start : start + HEARD], read, scores):
+            first = name if first is None else first
+            if served[name] != served[first]:
+                return first
+            norm = any(kind in type(network.get_submodule(name)).__name__ for kind in ("LayerNorm", "RMSNorm"))
+            if norm or not leads_to(scores, image, around=read[name][0]):
+                return name
+    return first
+
+
+def _first_heard(
+    names: list[str],
+    read: dict[str, tuple[Tensor, Layout]],
+    shell: Shell,
+    image: Tensor,
+    scores: Callable[[Any, Any], Tensor],
+    two: Any,
+) -> str | None:
+    """The same where gradients are cut off: NaN in the maps of a layer must change the scores."""
+    with torch.no_grad(), shell.running(Watch()) as network:
+        plain = scores(network(image.clone()), two)
+    for name in names[:HEARD]:
+        spoiled = _Spoiled(name, *read[name])
+        with suppress(Exception), torch.no_grad(), shell.running(spoiled) as network:  # a network may refuse NaN
+            if not torch.equal(scores(network(image.clone()), two), plain):
+                return name
+    return names[0] if names else None
+
+
+class _Spoiled(Pass):
+    """A pass in which the maps of one layer are NaN; tokens without a position stay."""
+
+    def __init__(self, name: str, output: Tensor, layout: Layout) -> None:
+        super().__init__()
+        self._name, self._shape, self._layout = name, output.shape, layout
+
+    def call(self, name: str, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        output = forward(*args, **kwargs)
+        return tree_map(self._spoil, output) if name == self._name else output
+
+    def _spoil(self, leaf: Any) -> Any:
+        if not isinstance(leaf, Tensor) or leaf.shape != self._shape:
+            return leaf
+        maps = torch.full_like(self._layout.maps(leaf), torch.nan)
+        return self._layout.activation(maps, leaf)
 
 
 def _maps_of(one: Call, two: Call | None, size: tuple[int, int], orders: Orders) -> tuple[Tensor, Layout, bool] | None:
@@ -201,13 +280,21 @@ def _maps_of(one: Call, two: Call | None, size: tuple[int, int], orders: Orders)
     for leaf, (a, b) in enumerate(zip(one.leaves, two.leaves, strict=True)):
         if isinstance(a, Tensor) and isinstance(b, Tensor) and a.is_floating_point():
             known = reading(leaf, tuple(a.shape), tuple(b.shape), orders.of(a), size)
-            layout = next((layout for layout in known.layouts if is_common(layout)), None) if known else None
+            layout = _likeliest(known, size) if known is not None else None
             if known is not None and layout is not None:
                 return (a, layout, known.placed) if layout.height * layout.width > 1 else None
     return None
 
 
-def _info(network: nn.Module, name: str, output: Tensor, layout: Layout, watch: Metered) -> LayerInfo:
+def _likeliest(known: Reading, image: tuple[int, int]) -> Layout | None:
+    """How an output is read until it is tried; None where it is hardly of maps, as the parts of an attention."""
+    some = known.layouts
+    if not known.sure:
+        some = tuple(layout for layout in some if is_common(layout) and fits(layout, image))
+    return next((layout for layout in some if is_common(layout)), next(iter(some), None))
+
+
+def _info(network: nn.Module, name: str, output: Tensor, layout: Layout, watch: Metered, placed: bool) -> LayerInfo:
     meter = watch.meter
     cost = 1 - watch.spent[name] / meter.spent if meter.spent else 0.0
     notes = []
@@ -218,9 +305,10 @@ def _info(network: nn.Module, name: str, output: Tensor, layout: Layout, watch: 
     if layout.prefix:
         notes.append(f"tokens without a position ({layout.prefix}) stay as they are")
     if (times := watch.count(name)) > 1:
-        notes.append(f"called {times} times, the last call is meant")
+        notes.append(f"called {times} times")
     size = layout.channels, layout.height, layout.width
-    return LayerInfo(name, layout.kind, *size, cost=max(cost, 0.0), note="; ".join(notes))
+    info = LayerInfo(name, layout.kind, *size, cost=max(cost, 0.0), note="; ".join(notes), calls=times)
+    return replace(info, placed=placed or None)
 
 
 def _used(names: list[str], read: dict[str, tuple[Tensor, Layout]], scores: Tensor) -> list[str]:

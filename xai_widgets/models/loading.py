@@ -99,6 +99,7 @@ def _quality(options: dict[str, Any]) -> ImageModel:
     given: dict[str, Any] = {
         "name": "demo/quality",
         "layer": "features",
+        "task": "regression",
         "range": (0.0, 1.0),
         "output": lambda result: result["score"],
         "patch_scores": lambda result: result["patches"],
@@ -110,7 +111,9 @@ def _quality(options: dict[str, Any]) -> ImageModel:
 def _scenes(options: dict[str, Any]) -> ImageModel:
     with torch.random.fork_rng(devices=[]):
         network = scene_network().to(device_for(options.get("device")))
-    given: dict[str, Any] = {"name": "demo/scenes", "layer": "features", "labels": SCENE_LABELS, "transform": None}
+    given: dict[str, Any] = {
+        "name": "demo/scenes", "layer": "features", "task": "classification", "labels": SCENE_LABELS, "transform": None,
+    }  # fmt: skip
     return ImageModel(network, **(given | options))
 
 
@@ -126,7 +129,7 @@ def _with_own_weights(name: str, weights: str | Path | None, options: dict[str, 
         file = Path(os.path.expanduser(weights))
         load_into(network, file, name)
         shown = f"{name} ({file.name})"
-    given: dict[str, Any] = {"name": shown, "transform": _usual_transform(name)}
+    given: dict[str, Any] = {"name": shown, "transform": _usual_transform(name)} | _of_classes(classes, options)
     return ImageModel(network.eval().to(device_for(options.get("device"))), **(given | options))
 
 
@@ -152,8 +155,14 @@ def _with_published_weights(name: str, weights: Any, options: dict[str, Any]) ->
         "name": f"{name} ({member.name})",
         "transform": member.transforms(),
         "labels": member.meta.get("categories"),
-    }
+    } | _of_classes(None, options)
     return ImageModel(network.eval().to(device_for(options.get("device"))), **(given | options))
+
+
+def _of_classes(classes: int | None, options: dict[str, Any]) -> dict[str, Any]:
+    """These are classification networks, unless the caller says that the outputs are scores, or that there is one."""
+    scores = classes == 1 or options.keys() & {"range", "ranges", "output"}
+    return {} if scores else {"task": "classification"}
 
 
 def _random_network(name: str, sizes: dict[str, int]) -> nn.Module:

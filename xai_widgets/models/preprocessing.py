@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import partial
+from types import FunctionType
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +15,18 @@ from torch import Tensor, nn
 from torchvision.transforms import v2
 from torchvision.transforms._presets import ImageClassification
 
-from xai_widgets.models.geometry import GivenGeometry, Prepared, Step, moves, through, whole
+from xai_widgets.models.geometry import GivenGeometry, Picture, Prepared, Step, moves, through, whole, with_channels
+from xai_widgets.models.probing import probed
+from xai_widgets.models.taking import (
+    TEST_SIZES,
+    as_input,
+    called,
+    entry_of,
+    photographs,
+    picture_of,
+    same_again,
+    sample_photo,
+)
 
 NORMALISATIONS = (v1.Normalize, v2.Normalize)
 CONVERSIONS = (
@@ -22,11 +34,19 @@ CONVERSIONS = (
     *(v2.ToTensor, v2.PILToTensor, v2.ToPILImage, v2.ConvertImageDtype, v2.Grayscale),
     *(v2.ToImage, v2.ToDtype, v2.ToPureTensor, v2.RGB, v2.Identity, nn.Identity),
 )
+LIBRARIES = {"torchvision", "timm", "torch"}
 RANDOM = {"AugMix", "AutoAugment", "ColorJitter", "CutMix", "ElasticTransform", "MixUp", "RandAugment", "ScaleJitter"}
-TEST_SIZES = ((240, 320), (83, 61), (480, 640))  # height, width
 REFUSAL = (
     "the transform is one callable that could not be split: maps are shown on what the network saw, and images cannot "
     "be degraded; give a pair (geometry, normalise) instead."
+)
+NOT_PLACED = (
+    "maps are shown on what the network saw, since it is not known which part of an image that is: geometry turns, "
+    "mirrors or bends it; a geometry may return (pixels, box) instead."
+)
+BY_LOOKING = (
+    "the transform was split into geometry and normalisation by what it makes of test pictures; a pair (geometry, "
+    "normalise) says it instead."
 )
 
 
@@ -34,39 +54,60 @@ class Preprocessing(Protocol):
     """What an ImageModel does with a photo before its network."""
 
     can_degrade: bool
+    known: bool  # made of steps of known libraries alone, which any thread may run
+    channels: int  # of the pictures that it takes
     notices: tuple[str, ...]
 
-    def prepare(self, photo: Image.Image) -> Prepared: ...
+    @property
+    def placed(self) -> bool:
+        """Whether it is known which part of a photo the network sees, of every photo so far."""
+
+    def prepare(self, photo: Picture) -> Prepared: ...
 
     def normalise(self, pixels: Tensor) -> Tensor: ...
 
-    def inputs(self, photo: Image.Image) -> Tensor: ...
+    def inputs(self, photo: Picture) -> Tensor: ...
 
 
 class Split:
     """Geometry and normalisation, known apart."""
 
     can_degrade = True
-    notices: tuple[str, ...] = ()
 
-    def __init__(self, geometry: Callable[[Image.Image], Prepared], normalise: Callable[[Tensor], Tensor]) -> None:
+    def __init__(
+        self,
+        geometry: Callable[[Picture], Prepared],
+        normalise: Callable[[Tensor], Tensor],
+        channels: int = 3,
+        notices: tuple[str, ...] = (),
+        *,
+        known: bool = False,
+    ) -> None:
+        self.known = known
         self.prepare = geometry
         self.normalise = normalise
+        self.channels = channels
+        self.notices = notices
 
-    def inputs(self, photo: Image.Image) -> Tensor:
+    @property
+    def placed(self) -> bool:
+        return getattr(self.prepare, "placed", True)
+
+    def inputs(self, photo: Picture) -> Tensor:
         return self.normalise(self.prepare(photo).pixels[None])
 
 
 class Opaque:
     """A callable of which only the result is known."""
 
-    can_degrade = False
+    can_degrade = placed = False
+    known = False
     notices: tuple[str, ...] = (REFUSAL,)
 
-    def __init__(self, transform: Step, entry: Step) -> None:
-        self._transform, self._entry = transform, entry
+    def __init__(self, transform: Step, entry: Step, channels: int = 3) -> None:
+        self._transform, self._entry, self.channels = transform, entry, channels
 
-    def prepare(self, photo: Image.Image) -> Prepared:
+    def prepare(self, photo: Picture) -> Prepared:
         """What the network saw, stretched to [0, 1] for display."""
         seen = self.inputs(photo)[0].float()
         low, high = seen.min(), seen.max()
@@ -82,12 +123,17 @@ class Opaque:
         """
         raise ValueError(REFUSAL)
 
-    def inputs(self, photo: Image.Image) -> Tensor:
+    def inputs(self, photo: Picture) -> Tensor:
         return as_input(self._transform(self._entry(photo)))
 
 
-def preprocessing_of(transform: Any) -> Preprocessing:
+def preprocessing_of(transform: Any, channels: int = 3) -> Preprocessing:
     """Split a transform: None, a torchvision transform, a pair (geometry, normalise), or any callable.
+
+    A callable that is not made of known steps is split by what it makes of test pictures (`probing.py`).
+
+    Args:
+        channels: of the pictures that it takes; three are a photograph.
 
     Raises:
         TypeError: it is none of these.
@@ -96,26 +142,37 @@ def preprocessing_of(transform: Any) -> Preprocessing:
     if isinstance(transform, Split | Opaque):
         return transform
     if transform is None:
-        return Split(whole, lambda pixels: pixels)
+        return Split(whole, lambda pixels: pixels[:, :1] if channels == 1 else pixels, channels, known=True)
     if isinstance(transform, tuple | list):
-        return _given(transform)
+        return _given(transform, channels)
     if not callable(transform):
         raise TypeError(
             "transform must be a torchvision transform, a callable, a pair (geometry, normalise) or None, "
             f"got {type(transform).__name__}."
         )
+    transform = called(transform)
     steps = list(flat(transform))
     _refuse_random(steps)
-    entry = _entry(transform)
-    expected = [_same_again(transform, entry, _test_photo(size)) for size in TEST_SIZES]
-    split = _split(steps, entry)
-    if split is None:
-        return Opaque(transform, entry)
+    entry = entry_of(transform, channels)
+    expected = [same_again(transform, entry, sample_photo(size, channels)) for size in TEST_SIZES]
+    known = _split(steps, entry, channels)
+    if known is not None and _agrees(known, expected):
+        return known
+    found = probed(lambda photo: as_input(transform(entry(photo)))[0], picture_of, channels, TEST_SIZES[:2])
+    if found is not None:
+        split = Split(found[0], found[1].done, channels, (BY_LOOKING,))
+        if _agrees(split, expected):
+            return split
+    return Opaque(transform, entry, channels)
+
+
+def _agrees(split: Split, expected: Sequence[Tensor]) -> bool:
+    """Whether the two parts together are the transform."""
     for size, wanted in zip(TEST_SIZES, expected, strict=True):
-        got = split.inputs(_test_photo(size))
+        got = split.inputs(sample_photo(size, split.channels))
         if got.shape != wanted.shape or not torch.allclose(got, wanted.to(got.dtype), rtol=1e-4, atol=1e-4):
-            return Opaque(transform, entry)
-    return split
+            return False
+    return True
 
 
 def flat(transform: Any) -> Iterator[Step]:
@@ -136,42 +193,26 @@ def flat(transform: Any) -> Iterator[Step]:
         yield transform
 
 
-def as_input(result: Any) -> Tensor:
-    """What a transform returned for one photo, as (1 c h w).
-
-    Raises:
-        ValueError: it is not a tensor (c h w).
-    """
-    if isinstance(result, np.ndarray):
-        result = torch.from_numpy(np.ascontiguousarray(result))
-    if isinstance(result, Tensor):
-        tensor = result.detach().as_subclass(Tensor)
-        if tensor.dim() == 4 and len(tensor) == 1:
-            tensor = tensor[0]
-        if tensor.dim() == 3:
-            return tensor[None]
-    got = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
-    raise ValueError(f"the transform must return a tensor (c h w) for one photo, got {got}.")
-
-
-def _given(pair: Sequence[Any]) -> Preprocessing:
+def _given(pair: Sequence[Any], channels: int) -> Preprocessing:
     if len(pair) != 2 or not all(map(callable, pair)):
         raise TypeError(f"a transform in parts must be two callables (geometry, normalise), got {pair!r}.")
     steps = [list(flat(part)) for part in pair]
     _refuse_random([*steps[0], *steps[1]])
-    prepare: Callable[[Image.Image], Prepared] = GivenGeometry(pair[0])
+    prepare: Callable[[Picture], Prepared] = GivenGeometry(pair[0], channels)
     if all(moves(step) or isinstance(step, CONVERSIONS) for step in steps[0]):
-        known = _split(steps[0], _entry(pair[0]))
+        known = _split(steps[0], entry_of(pair[0], channels), channels)
         prepare = prepare if known is None else known.prepare
-    normalise = _on_batches(pair[1], torch.stack([prepare(photo).pixels for photo in photographs(2)]))
-    return Split(prepare, normalise)
+    tried = [with_channels(photo, channels) for photo in photographs(2)]
+    prepared = [prepare(photo) for photo in tried]
+    normalise = _on_batches(pair[1], torch.stack([one.pixels for one in prepared]))
+    return Split(prepare, normalise, channels, () if prepared[0].placed else (NOT_PLACED,))
 
 
-def _split(steps: Sequence[Step], entry: Step) -> Split | None:
+def _split(steps: Sequence[Step], entry: Step, channels: int) -> Split | None:
     """The two parts of known steps; None where a step is neither geometry nor normalisation."""
     geometry: list[Step] = []
     numbers: list[Step] = []
-    images = [entry(_test_photo(size)) for size in TEST_SIZES]
+    images = [entry(sample_photo(size, channels)) for size in TEST_SIZES]
     for step in steps:
         if moves(step):
             geometry.append(step)  # resizing and normalising may be exchanged; padding may not, and is seen later
@@ -184,16 +225,17 @@ def _split(steps: Sequence[Step], entry: Step) -> Split | None:
         else:
             return None
         images = [step(image) for image in images]
-    bright, _ = through(geometry, entry(Image.new("RGB", (64, 64), "white")))
+    bright, _ = through(geometry, entry(with_channels(Image.new("RGB", (64, 64), "white"), channels)))
     if not isinstance(bright, Tensor):
         return None
     white, grey = float(bright.max()), bright.shape[-3] == 1
     parts = [_each(step) for step in numbers]
 
-    def prepare(photo: Image.Image) -> Prepared:
+    def prepare(photo: Picture) -> Prepared:
         image, frame = through(geometry, entry(photo))
         pixels = image.as_subclass(Tensor).float() / white
-        return Prepared(pixels.expand(3, -1, -1).contiguous(), frame.box((pixels.shape[1], pixels.shape[2])))
+        pixels = pixels.expand(3, -1, -1).contiguous() if grey else pixels.contiguous()
+        return Prepared(pixels, frame.box((pixels.shape[1], pixels.shape[2])))
 
     def normalise(pixels: Tensor) -> Tensor:
         values = (pixels[:, :1] if grey else pixels) * white
@@ -201,7 +243,13 @@ def _split(steps: Sequence[Step], entry: Step) -> Split | None:
             values = part(values)
         return values
 
-    return Split(prepare, normalise)
+    return Split(prepare, normalise, channels, known=all(map(_is_of_a_library, steps)))
+
+
+def _is_of_a_library(step: Step) -> bool:
+    """Whether nothing of a step is the user's own code, which may do anything."""
+    own = type(step).__name__ == "Lambda" or isinstance(step, FunctionType | partial)
+    return not own and type(step).__module__.split(".")[0] in LIBRARIES
 
 
 def _each(step: Step) -> Callable[[Tensor], Tensor]:
@@ -236,7 +284,10 @@ def _tensor(result: Any) -> Tensor:
 
 
 def _unchanged(step: Step, image: Any) -> bool:
-    before, after = np.asarray(image), np.asarray(step(image))
+    result = step(image)
+    if type(result) is not type(image):
+        return False
+    before, after = np.asarray(image), np.asarray(result)
     return before.shape == after.shape and bool((before == after).all())
 
 
@@ -252,37 +303,6 @@ def _pointwise(step: Step, image: Any) -> bool:
     return torch.allclose(plain.flatten(1)[:, order].float(), other.flatten(1).float(), rtol=1e-5, atol=1e-5)
 
 
-def _entry(transform: Step) -> Step:
-    """How a transform wants its photo: as a Pillow image, an array (h w 3) or a tensor (3 h w), of bytes."""
-    forms: tuple[Step, ...] = (
-        lambda photo: photo,
-        np.array,
-        lambda photo: torch.from_numpy(np.array(photo)).permute(2, 0, 1).contiguous(),
-    )
-    failures: list[Exception] = []
-    for form in forms:
-        try:
-            transform(form(_test_photo(TEST_SIZES[0])))
-        except Exception as error:
-            failures.append(error)
-        else:
-            return form
-    why = str(failures[0]).partition("\n")[0]
-    raise ValueError(f"the transform fails on a photograph of 320 x 240: {type(failures[0]).__name__}: {why}")
-
-
-def _same_again(transform: Step, entry: Step, photo: Image.Image) -> Tensor:
-    first = as_input(transform(entry(photo)))
-    for _ in range(2):
-        again = as_input(transform(entry(photo)))
-        if first.shape != again.shape or not torch.equal(torch.nan_to_num(first), torch.nan_to_num(again)):
-            raise ValueError(
-                "the transform is random: the same photo comes out differently each time; "
-                "give the transform that is used for evaluation."
-            )
-    return first
-
-
 def _refuse_random(steps: Sequence[Step]) -> None:
     for step in steps:
         name = type(step).__name__
@@ -291,24 +311,3 @@ def _refuse_random(steps: Sequence[Step]) -> None:
                 f"the transform has a random step, {name}; give the transform that is used for evaluation, "
                 "such as Resize, CenterCrop, ToTensor and Normalize."
             )
-
-
-@cache
-def _noise(size: tuple[int, int]) -> np.ndarray:
-    """A random photograph with coarse and fine detail."""
-    height, width = size
-    random = np.random.default_rng(height * 10_000 + width)
-    coarse = Image.fromarray(random.integers(0, 256, (5, 7, 3), np.uint8))
-    smooth = np.array(coarse.resize((width, height), Image.Resampling.BICUBIC))
-    return (0.7 * smooth + 0.3 * random.integers(0, 256, smooth.shape)).astype(np.uint8)
-
-
-def _test_photo(size: tuple[int, int]) -> Image.Image:
-    return Image.fromarray(_noise(size))  # a new one each time: a transform may change it
-
-
-def photographs(count: int, size: tuple[int, int] = TEST_SIZES[0]) -> list[Image.Image]:
-    """Different test photographs of one size (height, width)."""
-    return [
-        Image.fromarray(np.roll(_noise(size), (37 * index, 37 * index, index), (0, 1, 2))) for index in range(count)
-    ]

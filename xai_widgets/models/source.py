@@ -29,8 +29,8 @@ class ModelSource:
         transform: "package.module:name" of a transform, two such names (geometry, normalise), the arguments of
             torchvision's preset for classification ({"crop_size": 224, "mean": [...], "std": [...]}), or None for
             pixels in [0, 1]. By default that of the network by this name, or of the ImageModel that is returned.
-        layer, labels, range, layout: as in ImageModel.
-        output, patch_scores: "package.module:name" of these functions.
+        layer, task, form, labels, range, ranges, layout: as in ImageModel.
+        output, patch_scores: "package.module:name" of these functions; output also the name of a part of the result.
         runs: weights of other training runs of the same architecture, each as in `weights`.
         device: where to work, such as "cpu"; by default the accelerator where there is one.
         name: what the model is called; by default made of `make` and `weights`.
@@ -47,8 +47,11 @@ class ModelSource:
     _: KW_ONLY
     layer: str | None = None
     output: str | None = None
+    task: str | None = None
+    form: str | None = None
     labels: tuple[str, ...] | None = None
     range: tuple[float, float] | None = None
+    ranges: tuple[tuple[float, float] | None, ...] | None = None
     name: str = ""
     runs: tuple[str, ...] = ()
     patch_scores: str | None = None
@@ -65,8 +68,9 @@ class ModelSource:
             raise ValueError("make must be a name such as 'demo/quality' or 'package.module:callable', got ''.")
         for part in fields(self):
             object.__setattr__(self, part.name, _plain(part.name, getattr(self, part.name)))
-        for name in ("output", "patch_scores"):
-            _check_function(name, getattr(self, name))
+        _check_function("patch_scores", self.patch_scores)
+        if ":" in (self.output or ""):
+            _check_function("output", self.output)
         if isinstance(self.transform, str) and self.transform != USUAL:
             _check_function("transform", self.transform)
         if not self.name:
@@ -113,7 +117,7 @@ class ModelSource:
 
 def _plain(name: str, value: Any) -> Any:
     """A copy of plain data of the type of its field; TypeError for what another process could not read."""
-    texts = ("make", "weights", "layer", "output", "name", "patch_scores", "device", "layout")
+    texts = ("make", "weights", "layer", "output", "task", "form", "name", "patch_scores", "device", "layout")
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     if name in texts:
