@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Hashable
+from functools import partial
+
+import torch
 
 from xai_widgets.engine.answering import answer as answer
 from xai_widgets.engine.answers import Activations as Activations
@@ -20,41 +23,65 @@ from xai_widgets.engine.answers import Region as Region
 from xai_widgets.engine.answers import Saliency as Saliency
 from xai_widgets.engine.answers import Secondary as Secondary
 from xai_widgets.engine.cache import Cache as Cache
+from xai_widgets.engine.known import Rating as Rating
+from xai_widgets.engine.known import column_of as column_of
+from xai_widgets.engine.known import is_known_of as is_known_of
+from xai_widgets.engine.known import known_rating as known_rating
+from xai_widgets.engine.known import label_of as label_of
+from xai_widgets.engine.known import no_confidence as no_confidence
+from xai_widgets.engine.known import rating_of as rating_of
+from xai_widgets.engine.known import ratings_of as ratings_of
+from xai_widgets.engine.known import score_range as score_range
+from xai_widgets.engine.known import stated_range as stated_range
+from xai_widgets.engine.known import unfitting as unfitting
+from xai_widgets.engine.known import unusable as unusable
 from xai_widgets.engine.lanes import KINDS as KINDS
 from xai_widgets.engine.lanes import Job as Job
 from xai_widgets.engine.lanes import Lane as Lane
 from xai_widgets.engine.lanes import Stopped as Stopped
 from xai_widgets.engine.lanes import Worker
+from xai_widgets.engine.limits import cache_bytes_of, threads_of
 from xai_widgets.engine.methods import METHODS as METHODS
 from xai_widgets.engine.methods import Method as Method
 from xai_widgets.engine.parts import PARTS as PARTS
 from xai_widgets.engine.query import Contrast as Contrast
 from xai_widgets.engine.query import Degradation as Degradation
 from xai_widgets.engine.query import Query as Query
+from xai_widgets.engine.recordings import Recorder as Recorder
+from xai_widgets.engine.recordings import Recordings
 from xai_widgets.engine.sources import ModelSource as ModelSource
 from xai_widgets.engine.sources import Sources as Sources
 from xai_widgets.engine.subject import Subject as Subject
-from xai_widgets.engine.subject import label_of as label_of
-from xai_widgets.engine.subject import score_range as score_range
+from xai_widgets.engine.unsettled import WeightsChanging as WeightsChanging
 from xai_widgets.kernels.ablation import ROLES as ROLES
 from xai_widgets.models import ImageModel
-
-GIBIBYTE = 2**30
 
 
 class Engine:
     """A worker thread that owns the networks, and a memory of what was answered.
 
     Args:
-        cache_bytes: how much is remembered at most.
+        cache_bytes: how much is remembered at most, without the weights of networks; by default what the variable
+            XAI_WIDGETS_CACHE_BYTES says, such as 256M, else 1 GiB.
+        threads: on how many CPU threads the worker computes; by default what XAI_WIDGETS_THREADS says, else as torch
+            does. Cells keep their own number of threads.
+        record: whether answers that are asked again are recorded on an accelerator and replayed with one launch, see
+            `kernels.tail.recording`; by default on a card of CUDA's. Or a `Recorder`.
+
+    Raises:
+        ValueError: less than one byte or thread.
     """
 
     _shared: Engine | None = None
     _shared_lock = threading.Lock()
 
-    def __init__(self, cache_bytes: int = GIBIBYTE) -> None:
-        self.cache = Cache(cache_bytes)
-        self.worker = Worker()
+    def __init__(
+        self, cache_bytes: int | None = None, *, threads: int | None = None, record: bool | Recorder | None = None
+    ) -> None:
+        self.threads = threads_of(threads)
+        self.cache = Cache(cache_bytes_of(cache_bytes))
+        self.worker = Worker(None if self.threads is None else partial(torch.set_num_threads, self.threads))
+        self.recordings = self.cache.recordings = Recordings(self.cache, self.worker, record)
         self._users: dict[Hashable, set[Hashable]] = {}  # who works with a model, by the model's mark
         self._users_lock = threading.Lock()
 
@@ -94,3 +121,4 @@ class Engine:
         """Stop the worker and forget everything. May be called twice."""
         self.worker.close()
         self.cache.clear()
+        self.recordings.settle()

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial as bound
 from typing import Any, overload
 
+from torch import Tensor
+
+from xai_widgets.engine.ahead import Ahead
 from xai_widgets.engine.asking import Request
 from xai_widgets.engine.lanes import Stopped
 from xai_widgets.engine.methods import method_named, options_of
@@ -21,7 +24,10 @@ from xai_widgets.engine.parts import PARTS, Part, stale_fields
 from xai_widgets.engine.query import Query, one_of
 from xai_widgets.engine.sources import Sources
 from xai_widgets.engine.subject import Subject
+from xai_widgets.engine.unsettled import of_one_network
+from xai_widgets.kernels.faults import in_one_sentence
 
+TOGETHER = 16  # images of one pass
 Progress = Callable[[Any, float], None]
 Stop = Callable[[], object]
 Failed = Callable[[Query, BaseException], None]
@@ -70,6 +76,8 @@ def answer(
 
     Raises:
         ValueError: an unknown part, method, option, image, model or class, or a method without what it needs.
+        DeviceFault: the memory of an accelerator is full, it is lost, or it lacks an operation or a precision.
+        WeightsChanging: the weights of the network were written meanwhile.
         Stopped: `stop` said so.
     """
     record = PARTS[one_of("part", part, PARTS)]
@@ -77,17 +85,48 @@ def answer(
         raise ValueError(f"what is asked must be a Query or several, as in Query(image={queries!r}).")
     chosen = resolved(f"the part {record.name!r}", record.options, options)
     if isinstance(queries, Query):
-        return _answer(Subject(sources, queries), record, chosen, progress, stop, partial, again)
+        subject = Subject(sources, queries)
+        with in_one_sentence(), of_one_network(subject):
+            return _answer(subject, record, chosen, progress, stop, partial, again)
     answers: list[Any] = []
-    for number, query in enumerate(queries):
-        _step(stop)
-        made = None
-        with _told(query, failed):
-            made = _answer(Subject(sources, query), record, chosen, None, stop, partial, again)
-        answers.append(made)
-        if made is not None and progress is not None:
-            progress(made, (number + 1) / len(queries))
+    with closing(Ahead(sources, queries)) as ahead:
+        for number, query in enumerate(queries):
+            _step(stop)
+            if record.together is not None and not again and number % TOGETHER == 0:
+                answer_together(ahead, range(number, min(number + TOGETHER, len(queries))), record, chosen, stop)
+            made = None
+            subject = ahead.subject(number)
+            with _told(query, failed), in_one_sentence(), of_one_network(subject):
+                made = _answer(subject, record, chosen, None, stop, partial, again)
+            answers.append(made)
+            if made is not None and progress is not None:
+                progress(made, (number + 1) / len(queries))
     return answers
+
+
+def answer_together(ahead: Ahead, numbers: range, part: Part, options: Mapping[str, Any], stop: Stop | None) -> None:
+    """Remember the answers to some queries from one pass for all images of one size, on an accelerator.
+
+    What is not made here, for whatever reason, is made when its turn comes.
+    """
+    groups: dict[Hashable, list[tuple[Subject, Hashable, Tensor]]] = {}
+    for number in numbers:
+        _step(stop)
+        with suppress(Exception):  # it comes again at its turn, and is said
+            subject = ahead.subject(number)
+            if subject.model.device.type == "cpu":
+                return  # there it is as much work
+            key = key_of(subject, part, options)
+            if subject.sources.cache.get(key) is None:
+                inputs = subject.inputs
+                groups.setdefault((subject.now.key, inputs.shape), []).append((subject, key, inputs))
+    for group in groups.values():
+        subjects, keys, images = zip(*group, strict=True)
+        _step(stop)
+        with suppress(Exception), of_one_network(subjects[0]):
+            made = part.together(subjects, images) if part.together is not None and len(group) > 1 else None
+            for key, one in zip(keys, made or (), strict=False):
+                subjects[0].sources.cache.put(key, one)
 
 
 def _answer(

@@ -24,8 +24,8 @@ class Output(Answer):
     """The scores of one image, with the gains that were asked."""
 
     scores: np.ndarray  # (k,)
-    probabilities: np.ndarray | None  # (k,), of a classifier
-    target: int  # the explained output; 0 for a regressor
+    probabilities: np.ndarray | None  # (k,), of classes
+    target: int  # the explained class or score
     value: float  # its score
     base: float  # its score with all gains 1
     base_probability: float | None = None
@@ -54,7 +54,7 @@ class Saliency(Answer):
     unit: str = ""  # of the values, in words
     palette: str = ""  # colours of its own, where those that the reader chose would mean something else
     content: str = ""  # of the image that it is a map of, as a digest
-    degenerate: str = ""  # "zero", "constant" or "not finite", where the map shows nothing
+    degenerate: str = ""  # "zero", "constant", "rounding" or "not finite", where the map shows nothing
     strength: np.ndarray | None = None  # (h w) float32 in [0, 1], of a map with two dimensions: how saturated it is
     strength_words: str = ""  # what a saturated colour means, of a map with two dimensions
     listed: tuple[int, ...] | None = None  # feature maps that it is made of, where these are few
@@ -98,7 +98,7 @@ class Impacts(Answer):
     delta_error: np.ndarray | None = None  # (c,), where the rating, or a label that names a class, is known
     roles: np.ndarray | None = None  # (c,) int8, places in kernels.ablation.ROLES
     residual: float | None = None  # of a rated score
-    error: str = ""  # what delta error is a change of: "error" of a score, "cross entropy" of a classifier
+    error: str = ""  # what delta error is a change of: "error" of a score, "cross entropy", "binary cross entropy"
     error_value: float | None = None  # with all maps
     label: str = ""  # of a classifier, the class that is known to be right
     done: bool = False

@@ -8,8 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
+from xai_widgets.engine.known import Asked
 from xai_widgets.engine.query import Gains, Query
-from xai_widgets.engine.subject import Asked, Subject
+from xai_widgets.engine.subject import Subject
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 from torch import Tensor
 
+from xai_widgets.engine.recordings import Recordings
+
 Value = TypeVar("Value")
 
 
@@ -27,6 +29,7 @@ class Cache:
         if most < 1:
             raise ValueError(f"the cache must hold at least 1 byte, got {most}.")
         self.most = most
+        self.recordings: Recordings = Recordings(self)  # of those who answer with this memory; off but by an engine
         self._items: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()

@@ -14,7 +14,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from xai_widgets.kernels.ablation import (
-    Score,
     anytime_delta_logits,
     delta_cross_entropy,
     first_order,
@@ -23,6 +22,8 @@ from xai_widgets.kernels.ablation import (
 from xai_widgets.kernels.anytime import SECONDS_OF_A_BATCH, Effects, first_known
 from xai_widgets.kernels.cam import contrast_weights
 from xai_widgets.kernels.gains import Baseline
+from xai_widgets.kernels.home import home
+from xai_widgets.kernels.outputs import Outputs
 from xai_widgets.kernels.tail import Tail
 
 
@@ -37,28 +38,55 @@ class LabelledEffects(Effects):
     delta_error: Float[Tensor, " c"]
 
 
+def logits_with(score: Outputs, scores: Float[Tensor, "n k"], label: int) -> tuple[Float[Tensor, "n m"], int]:
+    """The logits of the cross entropy with a label, from explained scores or from changes of them, and its place there.
+
+    Of classes that exclude each other these are their logits. Else the label holds or does not: 0 and its logit, whose
+    cross entropy is the binary one.
+    """
+    if score.exclusive:
+        return score.as_logits(scores), label
+    own = scores[:, label : label + 1]
+    return torch.cat((torch.zeros_like(own), own), 1), 1
+
+
+def cross_entropy(score: Outputs, scores: Float[Tensor, " k"], label: int) -> float:
+    """With a label, of the explained scores of one image."""
+    logits, place = logits_with(score, scores[None].double(), label)
+    return -float(logits[0].log_softmax(0)[place])
+
+
+def growth(
+    score: Outputs, scores: Float[Tensor, " k"], changes: Float[Tensor, "c k"], label: int
+) -> Float[Tensor, " c"]:
+    """Growth of the cross entropy with a label for changes of the explained scores of one image."""
+    logits, place = logits_with(score, scores[None], label)
+    return delta_cross_entropy(logits[0], logits_with(score, changes, label)[0], place)
+
+
 def estimated_labelled(
-    tail: Tail, score: Score, target: int, label: int, *, baseline: Baseline = None
+    tail: Tail, score: Outputs, target: int, label: int, *, baseline: Baseline = None
 ) -> LabelledEffects:
     """Both effects to first order, from a backward pass each; maps that are zero are exact.
 
     Where the network cuts gradients off, nothing is estimated: 0 for every map.
     """
-    weights = contrast_weights(own_scores(tail, score), label)  # the slope of the cross entropy, also of a sure network
+    logits, place = logits_with(score, own_scores(tail, score), label)
+    weights = contrast_weights(logits, place)  # the slope of the cross entropy, also of a sure network
 
     def error(result: Any) -> Tensor:
-        return (score(result).to(weights.dtype) * weights).sum(1, keepdim=True)
+        return (logits_with(score, score(result), label)[0].to(weights.dtype) * weights).sum(1, keepdim=True)
 
     known = first_known(tail, score, target, baseline=baseline)
-    growth = torch.zeros_like(known.delta_y)
+    change = torch.zeros_like(known.delta_y)
     if known.estimated:
-        growth = torch.where(known.exact, 0, first_order(tail, error, baseline=baseline))
-    return LabelledEffects(known.delta_y.cpu(), known.exact.cpu(), growth.cpu())
+        change = torch.where(known.exact, 0, first_order(tail, error, baseline=baseline))
+    return LabelledEffects(*home(known.delta_y, known.exact, change))
 
 
 def anytime_labelled(
     tail: Tail,
-    score: Score,
+    score: Outputs,
     target: int,
     label: int,
     *,
@@ -67,20 +95,20 @@ def anytime_labelled(
 ) -> Iterator[LabelledEffects]:
     """The estimate; then, after each micro-batch, what is exact by then, in the order of the estimate.
 
-    A removal gives the logits of all classes, so that both effects come from the same ones.
+    A removal gives the scores of all classes, so that both effects come from the same ones.
     """
     known = estimated_labelled(tail, score, target, label, baseline=baseline)
     yield known
     if known.done:
         return
     order = known.delta_y.abs().argsort(descending=True, stable=True)
-    order = order[~known.exact[order]].to(tail.maps.device)
-    logits = own_scores(tail, score)[0].detach().cpu()
+    order = order[~known.exact[order]]
+    scores = own_scores(tail, score)[0].detach().cpu()
     for index, rows in anytime_delta_logits(tail, score, order, baseline=baseline, seconds=seconds):
         change, error, exact = known.delta_y.clone(), known.delta_error.clone(), known.exact.clone()
-        place, moved = index.cpu(), rows.detach().cpu()
+        place, moved = home(index, rows)
         change[place], error[place], exact[place] = (
-            moved[:, target].to(change), delta_cross_entropy(logits, moved, label).to(error), True,
+            moved[:, target].to(change), growth(score, scores, moved, label).to(error), True,
         )  # fmt: skip
         known = LabelledEffects(change, exact, error)
         yield known

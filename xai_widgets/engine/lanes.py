@@ -20,7 +20,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 # Most urgent first; "others" are scores and maps of panels that are not the active one.
-KINDS = ("call", "answer", "maps", "others", "impacts", "scores", "measures", "detail", "rest", "flush")
+KINDS = ("call", "answer", "maps", "others", "impacts", "scores", "measures", "detail", "rest", "record", "flush")
 
 
 class Stopped(Exception):
@@ -87,9 +87,14 @@ def _end_workers() -> None:
 
 
 class Worker:
-    """A thread that owns the networks. Submitting never waits for it."""
+    """A thread that owns the networks. Submitting never waits for it.
 
-    def __init__(self) -> None:
+    Args:
+        begin: called first on that thread.
+    """
+
+    def __init__(self, begin: Callable[[], object] | None = None) -> None:
+        self._begin = begin
         self._inbox: SimpleQueue[Job | Cancel] = SimpleQueue()
         self._waiting: dict[Lane, Job] = {}
         self._running: list[Job] = []  # the last one runs, those before it let_others
@@ -168,6 +173,8 @@ class Worker:
                 raise Stopped
 
     def _loop(self) -> None:
+        if self._begin is not None:
+            self._begin()
         while not self._closed:
             self._receive(wait=True)
             job = self._next()

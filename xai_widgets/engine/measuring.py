@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -14,9 +14,6 @@ from xai_widgets.engine.subject import Subject
 from xai_widgets.kernels import measures
 from xai_widgets.kernels.measures import AXES, Explain, Ladder, Measured, Step
 from xai_widgets.kernels.tail import Tail
-
-if TYPE_CHECKING:
-    from xai_widgets.models import ImageModel
 
 OPAQUE = "the transform of this model cannot be split, so that its images cannot be degraded"
 NO_GAINS = "all runs without gains, since a feature map of one run is not the same map of another"
@@ -50,6 +47,7 @@ def measures_of(
     Raises:
         ValueError: an image that is too small for the network, or a method that gives something else.
     """
+    rule = rule if subject.model.has_classes else "fixed"  # of scores none is predicted
     known = _Known(what, subject.words, rule, NO_GAINS if alone is not None and runs else "")
     if not subject.model.can_degrade:
         return known.nothing(OPAQUE)
@@ -67,16 +65,17 @@ def measures_of(
 
 def grad_cams_of(subject: Subject) -> tuple[Explain, list[Explain]]:
     """Grad-CAM cut at 0, of the model of a subject and of its other training runs."""
-    others = [run for run in subject.model.runs if run is not subject.model]
-    return _grad_cam(subject.model, subject.layer), [_grad_cam(run, subject.layer) for run in others]
+    runs = subject.sources.model(subject.query.model).runs
+    others = [Subject(subject.sources, replace(subject.query, run=run)) for run in range(len(runs))]
+    return _grad_cam(subject), [_grad_cam(other) for other in others if other.model is not subject.model]
 
 
-def _grad_cam(model: ImageModel, layer: str) -> Explain:
+def _grad_cam(subject: Subject) -> Explain:
     """Of the weights as they are now."""
-    shell = model.now().shell
+    model, shell = subject.model, subject.now.shell
 
     def tail_of(images: Tensor) -> Tail:
-        return Tail(shell, layer, model.normalise(images.to(model.device)))
+        return Tail(shell, subject.layer, subject.fed(images.to(model.device)), call=subject.call)
 
     return measures.grad_cam_explainer(tail_of, model.scores)
 

@@ -10,7 +10,7 @@ import difflib
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 FORMS = ("plain", "tiles")
 KINDS_OF_CONTRAST = ("class", "score", "confidence")
@@ -92,7 +92,11 @@ class Query:
         options: of the method, as pairs or a mapping; what is left out has its default.
         gains: of feature maps, 0 to 2, as pairs or a mapping; gain 1 is left out.
         baseline: what a map is replaced by: "zero", or "mean", one number a map over images of the set.
-        degradation: of the image.
+        degradation: of the image that is shown.
+        shown: which image of a sample of several is shown, as `ImageSet.slices` calls it; the first, if empty. Maps lie
+            on it, and it alone is degraded.
+        call: which call of a layer that is called more than once, by number from 0; if None the one that belongs to
+            the shown image, else the last.
 
     Raises:
         ValueError: a value that no image and no model could have.
@@ -109,6 +113,8 @@ class Query:
     gains: Gains = ()
     baseline: str = "zero"
     degradation: Degradation | None = None
+    shown: str = ""
+    call: int | None = None
 
     if TYPE_CHECKING:  # what may be given is more than what is kept
 
@@ -125,6 +131,8 @@ class Query:
             gains: Gains | Mapping[int, float] = (),
             baseline: str = "zero",
             degradation: Degradation | None = None,
+            shown: str = "",
+            call: int | None = None,
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -137,6 +145,10 @@ class Query:
             object.__setattr__(self, "target", plain(self.target))
         if type(self.run) is not int:
             object.__setattr__(self, "run", _whole("run", self.run))
+        if self.call is not None and type(self.call) is not int:
+            object.__setattr__(self, "call", _whole("call", self.call))
+        if not isinstance(self.shown, str):
+            raise ValueError(f"shown must be the name of an image of the sample, got {self.shown!r}.")
         one_of("baseline", self.baseline, BASELINES)
         if self.degradation is not None and not isinstance(self.degradation, Degradation):
             raise ValueError(f"degradation must be a Degradation or None, got {self.degradation!r}.")
@@ -196,40 +208,50 @@ def _whole(name: str, value: object) -> int:
     return value
 
 
-def class_of(given: object, labels: Sequence[str] | None, outputs: int) -> int:
-    """The number of a class that is named or numbered.
+class Named(Protocol):
+    """A model, as far as names of its classes or scores go; see `models.named.Named`."""
+
+    @property
+    def labels(self) -> Sequence[str] | None: ...
+    @property
+    def outputs(self) -> int: ...
+    @property
+    def has_classes(self) -> bool: ...
+
+
+def class_of(given: object, model: Named) -> int:
+    """The number of a class or score that is named or numbered.
 
     Raises:
-        ValueError: there is no such class, or several of that name.
+        ValueError: there is none, or several of that name.
     """
-    given = plain(given)
+    given, labels, outputs = plain(given), model.labels, model.outputs
+    one, many = ("class", "classes") if model.has_classes else ("score", "scores")
     if isinstance(given, str):
         names = list(labels or ())
         if not names:
-            raise ValueError(f"the classes have no names here; number one from 0 to {outputs - 1}, got {given!r}.")
-        name = one_of("class", given, names)
+            raise ValueError(f"the {many} have no names here; number one from 0 to {outputs - 1}, got {given!r}.")
+        name = one_of(one, given, names)
         if names.count(name) > 1:
             places = ", ".join(str(place) for place, other in enumerate(names) if other == name)
-            raise ValueError(f"several classes are called {name!r} (numbers {places}); name one by its number.")
+            raise ValueError(f"several {many} are called {name!r} (numbers {places}); name one by its number.")
         return names.index(name)
     if isinstance(given, int | float) and not isinstance(given, bool) and int(given) == given and 0 <= given < outputs:
         return int(given)
-    raise ValueError(f"a class is named, or numbered from 0 to {outputs - 1}; got {given!r}.")
+    raise ValueError(f"a {one} is named, or numbered from 0 to {outputs - 1}; got {given!r}.")
 
 
-def symbolic_class(given: object, labels: Sequence[str] | None, outputs: int) -> int | str:
-    """A class as it is kept in a query: by name where the name is its own, so that it means the same elsewhere.
+def symbolic_class(given: object, model: Named) -> int | str:
+    """A class or score as a query keeps it: by name where the name is its own, so that it means the same elsewhere.
 
     Raises:
-        ValueError: there is no such class.
+        ValueError: there is none.
     """
-    index = class_of(given, labels, outputs)
+    index, labels = class_of(given, model), model.labels
     return labels[index] if labels and list(labels).count(labels[index]) == 1 else index
 
 
-def contrast_of(
-    given: object, form: str, *, labels: Sequence[str] | None, outputs: int, classifier: bool, rating: float | None
-) -> Contrast | None:
+def contrast_of(given: object, form: str, *, model: Named, rating: float | None) -> Contrast | None:
     """What a name, a number or a Contrast means as Q for a model.
 
     Raises:
@@ -239,11 +261,11 @@ def contrast_of(
         return None
     if isinstance(given, Contrast):
         form, given = given.form, "confidence" if given.kind == "confidence" else given.value
-    if not classifier:
+    if not model.has_classes:
         return _score(given, one_of("form", form, FORMS), rating)
-    if given == "confidence" and "confidence" not in (labels or ()):
+    if given == "confidence" and "confidence" not in (model.labels or ()):
         return Contrast("confidence")
-    return Contrast("class", symbolic_class(given, labels, outputs))
+    return Contrast("class", symbolic_class(given, model))
 
 
 def _score(given: object, form: str, rating: float | None) -> Contrast:
@@ -252,14 +274,15 @@ def _score(given: object, form: str, rating: float | None) -> Contrast:
             raise ValueError("the rating of this image is not known, so it cannot be Q; give a number.")
         return Contrast("score", "rating", form)
     if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
-        raise ValueError(f"Q must be a finite score or 'rating' for a model that gives one score; got {given!r}.")
+        raise ValueError(f"Q must be a finite score or 'rating' for a model that gives scores; got {given!r}.")
     return Contrast("score", float(given), form)
 
 
 def _gains(given: Gains | Mapping[int, float]) -> Gains:
     pairs = given.items() if isinstance(given, Mapping) else given
     gains = dict(checked_gain(index, gain, None) for index, gain in pairs)
-    return tuple(sorted((index, gain) for index, gain in gains.items() if gain != 1))
+    kept = tuple(sorted((index, gain) for index, gain in gains.items() if gain != 1))
+    return given if isinstance(given, tuple) and given == kept else kept  # panels share what they ask alike
 
 
 def _options(given: Options | Mapping[str, Any]) -> Options:

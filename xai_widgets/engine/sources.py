@@ -10,9 +10,11 @@ from math import isfinite
 from typing import Any
 
 from xai_widgets.engine.cache import Cache
+from xai_widgets.engine.query import one_of
 from xai_widgets.images import ImageSet, load_images
 from xai_widgets.models import ImageModel, ModelSource
 from xai_widgets.models.loading import check_name
+from xai_widgets.models.meaning import reading_of
 
 CACHE_BYTES = 2**30
 Model = ImageModel | ModelSource | str
@@ -36,18 +38,57 @@ class Sources:
         if most_models < 1:
             raise ValueError(f"most_models must be at least 1, got {most_models}.")
         self._given = by_name(models)
-        self.names = tuple(self._given)
-        self.images = image_set_of(images)
+        self._read: dict[str, ImageModel] = {}  # the same networks, with their outputs read otherwise
+        counts = {model.channels for model in self._given.values() if isinstance(model, ImageModel)}
+        self.images = image_set_of(images, counts.pop() if len(counts) == 1 else 3)
         self.cache = Cache(CACHE_BYTES) if cache is None else cache
         self._most = most_models
         self._loaded: OrderedDict[str, ImageModel] = OrderedDict()  # the least recently used first
         self.held: frozenset[str] = frozenset()  # names of models that are shown, and stay however many they are
-        self._loading = {name: threading.RLock() for name in self.names}
+        self._loading = {name: threading.RLock() for name in self._given}
         self._seen: dict[Hashable, tuple[float, float]] = {}
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"<Sources: {', '.join(self.names)}; {self.images!r}>"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all models, the given ones first, then those that are another reading of one."""
+        return (*self._given, *self._read)
+
+    @property
+    def given_names(self) -> tuple[str, ...]:
+        """Of the models that were given."""
+        return tuple(self._given)
+
+    def reads(self, name: str) -> bool:
+        """Whether this is the name of a given model with its outputs read otherwise."""
+        return name not in self._given and reading_of(name)[0] in self._given
+
+    def named(self, name: object) -> str:
+        """A model by name; one such as "tiny [regression]" is the model `tiny` with its outputs read otherwise.
+
+        Raises:
+            ValueError: there is no such model, or its outputs cannot be read so.
+        """
+        if isinstance(name, str) and name in self.names:
+            return name
+        if not isinstance(name, str) or not self.reads(name):
+            return one_of("model", name, self.names)
+        base, task, output = reading_of(name)
+        if self.plain_name(name) == base:
+            return base
+        first = self.model(base)
+        with self._loading[base]:
+            if name not in self._read:
+                self._read[name] = first.read_as(task, output=output)
+        return name
+
+    def plain_name(self, name: str) -> str:
+        """The name of a given model in the place of one that reads it as it is read already."""
+        base, task, output = reading_of(name)
+        return base if output is None and base in self._given and self.model(base).task == task else name
 
     @property
     def given(self) -> tuple[ImageModel | ModelSource, ...]:
@@ -60,7 +101,9 @@ class Sources:
         Raises:
             ValueError: there is no such model, or its source cannot be loaded (see `ModelSource.load`).
         """
-        name = name or self.names[0]
+        name = self._given_name(name)
+        if name in self._read:
+            return self._read[name]
         given = self._of(name)
         if isinstance(given, ImageModel):
             return given
@@ -69,6 +112,12 @@ class Sources:
             return model
         with self._loading[name]:  # of two threads that want one model, one loads it; other models do not wait
             return self._known(name) or self._kept(name, given.load())
+
+    def _given_name(self, name: str) -> str:
+        """The first where none is given; another reading is made here."""
+        if not name:
+            return next(iter(self._given))
+        return self.named(name) if self.reads(name) else name
 
     def _known(self, name: str) -> ImageModel | None:
         """A loaded model, which is now the last one that was used."""
@@ -80,20 +129,37 @@ class Sources:
     def _kept(self, name: str, model: ImageModel) -> ImageModel:
         """Take in a model that was just loaded; the least recently used leaves where there are too many."""
         gone: list[ImageModel] = []
+        held = {self._base_of(shown) for shown in self.held}
         with self._lock:
             self._loaded[name] = model
             while len(self._loaded) > self._most:
-                free = [known for known in self._loaded if known not in self.held and known != name]
+                free = [known for known in self._loaded if known not in held and known != name]
                 if not free:
                     break
                 gone.append(self._loaded.pop(free[0]))
+            gone += [self._read.pop(reading) for reading in list(self._read) if self._left(reading)]
         for run in (run for left in gone for run in left.runs):
             self.cache.drop_about(run.token)  # what is remembered of it would keep its network
         return model
 
+    def _base_of(self, name: str) -> str:
+        """The given model of which this is a reading, or the name itself."""
+        return reading_of(name)[0] if self.reads(name) else name
+
+    def _left(self, reading: str) -> bool:
+        """Whether a reading is of a model that has left; it would keep the network in memory."""
+        base = self._base_of(reading)
+        return not isinstance(self._given[base], ImageModel) and base not in self._loaded and reading not in self.held
+
     def loaded(self, name: str) -> bool:
         """Whether a model is in memory."""
+        if self.reads(name):
+            return name in self._read
         return isinstance(self._of(name), ImageModel) or name in self._loaded
+
+    def ready(self, name: str) -> bool:
+        """Whether a model need not be loaded or read otherwise first, or cannot be, since there is none."""
+        return self.loaded(name) if name in self.names else not self.reads(name)
 
     def portable(self) -> dict[str, ModelSource]:
         """How another process makes each model.
@@ -159,8 +225,9 @@ def _checked(model: object) -> ImageModel | ModelSource:
     return model
 
 
-def image_set_of(given: Any) -> ImageSet:
-    """A set, or what `ImageSet` and `load_images` take, as a set."""
+def image_set_of(given: Any, channels: int = 3) -> ImageSet:
+    """A set, or what `ImageSet` and `load_images` take, as a set; of so many channels, if these are no photographs."""
     if isinstance(given, ImageSet):
         return given
-    return load_images(given) if isinstance(given, str) else ImageSet(given)
+    options: dict[str, Any] = {} if channels in (1, 3) else {"channels": channels}
+    return load_images(given, **options) if isinstance(given, str) else ImageSet(given, **options)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from xai_widgets.engine.query import Contrast, Gains, Query, class_of
+from xai_widgets.engine.known import Asked, asked_of, label_of, rating_of, score_range
+from xai_widgets.engine.query import Gains, Query, class_of
+from xai_widgets.engine.reading import own_scores
+from xai_widgets.engine.sample import OfSample
 from xai_widgets.kernels import degrade
 from xai_widgets.kernels.ablation import with_gains
 from xai_widgets.kernels.baselines import mean_baseline
@@ -19,6 +22,7 @@ from xai_widgets.kernels.draws import seeded
 from xai_widgets.kernels.tail import Tail
 
 if TYPE_CHECKING:
+    from xai_widgets.engine.ahead import Ready
     from xai_widgets.engine.answers import Box
     from xai_widgets.engine.sources import Sources
     from xai_widgets.images import ImageSet
@@ -28,33 +32,26 @@ Value = TypeVar("Value")
 SMALL = 64  # a network that fails with a side below this fails because of it
 LOOKED_UP = (
     "model", "layer", "now", "digest", "key", "prepared", "tail", "scores", "predicted", "rating", "label", "box",
+    "place", "call", "calls", "others", "ready",
 )  # fmt: skip
 BASELINE_IMAGES = 16  # of a set, whose mean is the baseline of a map
 
 
-@dataclass(frozen=True)
-class Asked:
-    """Q for one image: what "rating" and the names of classes stand for there."""
-
-    kind: str  # class | score | confidence
-    form: str  # of a score: plain | tiles
-    index: int = 0  # of a class
-    score: float = 0.0
-
-
 @dataclass(frozen=True, eq=False)
-class Subject:
+class Subject(OfSample):
     """What a query is about: an image of a set, a model, a layer, P and Q.
 
     Weights and file are looked at once, when they are first asked for: an answer is about them as they were then.
 
     Attributes:
         changed_pixels: (3 h w) in [0, 1], an image that is seen in the place of the set's; nothing about it is kept.
+        ahead: gives what another thread prepared of the image.
     """
 
     sources: Sources
     query: Query
     changed_pixels: Tensor | None = None
+    ahead: Callable[[], Ready | None] | None = None
 
     @cached_property
     def model(self) -> ImageModel:
@@ -94,13 +91,19 @@ class Subject:
 
     @cached_property
     def digest(self) -> str:
-        """Of the image's content."""
-        return self.images.digest(self.image)
+        """Of the content of the image that is shown."""
+        return self.images.slice(self.query.shown).digest(self.image)
 
     @cached_property
     def key(self) -> tuple[Hashable, ...]:
         """What every answer depends on."""
-        return self.now.key, self.layer, self.digest, self.query.degradation
+        more = (self.images.digests(self.image), self.shown) if self.images.slices else ()
+        return self.now.key, self.layer, self.digest, self.query.degradation, self.query.call, *more
+
+    @property
+    def layer_and_call(self) -> tuple[str, int]:
+        """Whose maps are asked."""
+        return self.layer, self.call
 
     def remember(self, name: str, make: Callable[[], Value], *more: Hashable) -> Value:
         """What was made for this subject, or made now; of an image that was changed nothing is kept."""
@@ -114,19 +117,31 @@ class Subject:
         Args:
             changes: fields of the query that leave image, model, layer, run and degradation as they are.
         """
-        other = Subject(self.sources, replace(self.query, **changes), self.changed_pixels)
+        other = Subject(self.sources, replace(self.query, **changes), self.changed_pixels, self.ahead)
         vars(other).update({name: known for name, known in vars(self).items() if name in LOOKED_UP})
         return other
 
     # ------------------------------------------------------------------ what the network sees
+
+    @property
+    def picture(self) -> np.ndarray:
+        """What the model takes of the image that is shown: the photo (h w 3), or all its channels (h w c)."""
+        return self.picture_of(self.query.shown)
 
     @cached_property
     def prepared(self) -> Prepared:
         return self.remember("prepared", self._prepare)
 
     def _prepare(self) -> Prepared:
-        prepared = self.model.prepare(self.images.photo(self.image))
+        prepared = self.model.prepare(self.picture) if self.ready is None else self.ready.prepared
         return prepared if self.query.degradation is None else replace(prepared, pixels=self._degraded(prepared.pixels))
+
+    @cached_property
+    def ready(self) -> Ready | None:
+        """What another thread prepared of this image as it is now, for the model as it is now."""
+        ready = None if self.ahead is None else self.ahead()
+        fits = ready is not None and ready.digest == self.digest and ready.model == self.now.key
+        return ready if fits else None
 
     def _degraded(self, pixels: Tensor) -> Tensor:
         wanted = self.query.degradation
@@ -156,11 +171,13 @@ class Subject:
     @property
     def inputs(self) -> Tensor:
         """What the network eats for this image, (1 ...)."""
+        if self.changed_pixels is None and self.ready is not None and self.ready.inputs:
+            return self.ready.inputs.pop()
         if self.model.can_degrade:
-            return self.model.normalise(self.pixels[None])
+            return self.fed(self.pixels[None])
         if self.query.degradation is not None:
             self._degraded(self.pixels)
-        return self.model.inputs(self.images.photo(self.image))
+        return self._beside_others(self.model.inputs(self.picture))
 
     @cached_property
     def tail(self) -> Tail:
@@ -171,10 +188,25 @@ class Subject:
             known = self.remember("tail", self._run_trunk)
         return known
 
+    def check_placed(self, what: str) -> None:
+        """Refuse what needs places of the layer's maps, where these are not those of the image.
+
+        Raises:
+            ValueError: they are not.
+        """
+        if not self.tail.placed:
+            raise ValueError(
+                f"{what} needs a layer whose positions are those of the image, and those of {self.layer!r} are not; "
+                "choose another layer."
+            )
+
     def _run_trunk(self) -> Tail:
-        inputs = self.inputs
+        inputs, recordings = self.inputs, self.sources.cache.recordings
         try:
-            return Tail(self.now.shell, self.layer, inputs)
+            tail = recordings.tail_of(self, inputs, lambda: Tail(self.now.shell, self.layer, inputs, call=self.call))
+            removals = partial(recordings.removals, self.now.key, self.layer_and_call)
+            tail.recorded_removals = removals if recordings.records(inputs.device) else None
+            return tail
         except (ValueError, RuntimeError) as error:
             height, width = inputs.shape[-2:]
             if min(height, width) >= SMALL:
@@ -190,16 +222,17 @@ class Subject:
     def scores(self) -> Tensor:
         """All scores with all gains 1, (k), on the CPU: what is read of them again must not wait for a device."""
 
-        def read() -> Tensor:
-            with torch.no_grad():
-                return self.model.scores(self.tail.result)[0].detach().cpu().clone()
+        return self.remember("own scores", lambda: own_scores(self))
 
-        return self.remember("own scores", read)
+    @cached_property
+    def first_map(self) -> list[tuple[Tensor, Tensor]]:
+        """Scores and Grad-CAM of P that came home with the scores: one wait for both. Taken when they are asked for."""
+        return []
 
     @cached_property
     def predicted(self) -> int:
-        """The class with the largest score; 0 for a regressor."""
-        return int(self.scores.argmax()) if self.model.task == "classification" else 0
+        """The class with the largest score; of scores the first."""
+        return int(self.scores.argmax()) if self.model.has_classes else 0
 
     @cached_property
     def target(self) -> int:
@@ -209,7 +242,7 @@ class Subject:
             ValueError: there is no such class.
         """
         asked = self.query.target
-        return self.predicted if asked is None else class_of(asked, self.model.labels, self.model.outputs)
+        return self.predicted if asked is None else class_of(asked, self.model)
 
     @cached_property
     def contrast(self) -> Asked | None:
@@ -219,7 +252,7 @@ class Subject:
             ValueError: there is no such class, or the rating is asked for and not known.
         """
         contrast = self.query.contrast
-        return None if contrast is None else asked_of(contrast, self)
+        return None if contrast is None else asked_of(contrast, self.model, self.image, self.target, self.rating)
 
     @property
     def value(self) -> float:
@@ -228,31 +261,47 @@ class Subject:
 
     @cached_property
     def rating(self) -> float | None:
-        return self.images.rating(self.image) if self.model.task == "regression" else None
+        """Of the explained score."""
+        return (
+            None if self.model.has_classes else rating_of(self.model, self.images, self.image, self.target, self.shown)
+        )
 
     @cached_property
     def label(self) -> int | None:
         """The class that is known to be right."""
-        return label_of(self.model, self.images, self.image)
+        return label_of(self.model, self.images, self.image, self.shown)
 
     @property
     def score_range(self) -> tuple[float, float]:
-        """Of the score; the same whatever is asked about this image."""
-        return score_range(self.model, self.images, *self.sources.seen(self.now.key), self.value)
+        """Of the explained score; the same whatever is asked about this image."""
+        seen = self.sources.seen((self.now.key, self.target))
+        return score_range(self.model, self.images, self.target, *seen, self.value)
 
     @property
     def words(self) -> str:
-        """What is explained, by name: a class, or the score."""
-        return "the score" if self.model.task == "regression" else self.name_of(self.target)
+        """What is explained, by name: a class, or a score."""
+        return self.model.words(self.target)
 
     @property
     def score_words(self) -> str:
         """The number that is explained, by name."""
-        return "the score" if self.model.task == "regression" else f"the score of {self.name_of(self.target)}"
+        return self.model.score_words(self.target)
 
     def name_of(self, index: int) -> str:
-        """A class by name."""
+        """A class or score by name."""
         return self.model.name_of(index)
+
+    @property
+    def error_words(self) -> str:
+        """The error that is known where a label is."""
+        return self.model.error_words
+
+    @property
+    def rounded_away(self) -> bool:
+        """Is the explained score a logarithm of a probability that holds rounding only?"""
+        if not self.model.scores.by_probability:
+            return False
+        return bool(self.model.scores.rounded_away(self.tail.result)[0, self.target])
 
     @cached_property
     def box(self) -> Box:
@@ -261,7 +310,7 @@ class Subject:
         def measure() -> Box:
             if not self.prepared.placed:
                 return 0.0, 0.0, 1.0, 1.0
-            height, width = self.images.photo(self.image).shape[:2]
+            height, width = self.photo.shape[:2]
             left, top, right, bottom = self.prepared.box
             return left / width, top / height, right / width, bottom / height
 
@@ -274,14 +323,15 @@ class Subject:
         """What a map is replaced by, (c), or None for zero: one number a map, its mean over images of the set."""
         if self.query.baseline == "zero":
             return None
-        return self.sources.cache.remember(("baseline", self.now.key, self.layer, self.baseline_key), self._mean_maps)
+        key = ("baseline", self.now.key, self.layer, self.call, self.shown, self.baseline_key)
+        return self.sources.cache.remember(key, self._mean_maps)
 
     @cached_property
     def baseline_key(self) -> tuple[Hashable, ...]:
         """What the baseline depends on: nothing, or the images of the set that it is the mean of."""
         if self.query.baseline == "zero":
             return ()
-        return tuple(self.images.digest(name) for name in self._baseline_images())
+        return tuple(self.images.digests(name) for name in self._baseline_images())
 
     def _baseline_images(self) -> tuple[str, ...]:
         names = self.images.names
@@ -293,7 +343,7 @@ class Subject:
         return mean_baseline(one.tail.maps.detach() for one in some)
 
     def gain_row(self, gains: Gains) -> Tensor | None:
-        """The gains of all maps (1 c); None where all are 1.
+        """The gains of all maps (1 c), on the CPU, where they are checked; None where all are 1.
 
         Raises:
             ValueError: there is no such map.
@@ -307,54 +357,12 @@ class Subject:
             raise ValueError(f"a feature map is named by its number, 0 to {maps.shape[1] - 1}; got {last}.")
         for index, gain in gains:
             values[0, index] = gain
-        return torch.from_numpy(values).to(maps.dtype).to(maps.device)  # sent once, not map by map
+        return torch.from_numpy(values).to(maps.dtype)
 
     def changed(self, gains: Gains) -> Tensor | None:
         """The maps (1 c h w) with these gains; None where all are 1."""
         row = self.gain_row(gains)
         return None if row is None else with_gains(self.tail.maps, row, self.baseline)
-
-
-def asked_of(contrast: Contrast, subject: Subject) -> Asked:
-    """Q by number."""
-    model = subject.model
-    if model.task == "regression":
-        value = subject.rating if contrast.asks_rating else contrast.value
-        if value is None:
-            raise ValueError(f"the rating of {subject.image!r} is not known, so it cannot be Q; give a number.")
-        if contrast.kind != "score" or isinstance(value, str):
-            raise ValueError(f"{model.name} gives one score, so that Q must be a score, got {contrast.value!r}.")
-        return Asked("score", contrast.form, score=float(value))
-    if contrast.kind == "confidence":
-        return Asked("confidence", contrast.form, index=subject.target)
-    if contrast.kind == "score":
-        raise ValueError(f"{model.name} tells classes apart, so that Q must be a class, got {contrast.value!r}.")
-    return Asked("class", contrast.form, index=class_of(contrast.value, model.labels, model.outputs))
-
-
-def score_range(model: ImageModel, images: ImageSet, *known: float) -> tuple[float, float]:
-    """Of a score: stated by the model or the set, else that of the set's ratings and of the scores that are known."""
-    stated = model.range or images.range
-    if stated is not None:
-        return stated
-    ratings = images.table["rating"].dropna()
-    some = [*known, *((float(ratings.min()), float(ratings.max())) if len(ratings) else ())]
-    if not some:
-        return 0.0, 1.0
-    low, high = min(some), max(some)
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
-
-
-def label_of(model: ImageModel, images: ImageSet, image: str) -> int | None:
-    """The class that an image's label names, by name (whatever its case), or by number where classes have no names."""
-    known = images.label(image) if model.task == "classification" else None
-    if known is None:
-        return None
-    names = model.labels or [str(index) for index in range(model.outputs)]
-    if known in names:
-        return list(names).index(known) if list(names).count(known) == 1 else None
-    alike = [index for index, name in enumerate(names) if name.casefold() == known.casefold()]
-    return alike[0] if len(alike) == 1 else None
 
 
 def array(tensor: Tensor) -> np.ndarray:

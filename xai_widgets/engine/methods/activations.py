@@ -42,6 +42,7 @@ METHODS = (
         low="active below 0",
         high="active",
         options=(MAP,),
+        asks_p=False,
         without_contrast="it asks about no score",
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from xai_widgets.engine.asking import Request
 from xai_widgets.engine.methods import questions
 from xai_widgets.engine.methods.record import Explained, Method
 from xai_widgets.engine.options import Option, differing
+from xai_widgets.engine.reading import cam_with_gains
 from xai_widgets.engine.subject import Subject, array
 from xai_widgets.kernels.cam import cam_of, patch_contrast, tile_contrast
-from xai_widgets.kernels.questions import cam_of_question, of_output
+from xai_widgets.kernels.cam.base import one_hot
+from xai_widgets.kernels.questions import of_output
 from xai_widgets.kernels.tail import Tail
 
 TILED = "in a contrast of scores by tiles, of a network without patch scores of its own"
@@ -34,7 +37,7 @@ def grad_cam(request: Request, options: dict[str, Any]) -> Explained:
             return _tiles(request, contrast.score, options)
         return _plain(request, contrast.score, note)
     asked = questions.asked(subject)
-    scores, cam = cam_of_question(subject.tail, subject.model.scores, asked, maps=request.changed)
+    scores, cam = cam_with_gains(request, asked)
     words = questions.why(subject)
     if contrast is not None:
         words = questions.why_not_class(subject, int(scores[0].argmax()))
@@ -44,13 +47,12 @@ def grad_cam(request: Request, options: dict[str, Any]) -> Explained:
 def _plain(request: Request, q: float, note: str) -> Explained:
     """Why this score, rather than Q: 2 (y - Q) times the CAM, cut at 0, on one scale for every Q."""
     subject = request.subject
-    asked = of_output(subject.target)
-    scores, cam = cam_of_question(subject.tail, subject.model.scores, asked, maps=request.changed)
+    scores, cam = cam_with_gains(request, of_output(subject.target))
     y, values = float(scores[0, subject.target]), array(cam[0])
     scale = questions.one_scale(subject, y, q)
     limit = scale.largest * float(np.abs(values).max(initial=0))
     picture = torch.from_numpy(np.maximum(scale.factor * values, 0).astype(np.float32))
-    words, note = questions.why_not_score(y, q), f"{scale.note} {note}".strip()
+    words, note = questions.why_not_score(y, q, subject.words), f"{scale.note} {note}".strip()
     return Explained(picture, scores[0], *words, note, limit, one_sided=True)
 
 
@@ -59,7 +61,7 @@ def _tiles(request: Request, q: float, options: dict[str, Any]) -> Explained:
     subject, model = request.subject, request.subject.model
     scores = scores_of(subject, request.changed)
     y = float(scores[subject.target])
-    if model.patch_scores is not None:
+    if model.patch_scores is not None and model.one_score:
         tiled = patch_contrast(subject.tail, model.patch_scores, q, maps=request.changed, step=request.step)
         signed, part = tiled.signed[0], "patch"
         note = "By the network's own patch scores: each patch asks on its own side of Q."
@@ -77,7 +79,7 @@ def _tiles(request: Request, q: float, options: dict[str, Any]) -> Explained:
             "its own side of Q. Where one that merits a score above Q and one that prevents it overlap, the larger is "
             "shown."
         )
-    question = f"{questions.why_not_score(y, q).question} {part} by {part}"
+    question = f"{questions.why_not_score(y, q, subject.words).question} {part} by {part}"
     return Explained(signed, scores, question, questions.PREVENTS, questions.MERITS, note)
 
 
@@ -85,9 +87,9 @@ def _of_tiles(request: Request, q: float, options: dict[str, Any]) -> Tensor:
     subject, model = request.subject, request.subject.model
 
     def explain(tiles: Tensor) -> tuple[Tensor, Tensor]:
-        tail = Tail(subject.now.shell, subject.layer, model.normalise(tiles))
-        scores, cam = cam_of(tail, model.scores, torch.ones_like)
-        return scores[:, 0].to(tiles), cam.to(tiles)  # put together where the tiles were cut
+        tail = Tail(subject.now.shell, subject.layer, subject.fed(tiles), call=subject.call)
+        scores, cam = cam_of(tail, model.scores, partial(one_hot, subject.target))
+        return scores[:, subject.target].to(tiles), cam.to(tiles)  # put together where the tiles were cut
 
     window, stride = (None if isinstance(options[name], str) else options[name] for name in ("window", "stride"))
     return tile_contrast(explain, subject.pixels, q, window=window, stride=stride, step=request.step).signed

@@ -56,8 +56,8 @@ def smallest_change(request: Request, options: dict[str, Any]) -> Explained:
         raise ValueError("the smallest change needs Q that removals can reach: a score, or another class than P.")
     if contrast.kind == "score":
         found = _found(request, subject.model.scores, contrast.score, subject.target)
-        question = questions.why_not_score(found.scores[0], contrast.score).question
-        high, state = "maps without which the score reaches Q", f"the score is {found.scores[-1]:.4g}"
+        question = questions.why_not_score(found.scores[0], contrast.score, subject.words).question
+        high, state = f"maps without which {subject.words} reaches Q", f"{subject.words} is {found.scores[-1]:.4g}"
     else:
         found = _found(request, _lead(subject, contrast.index), 0.0, 0)
         question = questions.why_not_class(subject, subject.target).question
@@ -80,11 +80,11 @@ def _found(request: Request, score: Any, q: float, target: int) -> SmallestChang
 
 
 def _lead(subject: Subject, q: int) -> Any:
-    """By how much P is ahead of Q, (n 1)."""
+    """By how much the logit of P is ahead of that of Q, (n 1)."""
     model, p = subject.model, subject.target
 
     def lead(result: Any) -> Tensor:
-        scores = model.scores(result)
+        scores = model.scores.logits(result)
         return scores[:, p : p + 1] - scores[:, q : q + 1]
 
     return lead
@@ -137,6 +137,7 @@ METHODS = (
         needs=("classes", "gradient"),
         one_sided=True,
         takes_gains=False,
+        asks_p=False,
         without_contrast="it is over every Q",
         cost="several passes",
         source=CONTRAST,
@@ -155,6 +156,7 @@ METHODS = (
         one_sided=True,
         takes_contrast=True,
         takes_gains=False,
+        asks_p=False,
         without_gains="removals start from all gains 1",
         cost="all removals",
     ),

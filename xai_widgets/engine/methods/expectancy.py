@@ -12,6 +12,7 @@ from xai_widgets.engine.methods import questions
 from xai_widgets.engine.methods.record import Explained, Method
 from xai_widgets.engine.options import Option, differing
 from xai_widgets.kernels.mismatch import COMBINATIONS, KINDS, implicit_saliency
+from xai_widgets.kernels.saliency import degeneracy
 
 WITHOUT_Q = "without Q, which is one question in their place"
 LABELS = Option(
@@ -49,7 +50,7 @@ def implicit(request: Request, options: dict[str, Any]) -> Explained:
     if contrast.kind != "score":
         words = questions.why_not_class(subject, int(output.scores.argmax()), "gradient")
         return Explained(picture, question=words.question, note=" ".join(notes))
-    question = questions.why_not_score(output.value, contrast.score).question
+    question = questions.why_not_score(output.value, contrast.score, subject.words).question
     if options["kind"] == "feature":
         return Explained(picture, question=question, note=" ".join(notes))
     scale = questions.one_scale(subject, output.value, contrast.score, "Grad-CAM by tiles tells more")
@@ -58,7 +59,7 @@ def implicit(request: Request, options: dict[str, Any]) -> Explained:
 
 def _flat(picture: Tensor, options: dict[str, Any]) -> list[str]:
     """What tells more where the gradient has no places."""
-    flat = options["kind"] == "mismatch" and bool(picture.max() == picture.min() != 0)
+    flat = options["kind"] == "mismatch" and degeneracy(picture[None], rounding=8)[0] == "constant"
     return ["After this layer the network averages over places, so that g has none: choose the kind product."] * flat
 
 
@@ -83,6 +84,7 @@ METHODS = (
         low="",
         high="what the network relied on",
         needs=("gradient", "classes or contrast"),
+        asks_p=False,
         one_sided=True,
         takes_contrast=True,
         options=(LABELS, KIND, COMBINE, SMOOTHING),

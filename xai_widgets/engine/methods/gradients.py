@@ -85,6 +85,7 @@ def _explained(
         subject.tail, None, questions.asked(subject), gains=gains, score=subject.model.scores,
         baseline=None if gains is None else subject.baseline, **more,
     )  # fmt: skip
+    attribution = subject.of_shown(attribution)
     picture = (gradients.over_channels(attribution) if channel == "largest" else attribution[:, channel])[0]
     output: Output = request.ask("output")
     question, low, high = _words(subject, output)
@@ -105,12 +106,12 @@ def _words(subject: Subject, output: Output) -> Words:
     """Of a signed value."""
     contrast = subject.contrast
     if contrast is not None and contrast.kind == "score":
-        return questions.away_from_score(output.value, contrast.score)
+        return questions.away_from_score(output.value, contrast.score, subject.words)
     return questions.why_not_class(subject, int(output.scores.argmax()), "gradient")
 
 
 def _check_channel(subject: Subject, channel: str | int) -> None:
-    count = subject.tail.inputs.shape[1]
+    count = subject.of_shown(subject.tail.inputs).shape[1]
     if not isinstance(channel, str) and channel >= count:
         raise ValueError(
             f"channel must be 'largest' or a number below {count}, since {subject.model.name} takes "
@@ -122,7 +123,7 @@ def _record(make: Callable[[Request, dict[str, Any]], Explained], **facts: Any) 
     usual = {
         "group": "gradient", "question": "why {p}?", "low": "", "needs": ("gradient",), "one_sided": True,
         "unit": "change of the score per unit of the input",
-        "takes_contrast": True, "options": (CHANNEL,),
+        "takes_contrast": True, "options": (CHANNEL,), "inside": "",
     }  # fmt: skip
     return Method(name=make.__name__, make=make, **{**usual, **facts})
 
@@ -145,6 +146,7 @@ METHODS = (
     ),
     _record(
         guided_backpropagation,
+        inside="modules",
         words="Guided backpropagation",
         description="The gradient at the network's input that lets only positive values pass back through each ReLU.",
         high="a change here raises or lowers {p}",
@@ -152,6 +154,7 @@ METHODS = (
     ),
     _record(
         positive_saliency,
+        inside="modules",
         words="Positive saliency",
         description="The positive part of guided backpropagation.",
         high="a larger value raises {p}",

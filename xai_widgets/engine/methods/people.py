@@ -21,7 +21,7 @@ def human_map(request: Request, options: dict[str, Any]) -> Explained:
     known = subject.images.human_map(subject.image)
     if known is None:
         raise ValueError(f"there is no human map of {subject.image!r}.")
-    seen = subject.model.human_map(known, subject.images.photo(subject.image)).to(torch.float32)
+    seen = subject.model.human_map(known, subject.picture).to(torch.float32)
     height, width = (min(own, side) for own, side in zip(seen.shape, subject.pixels.shape[-2:], strict=True))
     return Explained(resize(seen[None], (height, width))[0])
 
@@ -39,9 +39,11 @@ METHODS = (
         high="marked by people",
         needs=("human map",),
         one_sided=True,
+        inside="",
         takes_gains=False,
         without_contrast="it does not come from the model",
         without_gains="it does not come from the model",
+        asks_p=False,
         unmeasured="it does not come from the model, so that no change of the image or of the model changes it",
     ),
 )

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from xai_widgets.engine.known import no_confidence
 from xai_widgets.engine.subject import Subject
 from xai_widgets.kernels.questions import Question, of_class_contrast, of_full_confidence, of_output, of_score_contrast
 
@@ -27,11 +28,15 @@ def asked(subject: Subject) -> Question:
         return of_output(p)
     if contrast.kind == "score":
         return of_score_contrast(contrast.score, p)
-    return of_full_confidence(p) if full_confidence(subject) else of_class_contrast(contrast.index, p)
+    if not full_confidence(subject):
+        return of_class_contrast(contrast.index, p)
+    if not subject.model.exclusive:
+        raise ValueError(f"Q must be another label than P, {subject.name_of(p)}: {no_confidence(subject.model)}")
+    return of_full_confidence(p)
 
 
 def full_confidence(subject: Subject) -> bool:
-    """Is it asked why P has not all of the confidence? Q = P asks the same."""
+    """Is it asked why P has not all of the confidence? Of classes that exclude each other Q = P asks the same."""
     contrast = subject.contrast
     return contrast is not None and contrast.kind != "score" and contrast.index == subject.target
 
@@ -58,24 +63,29 @@ def why_not_class(subject: Subject, predicted: int, what: str = "CAM") -> Words:
         return Words(question, f"speaks for {name}", "speaks for the other classes")
     other = subject.name_of(contrast.index)
     question = f"why {name}, rather than {other}?"
-    if p != predicted:
+    if p != predicted or not subject.model.exclusive:
         question += f" {what} of {name} minus {what} of {other}"
     return Words(question, f"speaks for {other}", f"speaks against {other}, for {name}")
 
 
-def why_not_score(y: float, q: float) -> Words:
-    """Why this score, rather than Q? For maps that are cut at 0."""
+def why_not_score(y: float, q: float, name: str = "the score") -> Words:
+    """Why this score, rather than Q? For maps that are cut at 0.
+
+    Args:
+        name: of the score; said where there are several.
+    """
     high = "prevents a higher score" if q > y else MERITS
-    return Words(f"why {y:.3g}, rather than {q:.3g}?", "", high)
+    which = "" if name == "the score" else f"{name} "
+    return Words(f"why {which}{y:.3g}, rather than {q:.3g}?", "", high)
 
 
-def away_from_score(y: float, q: float) -> Words:
+def away_from_score(y: float, q: float, name: str = "the score") -> Words:
     """Why this score, rather than Q? For signed maps of the gradient of (y - Q)^2: positive leads away from Q."""
-    question = why_not_score(y, q).question
+    question = why_not_score(y, q, name).question
     if q == y:
-        return Words(question, "takes the score towards Q", "takes the score away from Q")
+        return Words(question, f"takes {name} towards Q", f"takes {name} away from Q")
     away, back = ("lowers", "raises") if q > y else ("raises", "lowers")
-    return Words(question, f"{back} the score, towards Q", f"{away} the score, away from Q")
+    return Words(question, f"{back} {name}, towards Q", f"{away} {name}, away from Q")
 
 
 def either(subject: Subject) -> str:
@@ -84,7 +94,7 @@ def either(subject: Subject) -> str:
     if contrast is None:
         return f"raises or lowers {p}"
     if contrast.kind == "score":
-        return "takes the score towards Q or away from it"
+        return f"takes {p} towards Q or away from it"
     other = "the other classes" if full_confidence(subject) else subject.name_of(contrast.index)
     return f"speaks for {p} or for {other}"
 

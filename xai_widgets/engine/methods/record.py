@@ -12,24 +12,29 @@ from xai_widgets.engine.asking import Request
 from xai_widgets.engine.options import Option
 
 GROUPS = ("gradient", "removal", "contrast", "activation", "people")
-# What a method may need, in words that end "... needs ...". {image} and {model} stand for their names.
+# What a method may need, in words that end "... needs ...". {image} and {model} stand for their names, {kinds} for what
+# the model tells, such as "gives a score", {column} for that of what is known of an image, {q} for what Q is.
 NEEDS = {
     "rating or label": "to know how wrong the model is: a rating of {image}, or for classes its label; "
-    "bring them as a column rating or label of the table of images",
-    "classes": "a model that tells classes apart, and {model} gives a score",
+    "bring them as a column {column} of the table of images",
+    "classes": "a model that tells classes apart, and {model} {kinds}",
     "score": "a model that gives a score, and {model} tells classes apart",
     "contrast": "Q, a class or a score to compare with: choose it beside P, or ask with contrast=",
     "score contrast": "Q, a score to compare with: choose it beside P, or ask with contrast=",
-    "classes or contrast": "Q, a score to compare with, since {model} gives a score: choose it beside P, or ask with "
-    "contrast=",
+    "classes or contrast": "Q, {q} to compare with, since {model} {kinds}: choose it beside P, or ask with contrast=",
     "reachable contrast": "Q that removals can reach, a score or another class than P: choose it beside P, "
     "or ask with contrast=",
-    "gradient": "a network that lets gradients through, and {model} does not: look in its forward for no_grad, detach "
-    "or a step that writes in place",
+    "gradient": "a network that lets gradients through, and {model} does not: look in its forward for no_grad, "
+    "detach, round, quantised layers or a step that writes in place",
     "importance": "the importance of each map over a set of images: give it as the option importance",
     "human map": "a human map of {image}: bring its file in a column human_map of the table of images",
     "runs": "at least two training runs of {model}: give the others to the model as runs=",
 }
+PLACES = (
+    "a layer whose positions are those of the image, and those of {layer} are not: choose another layer, or say with "
+    "layout= how it is read"
+)
+INSIDE = ("layer", "modules", "")
 COSTS = ("one pass", "several passes", "all removals")
 
 
@@ -90,7 +95,9 @@ class Method:
         without_gains: why gains do not act, after "The gains do not act on this map:".
         options: its choices.
         cost: of one map, one of `COSTS`; with "all removals" measures are computed on demand only.
+        inside: what of the network it looks into: "layer" for the maps of the layer, "modules" for others, "" for none.
         unmeasured: why no saliency measures can be taken of it; empty where they can.
+        asks_p: whether, without Q, its map is of the score of P, and shows rounding where that holds nothing else.
         source: where it was published.
     """
 
@@ -113,7 +120,9 @@ class Method:
     without_gains: str = "it is that of all gains 1"
     options: tuple[Option, ...] = ()
     cost: str = "one pass"
+    inside: str = "layer"
     unmeasured: str = ""
+    asks_p: bool = True
     source: str = ""
 
     @property
@@ -122,6 +131,7 @@ class Method:
         return self.cost == "all removals" or bool(self.unmeasured)
 
     def __post_init__(self) -> None:
-        for word, known in ((self.group, GROUPS), (self.cost, COSTS), *((need, tuple(NEEDS)) for need in self.needs)):
+        said = ((self.group, GROUPS), (self.cost, COSTS), (self.inside, INSIDE))
+        for word, known in (*said, *((need, tuple(NEEDS)) for need in self.needs)):
             if word not in known:
                 raise ValueError(f"the record of {self.name!r} says {word!r}, which is none of {', '.join(known)}.")

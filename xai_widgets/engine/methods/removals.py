@@ -83,16 +83,16 @@ def nearer(request: Request) -> str:
     """What a helpful map does."""
     label = request.subject.label
     if label is not None:
-        return f"lowers the cross entropy with {request.subject.name_of(label)}"
-    return "brings the score nearer the rating"
+        return f"lowers the {request.subject.error_words} with {request.subject.name_of(label)}"
+    return f"brings {request.subject.words} nearer the rating"
 
 
 def further(request: Request) -> str:
     """What a harmful map does."""
     label = request.subject.label
     if label is not None:
-        return f"raises the cross entropy with {request.subject.name_of(label)}"
-    return "takes the score away from the rating"
+        return f"raises the {request.subject.error_words} with {request.subject.name_of(label)}"
+    return f"takes {request.subject.words} away from the rating"
 
 
 def both_ways(request: Request) -> str:

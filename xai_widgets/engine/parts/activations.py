@@ -40,6 +40,8 @@ def activations(request: Request) -> Activations:
     flat = maps.flatten(1).float().cpu()
     maximum = flat.amax(1)
     place = (flat == maximum[:, None]).int().argmax(1)  # ties by lowest index
+    if request.options["crops"]:
+        subject.check_placed("a crop")
     crops, notes = _crops(request, maximum, place)
     return Activations(
         maximum=array(maximum),
@@ -109,7 +111,7 @@ def _slopes(subject: Subject) -> Slope | None:
                 (found,) = torch.autograd.grad(maps[0, index, row, column], leaf, retain_graph=True, allow_unused=True)
             except RuntimeError:
                 return None
-        return None if found is None else found[0].abs().double().sum(0).cpu()
+        return None if found is None else subject.of_shown(found)[0].abs().double().sum(0).cpu()
 
     return slope
 

@@ -51,10 +51,10 @@ def agreement(request: Request) -> Agreement:
 def _human_map(subject: Subject) -> Tensor:
     """(rows columns), the part that the network saw, at its own size."""
     known = subject.images.human_map(subject.image)
-    if known is None:
+    if known is None or not subject.of_first:
         wanted = NEEDS["human map"].format(image=repr(subject.image), model=subject.model.name)
         raise ValueError(f"agreement with people needs {wanted}.")
-    return subject.model.human_map(known, subject.images.photo(subject.image))
+    return subject.model.human_map(known, subject.picture)
 
 
 def _is_mask(human: Tensor) -> bool:

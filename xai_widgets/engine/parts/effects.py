@@ -11,11 +11,12 @@ from torch import Tensor
 
 from xai_widgets.engine.answers import Impacts, Maps
 from xai_widgets.engine.asking import Request
-from xai_widgets.engine.labelled import LabelledEffects, anytime_labelled, estimated_labelled
+from xai_widgets.engine.labelled import LabelledEffects, anytime_labelled, cross_entropy, estimated_labelled
 from xai_widgets.engine.parts.record import Part
 from xai_widgets.engine.subject import Subject, array
 from xai_widgets.kernels import ablation
 from xai_widgets.kernels.anytime import Effects, anytime_delta_y, first_known
+from xai_widgets.kernels.home import home
 
 
 def maps(request: Request) -> Maps:
@@ -23,10 +24,14 @@ def maps(request: Request) -> Maps:
     subject = request.subject
     values = subject.tail.maps[0].detach()
     low, high = values.amin((1, 2), keepdim=True), values.amax((1, 2), keepdim=True)
+    if not subject.tail.placed:  # no picture: how active each map is, on one scale for all
+        values = values.mean((1, 2), keepdim=True)
+        low, high = values.amin(0, keepdim=True), values.amax(0, keepdim=True)
     span = torch.where(high > low, high - low, 1)
     thumbs = ((values - low) / span * 255).round().to(torch.uint8)
-    dead = ablation.dead(values[None])[0]
-    return Maps(thumbs.cpu().numpy(), dead.cpu().numpy(), subject.layer, subject.tail.layout.kind)
+    dead = ablation.dead(subject.tail.maps.detach())[0]
+    thumbs, dead = home(thumbs, dead)
+    return Maps(thumbs.numpy(), dead.numpy(), subject.layer, subject.tail.layout.kind)
 
 
 def impacts(request: Request) -> Impacts:
@@ -62,7 +67,7 @@ def estimated(subject: Subject) -> Impacts:
 
 def _impacts(subject: Subject, known: Effects, *, done: bool | None = None) -> Impacts:
     """On the CPU from here on: what follows is small."""
-    change, exact = known.delta_y.detach().cpu(), known.exact.cpu()
+    change, exact = home(known.delta_y, known.exact)
     y = subject.scores[subject.target, None]
     impacts = Impacts(
         delta_y=array(change),
@@ -86,8 +91,8 @@ def _with_label(subject: Subject, impacts: Impacts, change: Tensor, growth: Tens
         impacts,
         delta_error=array(growth),
         roles=_bytes(role),
-        error="cross entropy",
-        error_value=-float(subject.scores.double().log_softmax(0)[label]),
+        error=subject.error_words,
+        error_value=cross_entropy(subject.model.scores, subject.scores, label),
         label=subject.name_of(label),
     )
 

@@ -112,10 +112,10 @@ def _standard(request: Request) -> Explain:
     gains, baseline = subject.gain_row(request.gains), subject.baseline
 
     def explain(images: Tensor, targets: Tensor | None) -> Maps:
-        tail = Tail(shell, subject.layer, model.normalise(images.to(model.device)))
+        tail = Tail(shell, subject.layer, subject.fed(images.to(model.device)), call=subject.call)
         maps = None if gains is None else with_gains(tail.maps.detach(), gains, baseline)
         own = own_scores(tail, model.scores)
-        asked = own.argmax(1) if targets is None else targets.to(own.device)
+        asked = own.argmax(1) if targets is None else targets.to(own.device)  # of scores there are always targets
         weights = torch.zeros_like(own).scatter_(1, asked[:, None], 1)
         scores, cams = cam_of(tail, model.scores, weights, maps=maps)
         return one_sided(cams, side), scores

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import isfinite
 
@@ -15,8 +16,13 @@ from xai_widgets.engine.methods import Explained, Method, explain, heard, method
 from xai_widgets.engine.methods.cams import scores_of
 from xai_widgets.engine.parts.record import Part
 from xai_widgets.engine.subject import Subject, array
-from xai_widgets.kernels.precision import ieee
+from xai_widgets.kernels.home import home
+from xai_widgets.kernels.precision import ieee, tolerance_of
 from xai_widgets.kernels.saliency import degeneracy
+from xai_widgets.kernels.tail.results import same
+
+UNITS = 8  # of the rounding of the largest value: by so much a constant map may vary where float32 rounds
+SAME = UNITS * float(np.finfo(np.float32).eps)
 
 
 def output(request: Request) -> Output:
@@ -30,14 +36,14 @@ def output_from(subject: Subject, scores: Tensor) -> Output:
 
 
 def _output(subject: Subject, scores: Tensor, base: Tensor, target: int) -> Output:
-    classifier = subject.model.task == "classification"
+    chances, before = (subject.model.scores.chances(some[None]) for some in (scores, base))
     return Output(
         scores=array(scores),
-        probabilities=array(scores.softmax(0)) if classifier else None,
+        probabilities=None if chances is None else array(chances[0]),
         target=target,
         value=float(scores[target]),
         base=float(base[target]),
-        base_probability=float(base.softmax(0)[target]) if classifier else None,
+        base_probability=None if before is None else float(before[0, target]),
         rating=subject.rating,
         weights=subject.weights,
     )
@@ -82,11 +88,13 @@ def _saliency(request: Request, method: Method, explained: Explained) -> Salienc
         wrong = int((~np.isfinite(values)).sum())
         raise ValueError(f"the map of {subject.image!r} has {wrong} values that are not finite.")
     strength = None if explained.strength is None else array(explained.strength)
-    note, degenerate = explained.note, ""
-    if strength is not None or low == high:  # most maps differ somewhere
+    note, degenerate = " ".join(filter(None, (explained.note, subject.foreign))), ""
+    if method.asks_p and request.contrast is None and subject.rounded_away:
+        degenerate = "rounding"
+    elif strength is not None or high - low <= SAME * max(abs(low), abs(high)):  # most maps differ somewhere
         shown = values if strength is None else values * strength
-        degenerate = degeneracy(torch.from_numpy(shown)[None])[0]
-    if degenerate:
+        degenerate = degeneracy(torch.from_numpy(shown)[None], rounding=UNITS)[0]
+    if degenerate not in ("", "rounding"):
         note = " ".join(filter(None, ("The map is the same everywhere: it says nothing about places.", note)))
     p = subject.words
     question = explained.question or method.question.format(p=p)
@@ -100,7 +108,7 @@ def _saliency(request: Request, method: Method, explained: Explained) -> Salienc
         limit=limit,
         box=subject.box,
         content=subject.digest,
-        title=f"{subject.model.name} · {subject.layer} · {method.words} · {question}",
+        title=f"{subject.model.name} · {subject.where} · {method.words} · {question}",
         low=explained.low if worded else method.low.format(p=p),
         high=explained.high if worded else method.high.format(p=p),
         note=note,
@@ -130,13 +138,30 @@ def scores(request: Request) -> Output:
     model, shell = subject.model, subject.now.shell
     with torch.no_grad(), ieee(), shell.lock:
         read = model.scores(shell.network(subject.inputs))[0].detach().cpu()
-    target = int(read.argmax()) if model.task == "classification" else 0
+    target = int(read.argmax()) if model.has_classes else 0
     return _output(subject, read, read, target)
+
+
+def scores_together(subjects: Sequence[Subject], inputs: Sequence[Tensor]) -> list[Output] | None:
+    """`scores` of several images of one model in one pass; None where the network's images depend on each other.
+
+    Args:
+        inputs: what the network eats for each, (1 ...), of one size.
+    """
+    model, shell = subjects[0].model, subjects[0].now.shell
+    with torch.no_grad(), ieee(), shell.lock:
+        alone = model.scores(shell.network(inputs[0].clone()))  # a network may write over its input
+        read = model.scores(shell.network(torch.cat(tuple(inputs))))
+        read, alone = home(read, alone)
+    if len(read) != len(subjects) or not same(read[:1], alone, tolerance_of(read.dtype)):
+        return None
+    targets = read.argmax(1).tolist() if model.has_classes else [0] * len(read)
+    return [_output(one, row, row, target) for one, row, target in zip(subjects, read, targets, strict=True)]
 
 
 EXPLAINED = ("target", "contrast", "method", "options", "gains", "baseline")
 PARTS = (
     Part("output", "score", output, ("target", "gains", "baseline"), knows=True, lane="answer"),
     Part("explanation", "map", explanation, EXPLAINED, knows=True, lane="answer"),
-    Part("scores", "scores of all images", scores, (), knows=True, lane="scores"),
+    Part("scores", "scores of all images", scores, (), knows=True, lane="scores", together=scores_together),
 )

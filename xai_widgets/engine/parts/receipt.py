@@ -11,6 +11,7 @@ from xai_widgets.engine.methods import method_named
 from xai_widgets.engine.options import Option
 from xai_widgets.engine.parts.output import EXPLAINED
 from xai_widgets.engine.parts.record import Part
+from xai_widgets.engine.sample import shown_in_words
 from xai_widgets.kernels.draws import seeded
 from xai_widgets.kernels.receipts import FEWEST_DRAWS, MOST_DRAWS, map_receipt, place_receipt
 from xai_widgets.kernels.saliency import resize
@@ -38,6 +39,7 @@ def receipt(request: Request) -> Receipt:
             baseline=subject.baseline, step=request.step,
         )  # fmt: skip
     else:
+        subject.check_placed("the check of places")
         grid = (tail.maps.shape[2], tail.maps.shape[3])
         found = place_receipt(
             tail, scores, _on_grid(saliency, grid), generator=generator, target=subject.target, share=options["share"],
@@ -66,7 +68,8 @@ def _text(request: Request, found: Found, saliency: Saliency) -> str:
     """One sentence: what was taken away from which model, what that changes, and what as much at random changes."""
     subject, tested = request.subject, found.tested
     become = "zero" if subject.baseline is None else "its mean over images of the set"
-    layer, method = f"layer {subject.layer} of {subject.model.name}", _named(request)
+    shown = f" for the {shown_in_words(subject.shown)}" if subject.shown else ""
+    layer, method = f"layer {subject.layer_words} of {subject.model.name}{shown}", _named(request)
     if tested.kind == "maps":
         named = ", ".join(map(str, tested.maps))
         what = f"the {tested.taken} of {tested.of} feature maps of {layer} that {method} lists ({named})"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from torch import Tensor
 
 from xai_widgets.engine.asking import Request
 from xai_widgets.engine.options import Option
@@ -27,6 +29,8 @@ class Part:
         same: from a request to options with which the answer is the same, so that it is made once.
         lane: how urgent it is, one of `lanes.KINDS`.
         kept: whether answers are remembered.
+        together: answers of several images of one model from one pass, where an accelerator makes them; None where they
+            must be made one by one.
     """
 
     name: str
@@ -39,3 +43,4 @@ class Part:
     same: Callable[[Request], Mapping[str, Any]] | None = None
     lane: str = "detail"
     kept: bool = True
+    together: Callable[[Sequence[Subject], Sequence[Tensor]], list[Any] | None] | None = None

@@ -35,6 +35,7 @@ def region(request: Request) -> Region:
         ValueError: no region or two, a mask of another size than the layer's grid, a box that holds nothing of it.
     """
     subject = request.subject
+    subject.check_placed("what a region does")
     tail, maps = subject.tail, subject.tail.maps.detach()
     inside = _inside(request, (maps.shape[2], maps.shape[3])).to(maps.device)
     level = level_of(subject.baseline, maps)

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from xai_widgets.engine.answers import Impacts, Joint, Secondary
 from xai_widgets.engine.asking import Request
-from xai_widgets.engine.methods import NEEDS
+from xai_widgets.engine.labelled import growth
+from xai_widgets.engine.methods import needed
 from xai_widgets.engine.methods.removals import delta_error, neutral, note_of, with_weights
 from xai_widgets.engine.parts.record import Part
 from xai_widgets.engine.subject import Subject, array
@@ -25,7 +26,7 @@ def secondary(request: Request) -> Secondary:
     """
     subject = request.subject
     if subject.rating is None and subject.label is None:
-        wanted = NEEDS["rating or label"].format(image=repr(subject.image), model=subject.model.name)
+        wanted = needed("rating or label", subject)
         raise ValueError(f"the layer of harmful maps needs {wanted}.")
     impacts: Impacts = request.ask("impacts")
     weights = displays.secondary(delta_error(impacts), neutral=neutral(impacts))
@@ -93,7 +94,7 @@ def _growth(subject: Subject, change: Tensor) -> float:
     """Of the error, for a change of every score (k); NaN where the error is not known."""
     scores, target, label = subject.scores, subject.target, subject.label
     if label is not None:
-        return float(ablation.delta_cross_entropy(scores, change[None], label)[0])
+        return float(growth(subject.model.scores, scores, change[None], label)[0])
     if subject.rating is None:
         return math.nan
     rating = torch.tensor([subject.rating], dtype=scores.dtype, device="cpu")
