@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import field
+
 import numpy as np
 
 from xai_widgets.scenes._record import scene
+
+EMPTY, NO_COUNTS = np.zeros(0, np.float32), np.zeros(0, np.int32)
+for _array in (EMPTY, NO_COUNTS):
+    _array.flags.writeable = False
 
 
 @scene
@@ -17,17 +23,25 @@ class Gallery:
         notes: what else the table says, in words.
         thumbs: the first images with a picture each, PNG or JPEG, for a contact sheet; a view sends its own by itself.
         ratings: (n) float32, NaN where there is none.
+        spreads: (n) float32, the standard deviation of each rating between raters, NaN where it is not known.
+        raters: (n) int32, how many gave each rating, 0 where that is not known.
+        splits: the part of the data that each image belongs to, such as "train" or "test"; empty where it is not known.
         scores: (n) float32, NaN where there is none yet.
         predicted: (n) int32 places in `classes`, -1 where there is none; empty of a regressor.
         classes: those that were predicted so far.
-        task: "regression" or "classification".
+        task: "classification" where there are classes or labels, "regression" where there are scores.
+        score_name: which of several scores is shown; empty of one score, and of classes.
         comparable: whether labels name classes of the model.
         limits: of scores and ratings.
         current: the image that is explained, or -1.
         pinned: images that are kept in sight.
         marked: images that the reader has chosen together.
-        problems: a sentence each; the first ones.
-        problem_count: of all.
+        slices: what the images of a sample are called, of which the first is shown; empty where a sample is one image.
+        problems: a sentence for each kind, which counts those of one kind; the first ones.
+        problem_lists: of each of these kinds, the sentence of each image, row or file; the first ones, and none where
+            there is one alone.
+        problem_count: of all images, rows and kinds of files.
+        references: images whose undistorted photo is known.
         failed: images on which the network failed.
     """
 
@@ -48,3 +62,10 @@ class Gallery:
     problem_count: int
     failed: tuple[int, ...] = ()
     marked: tuple[int, ...] = ()
+    slices: tuple[str, ...] = ()
+    score_name: str = ""
+    spreads: np.ndarray = field(default_factory=lambda: EMPTY)
+    raters: np.ndarray = field(default_factory=lambda: NO_COUNTS)
+    splits: tuple[str, ...] = ()
+    references: tuple[int, ...] = ()
+    problem_lists: tuple[tuple[str, ...], ...] = ()

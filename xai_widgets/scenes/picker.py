@@ -12,12 +12,12 @@ class Picker:
     """Classes with their probabilities, or the axis of the score.
 
     Attributes:
-        task: "classification" or "regression".
+        task: "classification" where there are classes or labels, "regression" where there are scores.
         subject: image and model; a new one sorts the classes again.
         question: what is asked, in words.
-        names: of all classes.
+        names: of all classes, or of several scores.
         probabilities: (k) float32; empty before they are known, and for a score.
-        target: the number of class P, or -1.
+        target: the number of P, a class or one of several scores, or -1.
         chosen: whether P was chosen, and is not the predicted class.
         kind: of Q: "", "class", "score" or "confidence".
         value: the number of class Q, or the score.
@@ -26,8 +26,13 @@ class Picker:
         axis: lowest and highest score.
         score: the score, or None before it is known.
         rating: the rating, or None.
+        rating_sd: its standard deviation between raters, or None.
+        raters: how many gave it, or None.
         quick: names and values of scores that are worth asking about.
         unheard: why the map that is shown does not ask about Q; empty where it does.
+        exclusive: whether one class excludes the others, so that it can be asked why P has not all of the confidence.
+        read_as: how the outputs are read, where this was found by looking; else empty.
+        readings: (model, words) of what they could be read as instead.
         says: what the map shows, by where Q is: "none", "above" the score, "below", the "same", or by "tiles".
     """
 
@@ -46,5 +51,10 @@ class Picker:
     score: float | None
     rating: float | None
     quick: tuple[tuple[str, float], ...]
+    rating_sd: float | None = None
+    raters: int | None = None
     unheard: str = ""
     says: tuple[tuple[str, str], ...] = ()
+    exclusive: bool = True
+    read_as: str = ""
+    readings: tuple[tuple[str, str], ...] = ()

@@ -138,6 +138,7 @@ class Stage:
         method: the name of the method that is asked.
         methods: the menu, by groups.
         choices: of the method that is asked.
+        sample: which image of a sample of several is shown, and which call of the layer, where there are several.
         look: how it looks.
         receipt: what the check by removal said, in one line; empty where it was not asked.
         pending: what is being done, in words, while nothing is shown yet.
@@ -160,6 +161,7 @@ class Stage:
     look: Look
     methods: tuple[MethodItem, ...] = ()
     choices: tuple[Choice, ...] = ()
+    sample: tuple[Choice, ...] = ()
     secondary: Secondary | None = None
     receipt: str = ""
     pending: str = ""

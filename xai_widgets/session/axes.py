@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 from xai_widgets.engine import METHODS, Degradation
 from xai_widgets.engine.query import one_of, plain
 from xai_widgets.session.board import MOST_PANELS
+from xai_widgets.session.samples import calls
 
 if TYPE_CHECKING:
     from xai_widgets.session.session import Session
 
 Axis = Mapping[str, Any] | str | None
 Changes = dict[str, Any]
-FIELDS = ("image", "method", "contrast", "model", "run", "layer", "degradation")
+FIELDS = ("image", "method", "contrast", "model", "run", "layer", "shown", "call", "degradation")
 LAYERS = 4  # of the preset
+ABOUT = 0.125  # of a forward pass: layers that are as deep as each other
 CLASSES = 3  # the most probable ones, of the preset of questions
 
 
@@ -76,7 +78,7 @@ def _methods(session: Session) -> list[Changes]:
 
 
 def _contrasts(session: Session) -> list[Changes]:
-    return quarters(session) if session.model.task == "regression" else questions(session)
+    return questions(session) if session.model.has_classes else quarters(session)
 
 
 def _degradations(session: Session) -> list[Changes]:
@@ -90,13 +92,14 @@ def _degradations(session: Session) -> list[Changes]:
 def questions(session: Session) -> list[Changes]:
     """Why P; why P rather than each of the next classes, or than with full confidence; why the score, and not Q."""
     why: Changes = {"contrast": None}
-    if session.model.task == "regression":
-        rating = session.images.rating(session.query.image)
+    if not session.model.has_classes:
+        rating = session.rating()
         low, high = session.score_range()
         return [why, *({"contrast": value} for value in (low, high, *(["rating"] if rating is not None else [])))]
     target = session.output.target if session.output is not None else None
     others = [index for index, _, _ in session.ranked_classes(CLASSES + 1) if index != target]
-    return [why, *({"contrast": index} for index in others[:CLASSES]), {"contrast": "confidence"}]
+    sure: list[Changes] = [{"contrast": "confidence"}] if session.model.exclusive else []
+    return [why, *({"contrast": index} for index in others[:CLASSES]), *sure]
 
 
 def quarters(session: Session) -> list[Changes]:
@@ -105,7 +108,7 @@ def quarters(session: Session) -> list[Changes]:
     Raises:
         ValueError: the model tells classes apart.
     """
-    if session.model.task != "regression":
+    if session.model.has_classes:
         raise ValueError(
             f"Q along the range of scores needs a model that gives a score; {session.model.name} does not."
         )
@@ -123,12 +126,30 @@ def _models(session: Session) -> list[Changes]:
 
 
 def _layers(session: Session) -> list[Changes]:
-    """A few layers from the first to the last, evenly chosen; the present one among them."""
-    names = [layer.name for layer in session.layers()]
-    count = min(LAYERS, len(names))
-    chosen = {round(step * (len(names) - 1) / max(count - 1, 1)) for step in range(count)}
-    present = {place for place, name in enumerate(names) if name == session.query.layer}
-    return [{"layer": names[place]} for place in sorted(chosen | present)]
+    """A few layers in the order of the image, evenly spaced by how much of a pass comes before; the present one too.
+
+    Of layers at about the same depth the outermost is taken: a block rather than a part of it.
+    """
+    known = [layer for layer in session.layers() if layer.placed and min(layer.height, layer.width) > 1]
+    known = known or [layer for layer in session.layers() if layer.placed is not False]
+    first, last = known[0].cost, known[-1].cost
+    count = min(LAYERS, len(known))
+    chosen = {session.query.layer}
+    for step in range(count):
+        wanted = first + (last - first) * step / max(count - 1, 1)
+        away = {layer.name: abs(layer.cost - wanted) for layer in known}
+        chosen.add(min(away, key=lambda name: (away[name] > ABOUT, name.count("."), away[name])))
+    return [{"layer": layer.name} for layer in session.layers() if layer.name in chosen]
+
+
+def _shown(session: Session) -> list[Changes]:
+    """Each image of the sample."""
+    return [{"shown": word} for word in session.images.slices[:MOST_PANELS]]
+
+
+def _calls(session: Session) -> list[Changes]:
+    """Each call of the layer."""
+    return [{"call": number} for number in range(min(calls(session.model, session.query.layer), MOST_PANELS))]
 
 
 def _muted(session: Session) -> list[Changes]:
@@ -168,6 +189,14 @@ def _no_layers(session: Session) -> str:
     return f"{session.model.name} has one layer of feature maps only." if len(session.layers()) < 2 else ""
 
 
+def _one_shown(session: Session) -> str:
+    return "" if session.images.slices else "A sample of this set is one image."
+
+
+def _one_call(session: Session) -> str:
+    return f"{session.query.layer} is called once." if calls(session.model, session.query.layer) < 2 else ""
+
+
 def _no_degradations(session: Session) -> str:
     model = session.model
     return "" if model.can_degrade else f"Images cannot be degraded for {model.name}: its transform cannot be split."
@@ -175,7 +204,7 @@ def _no_degradations(session: Session) -> str:
 
 def _no_range(session: Session) -> str:
     model = session.model
-    return "" if model.task == "regression" else f"{model.name} tells classes apart and has no range of scores."
+    return f"{model.name} tells classes apart and has no range of scores." if model.has_classes else ""
 
 
 def _no_gains(session: Session) -> str:
@@ -189,6 +218,8 @@ SELECTIONS = {
     "model": Kind("models", _models, _no_models),
     "run": Kind("runs", _runs, _no_runs),
     "layer": Kind("layers", _layers, _no_layers),
+    "shown": Kind("images of the sample", _shown, _one_shown),
+    "call": Kind("calls of the layer", _calls, _one_call),
     "degradation": Kind("degradations", _degradations, _no_degradations),
 }
 PRESETS = {

@@ -6,14 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from xai_widgets.engine import Contrast, Degradation, Query, Sources, Subject
-from xai_widgets.engine.methods import METHODS, method_named, missing, options_of
+from xai_widgets.engine import Contrast, Degradation, Query, Sources, Subject, no_confidence, stated_range
+from xai_widgets.engine.methods import METHODS, first_possible, method_named, missing, options_of
 from xai_widgets.engine.query import FIELDS, FORMS, checked_gain, contrast_of, one_of, plain, symbolic_class
 from xai_widgets.models import ImageModel
+from xai_widgets.session import samples
 from xai_widgets.session.board import Board
 
 GAINS = "Gains are not kept: the feature maps of another run or layer are others."
-BOUND = {"gains": ("model", "run", "layer"), "options": ("method",)}  # fields that mean something beside others alone
+# Fields that mean something beside others alone.
+BOUND = {"gains": ("model", "run", "layer"), "options": ("method",), "call": ("model", "layer")}
 
 
 def changed(
@@ -38,8 +40,8 @@ def changed(
     model = sources.model(query.model)
     if "target" in changes:
         target = changes["target"]
-        chosen = None if target is None else symbolic_class(plain(target), model.labels, model.outputs)
-        query = replace(query, target=chosen)
+        chosen = None if target is None else symbolic_class(plain(target), model)
+        query, said = _with_target(query, chosen, model, sources, said)
     query = _with_contrast(query, model, sources, changes, form)
     query = _with_method(query, sources, changes)
     if "gains" in changes:
@@ -92,18 +94,29 @@ def all_possible(board: Board, before: Board, sources: Sources) -> tuple[Board, 
 
 
 def possible(query: Query, sources: Sources) -> tuple[Query, str]:
-    """The query, with Grad-CAM or without Q where it needs what is not known of this image; and what is missing."""
+    """The query, with another method or without Q where it needs what is not there; and what is missing."""
     subject = Subject(sources, query)
     method = method_named(query.method)
     lacking = missing(method, subject)
     if lacking:
-        fallback = replace(query, method="grad_cam", options=())
-        return fallback, f"{lacking} Grad-CAM is shown instead."
+        other = first_possible(subject)
+        if other is None:
+            return query, ""  # the panel says what is missing
+        return replace(query, method=other.name, options=()), f"{lacking} {other.words} is shown instead."
+    if not subject.model.exclusive and subject.model.has_classes and _asks_p(query, subject):
+        return replace(query, contrast=None), f"P is Q now: {no_confidence(subject.model)}"
     if query.contrast is not None and query.contrast.asks_rating and subject.rating is None:
+        known = subject.model.known_words(subject.target)
         return replace(query, contrast=None), (
-            f"No rating is known for {query.image!r}: {method.words} is shown instead of the contrast with it."
+            f"No {known} is known for {query.image!r}: {method.words} is shown instead of the contrast with it."
         )
     return query, ""
+
+
+def _asks_p(query: Query, subject: Subject) -> bool:
+    """Is Q the class that was chosen as P?"""
+    contrast, chosen = query.contrast, query.target
+    return contrast is not None and contrast.kind == "class" and chosen is not None and contrast.value == chosen
 
 
 def _with_place(query: Query, sources: Sources, changes: Mapping[str, Any]) -> tuple[Query, str]:
@@ -112,7 +125,7 @@ def _with_place(query: Query, sources: Sources, changes: Mapping[str, Any]) -> t
     if "image" in changes:
         query = replace(query, image=one_of("image", changes["image"], sources.images.names))
     if "model" in changes and changes["model"] != query.model:
-        query, said = with_model(query, one_of("model", changes["model"], sources.names), sources)
+        query, said = with_model(query, sources.named(changes["model"]), sources)
     model = sources.model(query.model)
     if "run" in changes:
         run = plain(changes["run"])
@@ -123,7 +136,12 @@ def _with_place(query: Query, sources: Sources, changes: Mapping[str, Any]) -> t
     if "layer" in changes:
         layer = model.layer_named(changes["layer"])
         said = said or (GAINS if query.gains and layer != query.layer else "")
-        query = query if layer == query.layer else replace(query, layer=layer, gains=())
+        query = query if layer == query.layer else replace(query, layer=layer, gains=(), call=None)
+    if "shown" in changes:  # the call follows the image, unless it is asked for too
+        shown = samples.shown_of(changes["shown"], sources.images)
+        query = query if shown == query.shown else replace(query, shown=shown, call=None)
+    if "call" in changes:
+        query = replace(query, call=samples.call_of(changes["call"], model, query.layer))
     return query, said
 
 
@@ -134,11 +152,14 @@ def with_model(query: Query, name: str, sources: Sources) -> tuple[Query, str]:
     """
     model, lost = sources.model(name), []
     layer, target, contrast = query.layer, query.target, query.contrast
-    if layer not in [info.name for info in model.layers()]:
+    try:
+        model.layer_named(layer)
+    except ValueError:
         layer = model.layer
         lost.append(f"it has no layer {query.layer}, so {layer} is shown")
-    if target is not None and not _has_class(model, target):
-        lost.append(f"it has no class {target}, so P is what it predicts")
+    if target is not None and not _has_named(model, target):
+        of = f"no class {target}, so P is what it predicts" if model.has_classes else f"no score {target}"
+        lost.append(f"it has {of}")
         target = None
     if contrast is not None and not _has_contrast(model, contrast):
         what = f"no class {contrast.value}" if contrast.kind == "class" else "other kinds of Q"
@@ -146,20 +167,40 @@ def with_model(query: Query, name: str, sources: Sources) -> tuple[Query, str]:
         contrast = None
     if query.gains:
         lost.append("its feature maps are others, so all gains are 1")
-    moved = replace(query, model=name, layer=layer, run=0, target=target, contrast=contrast, gains=())
+    moved = replace(query, model=name, layer=layer, run=0, target=target, contrast=contrast, gains=(), call=None)
     return moved, f"{name}: {'; '.join(lost)}." if lost else ""
 
 
-def _has_class(model: ImageModel, name: int | str) -> bool:
-    if model.task != "classification":
-        return False
+def _has_named(model: ImageModel, name: int | str) -> bool:
+    """Whether it has a class or score of this name, or number where these have no names."""
     return name in (model.labels or ()) if isinstance(name, str) else not model.labels and name < model.outputs
 
 
 def _has_contrast(model: ImageModel, contrast: Contrast) -> bool:
     if contrast.kind == "class":
-        return _has_class(model, contrast.value if isinstance(contrast.value, str) else int(contrast.value))
-    return (model.task == "classification") == (contrast.kind == "confidence")
+        name = contrast.value if isinstance(contrast.value, str) else int(contrast.value)
+        return model.has_classes and _has_named(model, name)
+    return model.exclusive if contrast.kind == "confidence" else not model.has_classes
+
+
+def _with_target(
+    query: Query, target: int | str | None, model: ImageModel, sources: Sources, said: str
+) -> tuple[Query, str]:
+    """P; Q as a number of one score is not kept where it lies beside the range of another."""
+    moved, q = replace(query, target=target), query.contrast
+    if target == query.target or q is None or q.kind != "score" or q.asks_rating:
+        return moved, said
+    bounds = stated_range(model, sources.images, Subject(sources, moved).target)
+    if bounds is None or bounds[0] <= float(q.value) <= bounds[1]:
+        return moved, said
+    low, high = bounds
+    lost = f"Q {float(q.value):.3g} is not kept: it lies beside the range of this score, {low:g} to {high:g}."
+    return replace(moved, contrast=None), " ".join(filter(None, (said, lost)))
+
+
+def _rating(query: Query, model: ImageModel, sources: Sources) -> float | None:
+    """Of the score that is explained."""
+    return None if model.has_classes else Subject(sources, query).rating
 
 
 def _with_contrast(
@@ -175,11 +216,11 @@ def _with_contrast(
     contrast = contrast_of(
         given,
         was if form is None else form,
-        labels=model.labels,
-        outputs=model.outputs,
-        classifier=model.task == "classification",
-        rating=sources.images.rating(query.image),
+        model=model,
+        rating=_rating(query, model, sources),
     )
+    if contrast is not None and contrast.kind == "confidence" and not model.exclusive:
+        raise ValueError(no_confidence(model))
     unheard = contrast is not None and not method_named(query.method).takes_contrast and "method" not in changes
     method = replace(query, contrast=contrast)
     return replace(method, method="grad_cam", options=()) if unheard else method

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from xai_widgets.engine import Contrast, Output, Query, Sources, Subject, score_range
+from xai_widgets.engine import Contrast, Output, Query, Sources, Subject, is_known_of, score_range
+from xai_widgets.engine.sample import shown_in_words
 from xai_widgets.images import ImageSet
 from xai_widgets.models import ImageModel
 
@@ -16,27 +17,44 @@ SHARES = (0, 0.25, 0.5, 0.75, 1)
 def picture(model: ImageModel, images: ImageSet, name: str) -> np.ndarray:
     """What maps lie on, (h w 3) bytes: the photo, or what the network saw where its place there is not known."""
     photo = images.photo(name)
-    if model.can_degrade:
-        return photo
-    prepared = model.prepare(photo)
+    try:
+        prepared = model.prepare(photo if model.channels == 3 else images.bands(name))
+    except ValueError:  # the answer says it; a transform in parts leaves the photo as it is
+        if model.placed:
+            return photo
+        raise
     if prepared.placed:
         return photo
-    return (prepared.pixels * 255).round().byte().permute(1, 2, 0).contiguous().cpu().numpy()
+    seen = prepared.pixels[:3] if len(prepared.pixels) >= 3 else prepared.pixels[:1].expand(3, -1, -1)
+    return (seen * 255).round().byte().permute(1, 2, 0).contiguous().cpu().numpy()
+
+
+def where(sources: Sources, query: Query) -> str:
+    """The layer, with its call and the shown image of a sample where there are several: see `Subject.where`."""
+    try:
+        return Subject(sources, query).where
+    except ValueError:  # the network takes another number of images, which the answer says
+        return query.layer
 
 
 def ranked_classes(model: ImageModel, output: Output | None, most: int | None) -> list[tuple[int, str, float]]:
-    """(number, name, probability) of the classes, the most probable first; empty for a regressor."""
+    """(number, name, probability) of the classes, the most probable first; empty for scores."""
     if output is None or output.probabilities is None:
         return []
     order = np.argsort(-output.probabilities, kind="stable")[:most]
     return [(int(index), model.name_of(int(index)), float(output.probabilities[index])) for index in order]
 
 
-def score_range_of(model: ImageModel, sources: Sources, output: Output | None) -> tuple[float, float]:
-    """The range of the score: stated, or that of the ratings and scores seen so far."""
+def score_range_of(model: ImageModel, sources: Sources, output: Output | None, target: int = 0) -> tuple[float, float]:
+    """The range of the explained score: stated, or that of the ratings and scores seen so far.
+
+    Args:
+        target: which score, where there is no output yet.
+    """
     base = () if output is None else (output.base,)
-    seen = sources.seen(model.key) if model.task == "regression" else ()
-    return score_range(model, sources.images, *seen, *base)
+    target = target if output is None else output.target
+    seen = () if model.has_classes else sources.seen((model.key, target))
+    return score_range(model, sources.images, target, *seen, *base)
 
 
 def contrast_of(sources: Sources, query: Query) -> Contrast | None:
@@ -53,10 +71,14 @@ def contrast_of(sources: Sources, query: Query) -> Contrast | None:
     return replace(contrast, value=float(asked.index if asked.kind == "class" else asked.score))
 
 
-def no_harmful(model: ImageModel, image: str) -> str:
+def no_harmful(subject: Subject) -> str:
     """Why harmful maps cannot be shown of an image whose rating or label is not known."""
-    wanted = "a rating" if model.task == "regression" else "a label that names a class"
-    return f"harmful maps need {wanted}, and none is known for {image!r}."
+    model = subject.model
+    index = 0 if model.has_classes else subject.target
+    where = "" if model.has_classes or model.one_score else f" (column {model.known_column(index)})"
+    first = is_known_of(model, subject.images, subject.shown)
+    of = repr(subject.image) if first else f"the {shown_in_words(subject.shown)} of {subject.image!r}"
+    return f"harmful maps need a {model.known_words(index)}{where}, and none is known for {of}."
 
 
 def quick_scores(bounds: tuple[float, float], rating: float | None) -> list[tuple[str, float]]:
@@ -66,10 +88,11 @@ def quick_scores(bounds: tuple[float, float], rating: float | None) -> list[tupl
     return picks if rating is None else [*picks, ("rating", rating)]
 
 
-def in_words(model: ImageModel, output: Output) -> tuple[float, str]:
-    """What a gallery shows of an image: the score; or the predicted class and its probability."""
+def in_words(model: ImageModel, output: Output, target: int = 0) -> tuple[float, str]:
+    """What a gallery shows of an image: the score that is explained; or the predicted class and its probability."""
     if output.probabilities is None:
-        return output.value, f"{output.value:.3g}"
+        value = float(output.scores[target])
+        return value, f"{value:.3g}"
     best = int(output.scores.argmax())
     probability = float(output.probabilities[best])
     return probability, f"{model.name_of(best)} {probability:.2f}"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from xai_widgets.engine import Output, Query, Sources
+from xai_widgets.engine import Output, Query, Rating, Sources, known_rating
+from xai_widgets.engine.query import class_of
 from xai_widgets.images import ImageSet
 from xai_widgets.models import ImageModel, LayerInfo
+from xai_widgets.models.meaning import reading_name, reading_of
 from xai_widgets.session import facts
 
 
@@ -22,6 +24,8 @@ class Known:
     output: Output | None
     scores: dict[str, float]
     predictions: dict[str, str]
+    ask: Callable[..., None]
+    _outputs: dict[str, Output]  # of the images, as the model that is asked gave them
 
     @property
     def model(self) -> ImageModel:
@@ -33,7 +37,7 @@ class Known:
 
     def picture(self, name: str) -> np.ndarray:
         """What maps lie on, (h w 3) bytes: the photo, or what the network saw where its place there is not known."""
-        return facts.picture(self.model, self.images, name)
+        return facts.picture(self.model, self.images.slice(self.query.shown), name)
 
     def ranked_classes(self, most: int | None = None) -> list[tuple[int, str, float]]:
         """(number, name, probability) of the classes, the most probable first; empty for a regressor."""
@@ -41,7 +45,7 @@ class Known:
 
     def score_range(self) -> tuple[float, float]:
         """The range of the score: stated, or that of the ratings and scores seen so far."""
-        return facts.score_range_of(self.model, self.sources, self.output)
+        return facts.score_range_of(self.model, self.sources, self.output, 0 if self.output else self.target())
 
     def contrast(self) -> Any:
         """Q with what it stands for on this image: a number in the place of "rating" or of a name."""
@@ -49,13 +53,46 @@ class Known:
 
     def quick_scores(self) -> list[tuple[str, float]]:
         """Scores that are worth asking about, with their names."""
-        rating = self.images.rating(self.query.image) if self.model.task == "regression" else None
-        return facts.quick_scores(self.score_range(), rating)
+        return facts.quick_scores(self.score_range(), self.rating())
+
+    def target(self) -> int:
+        """P by number: the chosen class or score, else the predicted class, or the first score."""
+        if self.output is not None and self.output.query is not None and self.output.query.target == self.query.target:
+            return self.output.target
+        chosen = self.query.target
+        return 0 if chosen is None else class_of(chosen, self.model)
+
+    def rating(self) -> float | None:
+        """The known value of the score that is explained; None for classes."""
+        return self.known_rating().value
+
+    def known_rating(self) -> Rating:
+        """The same with its spread between raters."""
+        query = self.query
+        if self.model.has_classes:
+            return Rating()
+        return known_rating(self.model, self.images, query.image, self.target(), query.shown)
+
+    def readings(self) -> list[tuple[str, str]]:
+        """(model, words): the same network with its outputs read otherwise, where this was found by looking."""
+        return [(self.sources.plain_name(name), words) for name, words in self.sources.model(self.query.model).readings]
+
+    def read_as(self, task: str | None = None, *, output: str | None = None) -> None:
+        """Ask the same of the network with its outputs read otherwise, as another model; see `ImageModel.read_as`."""
+        base, before, head = reading_of(self.query.model)
+        self.ask(model=reading_name(base, task or before, output or head))
 
     def add_scores(self, fresh: Mapping[str, Output]) -> None:
         """Take in the scores of images; new objects, so that views hear of it."""
         if not fresh:
             return
-        words = {name: facts.in_words(self.model, output) for name, output in fresh.items()}
+        self._outputs |= fresh
+        target = 0 if self.model.has_classes else self.target()
+        words = {name: facts.in_words(self.model, output, target) for name, output in fresh.items()}
         self.predictions = {**self.predictions, **{name: text for name, (_, text) in words.items()}}
         self.scores = {**self.scores, **{name: value for name, (value, _) in words.items()}}
+
+    def _scored_again(self) -> None:
+        """Another score is explained: the gallery shows that one of each image."""
+        known, self._outputs, self.scores, self.predictions = self._outputs, {}, {}, {}
+        self.add_scores(known)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from xai_widgets.engine import Query
+from xai_widgets.engine import Output, Query
 from xai_widgets.session.one_change import OneChange
 from xai_widgets.session.panel import Panel
 from xai_widgets.session.requests import Requests
@@ -20,6 +20,7 @@ class Outside(OneChange):
     scores: dict[str, float]
     predictions: dict[str, str]
     failures: dict[str, str]
+    _outputs: dict[str, Output]
     replaced: tuple[Any, ...]
     say: Callable[[str], None]
     in_order: Callable[[], list[Panel]]
@@ -39,8 +40,17 @@ class Outside(OneChange):
             self._ask_again(self.in_order())
             self._requests.scoring.all(self.query)
 
-    def weights_changed(self) -> bool:
-        """Whether weights are others than those of what is shown, also where another session noticed first."""
+    def weights_changed(self, *, thorough: bool = False) -> bool:
+        """Whether weights are others than those of what is shown, also where another session noticed first.
+
+        Args:
+            thorough: compare the values of the weights too, which takes some milliseconds.
+        """
+        if thorough:
+            for model in {
+                id(model): model for model in (self._requests.weights.model(panel.query) for panel in self.panels)
+            }.values():
+                model.examine()
         return any(self._requests.weights_changed(panel) for panel in self.panels)
 
     def weights_are_new(self, model: str, run: int) -> None:
@@ -52,7 +62,7 @@ class Outside(OneChange):
                 panel.forget()
             self._ask_again(concerned)
             if (self.query.model, self.query.run) == (model, run):
-                self.scores, self.predictions = {}, {}
+                self._outputs, self.scores, self.predictions = {}, {}, {}
                 self._requests.scoring.all(self.query)
 
     def reread(self, names: Iterable[str]) -> None:
@@ -61,6 +71,7 @@ class Outside(OneChange):
             if self.closed:
                 return
             names = tuple(names)
+            self._outputs = {name: output for name, output in self._outputs.items() if name not in names}
             self.scores = {name: score for name, score in self.scores.items() if name not in names}
             self.failures = {name: words for name, words in self.failures.items() if name not in names}
             self.replaced = (names, self.replaced[1] + 1)

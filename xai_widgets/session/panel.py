@@ -39,7 +39,8 @@ class Answers:
 
 
 PARTS_SHOWN = tuple(field.name for field in fields(Answers))
-OF_THE_PLACE = ("image", "model", "run", "layer", "degradation")  # what every part of an answer depends on
+# What every part of an answer depends on.
+OF_THE_PLACE = ("image", "model", "run", "layer", "degradation", "shown", "call")
 
 
 class Panel(HasTraits):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Any
 
-from xai_widgets.engine import Query, Sources, Subject
+from xai_widgets.engine import Output, Query, Sources, Subject
 from xai_widgets.engine.query import plain
 from xai_widgets.models import ImageModel
 from xai_widgets.session.axes import Axis, cells
@@ -33,6 +33,8 @@ class Panels(OneChange):
     selected: tuple[int, ...]
     scores: dict[str, float]
     predictions: dict[str, str]
+    _outputs: dict[str, Output]
+    _scored_again: Callable[[], None]
     failures: dict[str, str]
     _go: Callable[..., None]
     _prepare: Callable[[dict[str, Any]], None]
@@ -231,13 +233,16 @@ class Panels(OneChange):
             self.selected = ()
         self.error = self.panel.error  # a gesture that was refused before is past
         if now.differs(query, ("model", "run")):
-            self.scores, self.predictions, self.failures = {}, {}, {}
+            self._outputs, self.scores, self.predictions, self.failures = {}, {}, {}, {}
             model = self.sources.model(now.model)
             self.status = replace(self.status, device=str(model.device))
             self._requests.scoring.all(now)
             said = self._said if self._said == self.notice else ""  # else it was dismissed
             self.notice = " ".join(filter(None, (said, *model.notices)))
             self._said = self.notice if said else ""
+
+        elif now.target != query.target and not self.sources.model(now.model).has_classes:
+            self._scored_again()
 
     def _answered(self, change: Any) -> None:
         """A panel has changed."""

@@ -10,11 +10,14 @@ from typing import Any
 from xai_widgets.engine import Query, Sources
 from xai_widgets.session.board import Board
 from xai_widgets.session.changes import changed, with_model
+from xai_widgets.session.samples import first_shown
 from xai_widgets.session.saved import Saved
 
 INSTEAD = {
     "run": "run 0 is asked",
     "layer": "the model's own layer is explained",
+    "shown": "the first image of the sample is shown",
+    "call": "the call that belongs to the image is meant",
     "target": "P is what the model predicts",
     "contrast": "there is no Q",
     "method": "Grad-CAM is shown",
@@ -57,7 +60,10 @@ class _Fit:
         self.said: dict[str, None] = {}
         self._queries: dict[Query, Query] = {}
         queries = [query for state in saved.states for query in state.board.queries]
-        self.models = self._in_place("model", dict.fromkeys(query.model for query in queries), sources.names)
+        wanted = dict.fromkeys(query.model for query in queries)
+        self.models = {name: sources.named(name) for name in wanted if sources.reads(name)}
+        others = [name for name in wanted if name not in self.models]
+        self.models |= self._in_place("model", others, sources.given_names)
         self.images = self._in_place("image", dict.fromkeys(query.image for query in queries), sources.images.names)
 
     def board(self, number: int, board: Board) -> Board:
@@ -112,7 +118,7 @@ class _Fit:
         if model.name != query.model:
             wanted, lost = with_model(wanted, model.name, self._sources)
             self._tell(lost)
-        found = Query(image=wanted.image, model=model.name, layer=model.layer)
+        found = Query(wanted.image, model.name, model.layer, shown=first_shown(self._sources.images))
         for step in _steps(wanted):
             name = next(iter(step))
             if name == "gains" and found.layer != wanted.layer:
@@ -141,9 +147,8 @@ class _Fit:
 
 def _steps(query: Query) -> list[dict[str, Any]]:
     """What leads to a question from that of the model's own layer, in an order in which each can be asked."""
-    steps: list[dict[str, Any]] = [
-        {name: getattr(query, name)} for name in ("run", "layer", "target") if getattr(query, name) is not None
-    ]
+    first = ("run", "layer", "shown", "call", "target")
+    steps: list[dict[str, Any]] = [{name: value} for name in first if (value := getattr(query, name)) is not None]
     if query.contrast is not None:
         steps.append({"contrast": query.contrast})
     steps.append({"method": query.method, "options": dict(query.options)})
@@ -166,6 +171,6 @@ def _other_contents(saved: Saved, sources: Sources, fit: _Fit) -> list[str]:
     for name, digest in saved.digests.items():
         if name in sources.images:
             with suppress(ValueError, OSError):  # what cannot be read is said where it is shown
-                if sources.images.digest(name) != digest:
+                if sources.images.sample_digest(name) != digest:
                     said.append(f"The image {name!r} has another content than before.")
     return said

@@ -11,11 +11,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from xai_widgets.engine import METHODS, PARTS, Engine, Explanation, Job, Lane, Query, Subject, answer
+from xai_widgets.engine import METHODS, PARTS, Engine, Explanation, Job, Lane, Query, WeightsChanging, answer
 from xai_widgets.engine.options import resolved
 from xai_widgets.engine.parts import stale_fields
 from xai_widgets.session.panel import OF_THE_PLACE, Panel
 from xai_widgets.session.scoring import Scoring
+from xai_widgets.session.unsettled import SETTLING, Unsettled
+from xai_widgets.session.weights import Weights
 
 if TYPE_CHECKING:
     from xai_widgets.session.session import Session
@@ -24,7 +26,6 @@ OFTEN = 0.1  # seconds between two looks at long work
 PATIENCE = 0.7  # seconds after the last change of a gain before measures are taken again
 OTHERS = 0.08  # seconds after the last change of a drag before the panels that are not active follow
 NOTICED = 0.3  # seconds; an answer that takes longer is spoken of
-SETTLING = 0.4  # seconds before what failed while weights were written is tried again
 ACTIVE = ("explanation", "maps", "impacts", "measures")  # what the views show of the active panel
 ACTIVE_ALONE = ("maps", "impacts", "joint", "measures")
 OTHER = ("explanation",)  # what the stage shows of the others
@@ -39,15 +40,15 @@ class Requests:
         self.session, self.engine = session, engine
         self.owner: Hashable = object()
         self.scoring = Scoring(self)
+        self.unsettled = Unsettled(self)
         self._jobs: dict[Where, Job] = {}  # the last of each part of each panel
         self._words: dict[Where, str] = {}  # what each does, for the reader
         self._jobs_lock = threading.Lock()
         self._shown = 0.0
         self._failing: dict[int, str] = {}  # the part that a panel's error is of
-        self._weights: dict[tuple[str, int], Hashable] = {}  # of each model and run, as it last answered
+        self.weights = Weights(session)
         self._took = 0.0  # seconds that the last map took
         self._cancelled = False  # the scores of the set were stopped, and are asked for with the next question
-        self._retried: dict[tuple[str, int], str] = {}  # weights for which what failed was asked once more
 
     # ------------------------------------------------------------------ on any thread
 
@@ -88,6 +89,13 @@ class Requests:
         """Whether a part has arrived whole."""
         found = getattr(panel.answers, "saliency" if name == "explanation" else name)
         return found is not None and bool(getattr(found, "done", True))
+
+    def needs(self, panel: Panel, part: str) -> bool:
+        """Whether a part that was asked for is still shown of a panel; what is not need not be asked again."""
+        active = panel is self.session.panel
+        if part in ("secondary", "joint"):
+            return part in self._parts(panel, active)
+        return active or part == "impacts" or part not in ACTIVE_ALONE
 
     def _parts(self, panel: Panel, active: bool) -> list[str]:
         """What is shown of a panel."""
@@ -189,6 +197,11 @@ class Requests:
                 return False
         return True
 
+    def call_it(self, where: Where, words: str) -> None:
+        """Say what is waited for in other words."""
+        with self._jobs_lock:
+            self._words[where] = words
+
     def submit(
         self,
         where: Where,
@@ -220,6 +233,7 @@ class Requests:
 
     def _answer(self, panel: Panel, query: Query, part: str, options: Mapping[str, Any], again: bool, job: Job) -> Any:
         began, told = time.monotonic(), True
+        self.unsettled.check(query)
         if part == "explanation":
             # What is quick is not spoken of: a drag would make the words flicker.
             told = self._took > NOTICED or METHODS[query.method].cost != "one pass"
@@ -247,14 +261,13 @@ class Requests:
 
     def _note_weights(self, query: Query, now: str) -> None:
         """Where they have changed since the last answer, what else is shown is of other weights: all is asked again."""
-        which = query.model, query.run
-        before, self._weights[which] = self._weights.get(which), now
-        self._retried.pop(which, None)
-        if before is None or before == now:
+        changed = self.weights.answered(query, now)
+        self.unsettled.rested()
+        if not changed:
             return
         with self.session.changing():
             if not self.session.closed:
-                self.session.weights_are_new(*which)
+                self.session.weights_are_new(query.model, query.run)
 
     def _progress(
         self, panel: Panel, query: Query, part: str, options: Mapping[str, Any], incomplete: Any, share: float
@@ -340,9 +353,11 @@ class Requests:
     def failed(self, panel: Panel, part: str, error: BaseException) -> None:
         """Say what went wrong."""
         session = self.session
-        which = panel.query.model, panel.query.run
+        if isinstance(error, WeightsChanging):
+            self.unsettled.ask_again(panel, part)
+            return
         if part in PARTS and self.weights_changed(panel):
-            self._retried[which] = self._digest(panel.query)
+            self.weights.retry(panel.query)
             self.ask("explanation", panel, after=SETTLING)  # written while the network ran: the rest follows
             return
         expected = isinstance(error, ValueError | RuntimeError | OSError)
@@ -357,20 +372,22 @@ class Requests:
                     session.error = words
                     self.quiet(ended=(0, part))
                     return
-                if self._retried.get(which) is not None and part == "explanation":
+                if not self.needs(panel, part):  # nobody looks at it any more
+                    self.quiet(ended=(panel.key, part))
+                    return
+                if self.weights.were_retried(panel.query) and part == "explanation":
                     panel.forget(everything=True)  # it was of other weights
                 self._failing[panel.key] = part
                 session.went_wrong(panel, words)
+                if part == "explanation" and panel.answers.output is None:
+                    self.ask("output", panel)  # the score needs no map
                 self.quiet(ended=(panel.key, part))
 
     def weights_changed(self, panel: Panel) -> bool:
         """Whether the weights are others than when the last answer began."""
-        which, now = (panel.query.model, panel.query.run), self._digest(panel.query)
-        return self._weights.get(which) not in (None, now) and self._retried.get(which) != now
-
-    def _digest(self, query: Query) -> str:
-        """Of the weights of the model and run that are asked."""
-        return Subject(self.session.sources, query).model.digest()
+        if self.unsettled.waits(panel.query):
+            return False  # what was asked meanwhile comes when they rest
+        return self.weights.changed(panel.query)
 
 
 def _part(name: str) -> str:

@@ -295,6 +295,8 @@ _QUERY = record(
         "gains": several(pair(whole(0, MOST_MAPS), number), MOST_MAPS),
         "baseline": plain_data.word(BASELINES),
         "degradation": maybe(_DEGRADATION),
+        "shown": text(LONGEST),
+        "call": maybe(whole(0, 1_000_000)),
     },
     _asked,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from xai_widgets.engine import Job, Lane, Output, Query, Subject, answer
+from xai_widgets.engine import Job, Lane, Output, Query, Subject, WeightsChanging, answer
 
 if TYPE_CHECKING:
     from xai_widgets.session.requests import Requests
@@ -21,11 +21,11 @@ class Scoring:
         self._requests = requests
         self._again: dict[str, None] = {}  # names that are waited for; several requests become one
 
-    def all(self, query: Query) -> None:
-        """Ask for the scores of all images, for the model and run of a query."""
+    def all(self, query: Query, *, after: float = 0.0) -> None:
+        """Ask for the scores of all images, for the model and run of a query, not before so many seconds."""
         names = self._requests.session.images.names
-        self._submit("scores", query, names[:FIRST], 0)
-        self._submit("rest", query, names[FIRST:], FIRST)
+        self._submit("scores", query, names[:FIRST], 0, after)
+        self._submit("rest", query, names[FIRST:], FIRST, after)
 
     def some(self, query: Query, names: tuple[str, ...]) -> None:
         """Ask for the scores of some images again, beside those that are still to come."""
@@ -33,13 +33,14 @@ class Scoring:
         names = tuple(self._again)
         self._submit("again", query, names, len(self._requests.session.images) - len(names))
 
-    def _submit(self, part: str, query: Query, names: tuple[str, ...], before: int) -> None:
+    def _submit(self, part: str, query: Query, names: tuple[str, ...], before: int, after: float = 0.0) -> None:
         requests, lane = self._requests, Lane(self._requests.owner, LANES[part], part)
         requests.submit(
             (0, part),
             lane,
             partial(self._scores, query, names, before),
             failed=lambda error: requests.failed(requests.session.panel, part, error),
+            after=after,
         )
 
     def _scores(self, query: Query, names: tuple[str, ...], before: int, job: Job) -> None:
@@ -65,12 +66,15 @@ class Scoring:
             self._again.pop(output.query.image, None)
             if output.probabilities is None:
                 key = Subject(session.sources, query).model.key
-                session.sources.note_seen(key, output.value, output.value)
+                for index, value in enumerate(output.scores.tolist()):
+                    session.sources.note_seen((key, index), value, value)
             if requests.often():
                 take()
                 requests.tell(f"scores {count} of {len(session.images)}", count / len(session.images))
 
         def failed(of: Query, error: BaseException) -> None:
+            if isinstance(error, WeightsChanging):
+                raise error  # no fault of the image: all scores are asked for again
             self._again.pop(of.image, None)
             reason = " ".join(str(error).split()) or type(error).__name__
             known = isinstance(error, ValueError | OSError)
@@ -81,6 +85,7 @@ class Scoring:
                 session.failures = session.failures | {of.image: why}
 
         try:
+            requests.unsettled.check(query)
             if names:
                 requests.tell(f"scores {count} of {len(session.images)}", count / len(session.images))
             answer(session.sources, queries, "scores", progress=show, stop=job.let_others, failed=failed)

@@ -16,6 +16,7 @@ from xai_widgets.session.grids import full, grid_of, same
 from xai_widgets.session.literals import Code, call, gains, literal
 from xai_widgets.session.look import MEASURING, Look
 from xai_widgets.session.panels import IN_A_ROW
+from xai_widgets.session.samples import first_shown
 from xai_widgets.session.saved import is_absolute
 from xai_widgets.session.sources import first_readable
 
@@ -28,12 +29,17 @@ Changes = dict[str, Any]
 def asked(boards: Sequence[Board], sources: Sources) -> list[str]:
     """The calls that lead a new session through these boards."""
     model = sources.model()
-    start = Query(image=first_readable(sources.images), model=sources.names[0], layer=model.layer)
+    images = sources.images
+    start = Query(first_readable(images), sources.names[0], model.layer, shown=first_shown(images))
     script = Script(sources, Board((start,)))
     for place, board in enumerate(boards):
         script.lead_to(board, always=() if place else ("image",))
-    names = [f"the model {literal(name)}" for name in sources.names] + [f"the images {literal(sources.images.name)}"]
-    shown = [words for words, name in zip(names, (*sources.names, sources.images.name), strict=True) if _shown(name)]
+    names = [f"the model {literal(name)}" for name in sources.given_names] + [
+        f"the images {literal(sources.images.name)}"
+    ]
+    shown = [
+        words for words, name in zip(names, (*sources.given_names, sources.images.name), strict=True) if _shown(name)
+    ]
     return [f"# In a new session of {', '.join(shown) or 'the same model and images'}:", *script.lines]
 
 

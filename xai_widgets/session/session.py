@@ -23,13 +23,16 @@ from xai_widgets.engine import (
     Secondary,
     Sources,
     Subject,
+    unfitting,
+    unusable,
 )
 from xai_widgets.engine.methods import method_named, missing
 from xai_widgets.engine.query import checked_gain, one_of, plain
+from xai_widgets.images import grouped
 from xai_widgets.models import ImageModel
 from xai_widgets.session import facts
 from xai_widgets.session.board import Board
-from xai_widgets.session.changes import all_possible, changed, following
+from xai_widgets.session.changes import all_possible, changed, following, possible
 from xai_widgets.session.gains import Gains
 from xai_widgets.session.history import History
 from xai_widgets.session.known import Known
@@ -38,6 +41,7 @@ from xai_widgets.session.outside import Outside
 from xai_widgets.session.panel import Panel
 from xai_widgets.session.panels import Panels
 from xai_widgets.session.requests import OTHERS, Requests
+from xai_widgets.session.samples import first_shown
 from xai_widgets.session.sources import Models, first_readable
 from xai_widgets.session.steps import Steps
 from xai_widgets.session.watch import Watch
@@ -97,6 +101,7 @@ class Session(Panels, Steps, Outside, Gains, Known):
         self.lock = threading.RLock()  # cells, gestures and the engine come on different threads
         self.closed = False
         self.traceback = ""
+        self._outputs = {}
         self._said = ""  # the notice that the next gesture takes back
         engine = engine or Engine.shared()
         self.sources = model if isinstance(model, Sources) else Sources(model, images, cache=engine.cache)
@@ -106,8 +111,12 @@ class Session(Panels, Steps, Outside, Gains, Known):
             image=first_readable(self.images) if image is None else one_of("image", image, self.images.names),
             model=self.sources.names[0],
             layer=first.layer if layer is None else first.layer_named(layer),
+            shown=first_shown(self.images),
         )
-        notice = " ".join((*first.notices, *self.images.notices))
+        start, lacking = possible(start, self.sources)
+        known = [said for said in first.notices if said.lower() not in lacking.lower()]
+        left_out = (*map(str, grouped(unusable(first, self.images))), *unfitting(first, self.images))
+        notice = " ".join(filter(None, (*known, *self.images.notices, *left_out, lacking)))
         super().__init__(status=Status(device=str(first.device)), notice=notice)
         board = self._first = Board((start,))
         self._history = History(board)
@@ -143,7 +152,8 @@ class Session(Panels, Steps, Outside, Gains, Known):
             linked: whether other panels that ask the same as the active one in what is changed follow it.
             changes: image, model, run, layer, target (class P), contrast (class or score Q, "rating", "confidence" or
                 None), method, options (of the method, by name), gains (number -> gain), baseline, degradation (such as
-                ("blur", 2.0): kind, level and perhaps a seed; or None).
+                ("blur", 2.0): kind, level and perhaps a seed; or None), shown (which image of a sample of several, by
+                name or number), call (of a layer that is called more than once, by number; None for that of the image).
 
         Raises:
             ValueError: a name or number that is not known; nothing is changed then.
@@ -171,7 +181,7 @@ class Session(Panels, Steps, Outside, Gains, Known):
     def _prepare(self, changes: Mapping[str, Any]) -> None:
         """Load a model that comes from a source before the lock is taken: others wait for the lock meanwhile."""
         name = changes.get("model")
-        if name in self.sources.names and not self.sources.loaded(name):
+        if isinstance(name, str) and not self.sources.ready(name):
             self.runs(f"loading {name}", None)
             try:
                 self.sources.model(name)
@@ -205,7 +215,7 @@ class Session(Panels, Steps, Outside, Gains, Known):
         Raises:
             ValueError: there is no such model.
         """
-        if self.sources.loaded(one_of("model", name, self.sources.names)):
+        if self.sources.ready(name):
             self.ask(model=name)
         else:
             panel = self.panel
@@ -283,7 +293,7 @@ class Session(Panels, Steps, Outside, Gains, Known):
             look, before = replace(self.look, **changes), self.look
             switched = look.secondary != "off" and before.secondary == "off"
             if switched and not self.knows_error():
-                raise ValueError(facts.no_harmful(self.model, self.query.image))
+                raise ValueError(facts.no_harmful(Subject(self.sources, self.query)))
             self.look = look
             for panel in self.panels:
                 if look.secondary == "off":
@@ -368,9 +378,10 @@ class _Models(Mapping[str, ImageModel]):
         self._sources = sources
 
     def __getitem__(self, name: str) -> ImageModel:
-        if name not in self._sources.names:
-            raise KeyError(name)
-        return self._sources.model(name)
+        try:
+            return self._sources.model(name)
+        except ValueError:
+            raise KeyError(name) from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._sources.names)

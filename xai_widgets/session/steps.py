@@ -177,8 +177,8 @@ class Steps(OneChange):
         digests = {}
         for name in saved.image_names():
             with suppress(ValueError, OSError):  # what cannot be read now has no content to compare with
-                digests[name] = self.images.digest(name)
-        return replace(saved, models=tuple(map(self._saved_model, self.sources.names)), digests=digests)
+                digests[name] = self.images.sample_digest(name)
+        return replace(saved, models=tuple(map(self._saved_model, self.sources.given_names)), digests=digests)
 
     def _saved_model(self, name: str) -> SavedModel:
         runs = self.sources.model(name).runs if self.sources.loaded(name) else ()

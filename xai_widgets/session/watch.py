@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from xai_widgets.session.session import Session
 
 EVERY = 1.0  # seconds between two looks at the weights and at the image that is shown, 0.2 ms
-SELDOM = 10  # looks between two at the files of all images, 5 microseconds each
+SELDOM = 10  # looks between two at the files of all images, 5 microseconds each, and at the values of weights
 
 
 class Watch:
@@ -48,7 +48,8 @@ def look(session: Session, files: Files, *, everywhere: bool) -> None:
 
     Args:
         files: of the session's images, as they were at the last look.
-        everywhere: whether to look at all files, or only at those of the images that are shown.
+        everywhere: whether to look at all files and at the values of all weights, or at the files of the images that
+            are shown and at what torch counts.
     """
     shown = session.board.queries
     if not all(session.sources.loaded(query.model) for query in shown):
@@ -56,5 +57,5 @@ def look(session: Session, files: Files, *, everywhere: bool) -> None:
     changed = files.changed(None if everywhere else list(dict.fromkeys(query.image for query in shown)))
     if changed:
         session.reread(changed)
-    elif session.output is not None and session.weights_changed():
+    elif session.output is not None and session.weights_changed(thorough=everywhere):
         session.refresh()

@@ -10,6 +10,7 @@ from xai_widgets.engine import Impacts, Joint, Maps
 from xai_widgets.scenes import Bank
 from xai_widgets.session.describe.roles import ROLE_WORDS
 from xai_widgets.session.describe.words import short
+from xai_widgets.session.facts import where
 
 if TYPE_CHECKING:
     from xai_widgets.session.session import Session
@@ -30,13 +31,13 @@ def bank(session: Session) -> Bank:
         dead=maps.dead,
         gains=session.gains(),
         selected=session.selected,
-        title=f"{maps.layer} · {len(maps.thumbs)} maps" if len(maps.thumbs) else "on their way",
+        title=f"{where(session.sources, query)} · {len(maps.thumbs)} maps" if len(maps.thumbs) else "on their way",
         subject=subject_words(session),
         **effects(session.impacts),
         role_words=ROLE_WORDS,
         about=about(session),
         pending=session.maps is None,  # the old ones stay, dimmed: an empty grid would only flicker
-        key=" ".join((query.image, query.model, query.layer, str(query.run))),
+        key=" ".join((query.image, query.shown, query.model, query.layer, str(query.call), str(query.run))),
         joint=joint_words(session.joint, session.impacts),
         can_undo=session.steps[0],
     )
@@ -45,7 +46,7 @@ def bank(session: Session) -> Bank:
 def about(session: Session) -> str:
     """What a figure that stands alone is about: image, model, layer and P."""
     query = session.query
-    return " · ".join((query.image, session.model.name, query.layer, subject_words(session)))
+    return " · ".join((query.image, session.model.name, where(session.sources, query), subject_words(session)))
 
 
 def effects(impacts: Impacts | None) -> dict[str, Any]:
@@ -68,11 +69,9 @@ def effects(impacts: Impacts | None) -> dict[str, Any]:
 
 
 def subject_words(session: Session) -> str:
-    """What delta y is a change of: the score, or a class."""
+    """What delta y is a change of: the score, a class, or one of several scores."""
     output = session.output
-    if session.model.task == "regression" or output is None:
-        return "the score"
-    return session.model.name_of(output.target)
+    return "the score" if output is None else session.model.words(output.target)
 
 
 def joint_words(joint: Joint | None, impacts: Impacts | None) -> str:

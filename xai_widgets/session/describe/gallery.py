@@ -8,14 +8,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from xai_widgets.images import ImageSet
+from xai_widgets.engine import column_of, ratings_of, unusable
+from xai_widgets.engine.sample import shown_in_words
+from xai_widgets.images import ImageSet, Problem, grouped
 from xai_widgets.scenes import Gallery
 
 if TYPE_CHECKING:
     from xai_widgets.session.session import Session
 
 MOST_PROBLEMS = 100
-NOTED = ("rating", "label", "human_map")  # columns that have a place of their own
+NOTED = (
+    "rating",
+    "label",
+    "human_map",
+    "rating_sd",
+    "raters",
+    "split",
+    "reference",
+)  # columns that have a place of their own
 NO_CLASSES = np.zeros(0, np.int32)
 NO_CLASSES.flags.writeable = False
 
@@ -30,7 +40,7 @@ class GalleryScenes:
         self._places = {name: place for place, name in enumerate(self._names)}
         self._labels = tuple("" if pd.isna(label) else str(label) for label in table["label"])
         self._notes = notes_of(table)
-        self._ratings = frozen(table["rating"].to_numpy(np.float32))
+        self._known = known_of(table)
         self._of: Any = None  # the scores that `_scored` is of
         self._scored: dict[str, Any] = {}
 
@@ -42,19 +52,23 @@ class GalleryScenes:
         """
         if scores or not self._scored:
             self._score(session)
-        problems = self._images.problems | session.failures
+        failed = [Problem(name, sentence, "network") for name, sentence in session.failures.items()]
+        known = [*self._images.problem_list(), *unusable(session.model, self._images)]
+        problems = [one for one in known if one.name not in session.failures] + failed
+        kinds = grouped(problems)[:MOST_PROBLEMS]
         return Gallery(
             names=self._names,
             labels=self._labels,
-            notes=self._notes,
-            ratings=self._ratings,
+            **self._known,
             **self._scored,
             current=self._places.get(session.query.image, -1),
             pinned=self._numbers(session.pins),
             marked=self._numbers(session.selected_images),
             failed=self._numbers(session.failures),
-            problems=tuple(list(problems.values())[:MOST_PROBLEMS]),
+            problems=tuple(kind.words for kind in kinds),
+            problem_lists=tuple(kind.sentences[:MOST_PROBLEMS] if len(kind) > 1 else () for kind in kinds),
             problem_count=len(problems),
+            slices=self._images.slices,
         )
 
     def _numbers(self, names: Iterable[str]) -> tuple[int, ...]:
@@ -62,23 +76,39 @@ class GalleryScenes:
 
     def _score(self, session: Session) -> None:
         """Scores are never changed in place, so that identity tells whether there are others."""
-        about = (session.scores, session.query.model, session.query.run)
+        model = session.model
+        target = 0 if model.has_classes else session.target()
+        about = (session.scores, session.query.model, session.query.run, target)
         if self._of is not None and about[0] is self._of[0] and about[1:] == self._of[1:]:
             return
         self._of = about
         scores = np.full(len(self._names), np.nan, np.float32)
         for name, score in session.scores.items():
             scores[self._places[name]] = score
-        model = session.model
         known = {label.casefold() for label in model.labels or ()}
-        classifier = model.task == "classification"
+        classifier = model.has_classes
+        ratings = self._images.table["rating"] if classifier else ratings_of(model, self._images, target)
+        of_rating = classifier or column_of(model, self._images, target) == "rating"
         self._scored = {
-            "task": model.task,
+            **(spreads_of(self._images.table) if of_rating else {}),
+            "notes": self._with_slices(model.images),
+            "task": "classification" if classifier else "regression",
+            "score_name": "" if classifier or model.one_score else model.name_of(target),
+            "ratings": frozen(np.array(ratings, np.float32)),
             "scores": frozen(scores),
             "limits": tuple(map(float, session.score_range())),
-            "comparable": classifier and any(label.casefold() in known for label in self._labels),
+            "comparable": model.exclusive and any(label.casefold() in known for label in self._labels),
             **(self._classes(session) if classifier else {"classes": (), "predicted": NO_CLASSES}),
         }
+
+    def _with_slices(self, taken: int) -> tuple[str, ...]:
+        """The notes after what a sample holds, and of which image the scores are where a network takes one of them."""
+        slices = self._images.slices
+        if not slices:
+            return self._notes
+        of = f"; scores are of the {shown_in_words(slices[0])}" if taken == 1 else ""
+        held = f"{len(slices)} images: {', '.join(slices)}{of}"
+        return tuple(" · ".join(filter(None, (held, note))) for note in self._notes)
 
     def _classes(self, session: Session) -> dict[str, Any]:
         classes: dict[str, int] = {}
@@ -91,6 +121,26 @@ class GalleryScenes:
 def gallery(session: Session) -> Gallery:
     """What a gallery of the session's images shows."""
     return GalleryScenes(session.images).scene(session)
+
+
+def known_of(table: pd.DataFrame) -> dict[str, Any]:
+    """Split and reference, where any is known."""
+    found: dict[str, Any] = {}
+    if "split" in table:
+        found["splits"] = tuple("" if pd.isna(split) else str(split) for split in table["split"])
+    if "reference" in table:
+        found["references"] = tuple(np.flatnonzero(table["reference"].notna()).tolist())
+    return found
+
+
+def spreads_of(table: pd.DataFrame) -> dict[str, Any]:
+    """Spread of ratings and number of raters, where they are known."""
+    found: dict[str, Any] = {}
+    if "rating_sd" in table:
+        found["spreads"] = frozen(table["rating_sd"].to_numpy(np.float32))
+    if "raters" in table:
+        found["raters"] = frozen(table["raters"].fillna(0).to_numpy(np.int32))
+    return found
 
 
 def notes_of(table: pd.DataFrame) -> tuple[str, ...]:

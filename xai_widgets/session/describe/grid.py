@@ -33,8 +33,8 @@ def grid(session: Session, *, photo: bool = True) -> scenes.Grid:
         heads, about = _headings(session, models)
     if photo:
         scene = [
-            with_photo(one, session.images, model, answer)
-            for one, model, answer in zip(scene, models, answers, strict=True)
+            with_photo(one, session.images.slice(query.shown), model, answer)
+            for one, query, model, answer in zip(scene, board.queries, models, answers, strict=True)
         ]
     return scenes.Grid(
         panels=tuple(scene),
@@ -65,8 +65,9 @@ def comparisons(session: Session) -> tuple[scenes.Comparison, ...]:
     """What can be asked as rows and columns: the presets, then the fields; with the reason where one cannot."""
     query, model = session.query, session.model
     key = (
-        query.image, query.model, query.run, query.layer, query.target, query.contrast, bool(query.gains),
-        session.selected_images, session.pins, session.output is None, len(model.runs), session.sources.names,
+        query.image, query.shown, query.model, query.run, query.layer, query.call, query.target,
+        query.contrast, bool(query.gains), session.selected_images, session.pins, session.output is None,
+        len(model.runs), session.sources.names,
     )  # fmt: skip
     known, made = _offers.get(session, (None, ()))
     if known != key:

@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 from xai_widgets.engine import METHODS, Contrast, Degradation, Query
 from xai_widgets.engine.methods import options_of
+from xai_widgets.engine.sample import shown_in_words
 from xai_widgets.models import ImageModel
 from xai_widgets.session.describe.words import minus, short
 
 ORDER = (
-    "image", "model", "run", "layer", "degradation", "target", "contrast", "method", "options", "baseline", "gains",
+    "image", "shown", "model", "run", "layer", "call", "degradation", "target", "contrast", "method", "options",
+    "baseline", "gains",
 )  # fmt: skip
 KINDS = {"salt_and_pepper": "salt and pepper", "gaussian_noise": "Gaussian noise", "blur": "blur"}
 LISTED = 6  # gains that are named one by one
@@ -111,7 +113,7 @@ def _told_apart(values: Sequence[object], words: Sequence[str]) -> list[str]:
 def _contrast(query: Query, model: ImageModel) -> str:
     asked: Contrast | None = query.contrast
     if asked is None:
-        return "why the score?" if model.task == "regression" else f"why {_target(query, model)}?"
+        return f"why {_target(query, model)}?"
     if asked.kind == "confidence":
         return "rather than with 100 % confidence"
     if asked.kind == "class":
@@ -122,7 +124,9 @@ def _contrast(query: Query, model: ImageModel) -> str:
 
 def _target(query: Query, model: ImageModel) -> str:
     if query.target is None:
-        return "the score" if model.task == "regression" else "the predicted class"
+        return "the predicted class" if model.has_classes else model.words(0)
+    if model.one_score:
+        return "the score"
     return _class(query.target, model)
 
 
@@ -176,6 +180,8 @@ _WORDS: dict[str, Callable[[Query, ImageModel], str]] = {
     "model": lambda query, _: query.model,
     "run": lambda query, _: f"run {query.run}",
     "layer": lambda query, _: query.layer,
+    "shown": lambda query, _: shown_in_words(query.shown),
+    "call": lambda query, _: "call of the image" if query.call is None else f"call {query.call}",
     "degradation": _degradation,
     "target": lambda query, model: f"P {_target(query, model)}",
     "contrast": _contrast,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xai_widgets.engine import METHODS, Contrast, Query
+from xai_widgets.models.meaning import words_of
 from xai_widgets.scenes import Picker
 from xai_widgets.session.describe.words import short
 
@@ -35,23 +36,28 @@ OF_OTHERS = (
 def picker(session: Session) -> Picker:
     """What the contrast picker shows: P and Q, and what there is to choose from."""
     query, model, output = session.query, session.model, session.output
-    classifier = model.task == "classification"
+    classifier = model.has_classes
     known = output is not None and output.probabilities is not None
-    asked, contrast = query.contrast, session.contrast()
+    asked, contrast, rating = query.contrast, session.contrast(), session.known_rating()
     return Picker(
-        task=model.task,
+        task="classification" if classifier else "regression",
         subject=" ".join((query.image, query.model)),
         question=question(session),
-        names=model.names if classifier else (),
+        names=() if model.one_score else model.names,
         probabilities=output.probabilities if output is not None and known else NONE,  # type: ignore[arg-type]
-        target=output.target if output is not None and known else -1,
+        target=-1 if output is None or model.one_score else output.target,
         chosen=query.target is not None,
         **chosen(asked, contrast),
         axis=(0.0, 1.0) if classifier else session.score_range(),
         score=None if classifier or output is None else float(output.value),
-        rating=None if classifier else session.images.rating(query.image),
+        rating=rating.value,
+        rating_sd=rating.sd,
+        raters=rating.raters,
         quick=() if classifier else tuple(session.quick_scores()),
         unheard=unheard(query),
+        exclusive=model.exclusive,
+        read_as=read_as(session),
+        readings=tuple(session.readings()),
         says=OF_GRAD_CAM if query.method == "grad_cam" else OF_OTHERS,
     )
 
@@ -69,6 +75,12 @@ def chosen(asked: Contrast | None, contrast: Contrast | None) -> dict[str, Any]:
     }
 
 
+def read_as(session: Session) -> str:
+    """How the outputs are read, where that was found by looking."""
+    model = session.model
+    return words_of(model.task, model.outputs) if session.readings() else ""
+
+
 def unheard(query: Query) -> str:
     """Why the map that is shown does not ask about Q; empty where it does, or where there is no Q."""
     method = METHODS[query.method]
@@ -80,8 +92,10 @@ def unheard(query: Query) -> str:
 def question(session: Session) -> str:
     """What is asked, in words."""
     query, model, output = session.query, session.model, session.output
-    if model.task == "regression":
+    if not model.has_classes:
         y = "this score" if output is None else short(output.value)
+        if output is not None and not model.one_score:
+            y = f"{model.name_of(output.target)} {y}"
         contrast = session.contrast()
         other = f", rather than {short(float(contrast.value))}" if contrast is not None else ""
         return f"Why {y}{other}?"
@@ -89,7 +103,7 @@ def question(session: Session) -> str:
     if query.contrast is None:
         return f"Why {p}?"
     q = query.contrast
-    if q.kind == "confidence" or (output is not None and q.value in (p, output.target)):
+    if q.kind == "confidence" or (model.exclusive and output is not None and q.value in (p, output.target)):
         return f"Why not {p} with 100 % confidence?"
     name = q.value if isinstance(q.value, str) else model.name_of(int(q.value))
     return f"Why {p}, rather than {name}?"

@@ -9,6 +9,7 @@ from xai_widgets.scenes import Plane
 from xai_widgets.session.describe.bank import about, effects
 from xai_widgets.session.describe.roles import ROLE_WORDS
 from xai_widgets.session.describe.words import short
+from xai_widgets.session.facts import where
 
 if TYPE_CHECKING:
     from xai_widgets.session.session import Session
@@ -26,29 +27,40 @@ def plane(session: Session) -> Plane:
         across="Δ score when removed" if by_error else "rank, from raising to lowering",
         up=f"Δ {known['error']} when removed" if by_error else "Δ score when removed",
         about=about(session),
-        title=f"Impact of each map · {session.query.layer}",
-        facts="" if impacts is None else facts(impacts),
+        title=f"Impact of each map · {where(session.sources, session.query)}",
+        facts="" if impacts is None else facts(impacts, *_named(session)),
         note="" if impacts is None else _note(session, impacts),
     )
 
 
-def facts(impacts: Impacts) -> str:
-    """Score, rating and residual; or the cross entropy with the label."""
+def _named(session: Session) -> tuple[str, ...]:
+    """Which of several scores is explained."""
+    model = session.model
+    return () if model.has_classes or model.one_score else (model.name_of(session.target()),)
+
+
+def facts(impacts: Impacts, name: str = "Score") -> str:
+    """Score, rating and residual; or the cross entropy with the label.
+
+    Args:
+        name: of the score, where there are several.
+    """
     if impacts.label:
-        error = f"cross entropy with the label {impacts.label} {short(impacts.error_value or 0.0)}"
-        return f"Score {short(impacts.value)}, {error}."
+        error = f"{impacts.error} with the label {impacts.label} {short(impacts.error_value or 0.0)}"
+        return f"{name} {short(impacts.value)}, {error}."
     if impacts.residual is None:
-        return f"Score {short(impacts.value)}"
+        return f"{name} {short(impacts.value)}"
     way = "too high" if impacts.residual > 0 else "too low" if impacts.residual < 0 else "just right"
     rating = short(impacts.value - impacts.residual)
     residual = short(impacts.residual, sign=True)
-    return f"Score {short(impacts.value)}, rating {rating}: residual r = {residual}, the score is {way}."
+    return f"{name} {short(impacts.value)}, rating {rating}: residual r = {residual}, the score is {way}."
 
 
 def _note(session: Session, impacts: Impacts) -> str:
     if impacts.delta_error is not None:
         return impacts.note
-    missing = "label of this image names a class" if session.model.task == "classification" else "rating is known"
-    where = "" if session.model.task == "classification" else " for this image"
-    why = f"No {missing}{where}, so the error cannot be told: Δ score by rank instead."
+    model = session.model
+    rating = f"{model.known_words(0 if model.has_classes else session.target())} is known for this image"
+    missing = "label of this image names a class" if model.has_classes else rating
+    why = f"No {missing}, so the error cannot be told: Δ score by rank instead."
     return f"{why} {impacts.note}".strip()

@@ -11,9 +11,10 @@ from xai_widgets.engine.methods import heard, options_of
 from xai_widgets.engine.options import differing
 from xai_widgets.engine.parts.sides import IN_WORDS as SIDES
 from xai_widgets.engine.parts.sides import ONE_SIDED, in_words
+from xai_widgets.engine.sample import shown_in_words
 from xai_widgets.scenes import Axis, Detail, Radar, Series, Table
 from xai_widgets.session.describe.words import fixed, short
-from xai_widgets.session.facts import contrast_of
+from xai_widgets.session.facts import contrast_of, where
 
 if TYPE_CHECKING:
     from xai_widgets.session.session import Session
@@ -71,7 +72,7 @@ def radar(session: Session, others: Sequence[Series] = (), *, axis: str = "", re
         relative: each axis as a share of the best that is shown.
     """
     query, measures = session.query, session.measures
-    present = series(f"{query.image} · {query.model}", measures.values if measures else {}, texts=texts_of(measures))
+    present = series(_series_name(query), measures.values if measures else {}, texts=texts_of(measures))
     return Radar(
         axes=AXES,
         series=(present, *others),
@@ -86,6 +87,10 @@ def radar(session: Session, others: Sequence[Series] = (), *, axis: str = "", re
         one_sided=measures is not None and measures.one_sided,
         unmeasured=unmeasured(query),
     )
+
+
+def _series_name(query: Query) -> str:
+    return " · ".join(filter(None, (query.image, shown_in_words(query.shown), query.model)))
 
 
 def series(
@@ -133,7 +138,7 @@ def texts_of(measures: Measures | None) -> tuple[str, ...]:
 def note(session: Session) -> str:
     """What was measured, in one line: image, model, layer, map, its part, gains and the rule for the target."""
     query, measures = session.query, session.measures
-    subject = f"{query.image} · {query.model} · {query.layer}"
+    subject = f"{query.image} · {query.model} · {where(session.sources, query)}"
     if measures is None:
         return f"{subject}: not measured yet."
     if not measures.done:
@@ -144,10 +149,15 @@ def note(session: Session) -> str:
         return f"{what}; {why}"
     missing = [axis.label for axis in AXES if not math.isfinite(measures.values.get(axis.name, math.nan))]
     changed = f", with {_counted(asked)}" if asked.gains else ""
-    rule = RULES[session.measuring["rule"]]
+    rule = RULES[rule_of(session, asked)]
     left_out = f" Not available: {', '.join(missing)}." if missing else ""
     side = in_words(session.measuring["side"], one_sided=measures.one_sided)
     return f"{what}, {side}{changed}; {rule}.{left_out}"
+
+
+def rule_of(session: Session, asked: Query) -> str:
+    """For which target measures are taken: of scores none is predicted, so that it is the chosen one."""
+    return str(session.measuring["rule"]) if session.models[asked.model].has_classes else "fixed"
 
 
 def _map_words(session: Session, asked: Query) -> str:
@@ -173,13 +183,13 @@ def kept(session: Session, measures: Measures) -> str:
     asked = measures.query or session.query
     run = f", run {asked.run}" if len(session.models[asked.model].runs) > 1 else ""
     side = ONE_SIDED if measures.one_sided else SIDES[session.measuring["side"]]
-    parts = [asked.image, f"{asked.model}{run}", asked.layer, f"{_whole_map(session, asked)}, {side}"]
+    parts = [asked.image, f"{asked.model}{run}", where(session.sources, asked), f"{_whole_map(session, asked)}, {side}"]
     if 0 < len(asked.gains) <= MOST_GAINS:
         parts.append(", ".join(f"map {index} ×{short(gain)}" for index, gain in asked.gains))
     elif asked.gains:
         parts.append(_counted(asked))
-    if session.measuring["rule"] != "fixed":
-        parts.append(RULES[session.measuring["rule"]])
+    if (rule := rule_of(session, asked)) != "fixed":
+        parts.append(RULES[rule])
     return " · ".join(parts)
 
 
@@ -198,7 +208,7 @@ def _whole_map(session: Session, asked: Query) -> str:
 def _chosen_p(session: Session, asked: Query) -> str:
     """P, where it is not the prediction."""
     model = session.models[asked.model]
-    if asked.target is None or model.task == "regression":
+    if model.one_score or (asked.target is None and model.has_classes):
         return ""
     return f" for {model.name_of(Subject(session.sources, asked).target)}"
 

@@ -11,12 +11,25 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from xai_widgets import scenes
-from xai_widgets.engine import PARTS, Contrast, Output, Query, Saliency, Secondary, Subject
+from xai_widgets.engine import (
+    PARTS,
+    Contrast,
+    Output,
+    Query,
+    Saliency,
+    Secondary,
+    Subject,
+    is_known_of,
+    known_rating,
+    stated_range,
+)
 from xai_widgets.engine.methods import METHODS, Method, method_named, missing, options_of
 from xai_widgets.engine.options import Option
+from xai_widgets.engine.sample import shown_in_words
 from xai_widgets.session.describe.picker import unheard
-from xai_widgets.session.describe.words import arrow, decimals_of, fixed, sentence, short, signs
+from xai_widgets.session.describe.words import arrow, decimals_of, fixed, rated, sentence, short, signs, split_words
 from xai_widgets.session.facts import contrast_of, no_harmful, picture, score_range_of
+from xai_widgets.session.samples import calls
 
 if TYPE_CHECKING:
     from xai_widgets.images import ImageSet
@@ -34,6 +47,7 @@ GROUPS = {
 }
 DEGENERATE = {
     "zero": "This map is zero everywhere.",
+    "rounding": "This map holds rounding only: the probability of P is too near to 1 or to 0 for its logarithm.",
     "constant": "This map is constant: it points nowhere.",
     "not finite": "This map holds values that are not finite: it shows nothing.",
 }
@@ -64,7 +78,8 @@ def stage(session: Session, panel: Panel | None = None, *, photo: bool = True) -
         panel = session.panel if panel is None else panel
         scene, answer = without_photo(session, panel, common(session)), panel.answers.saliency
         model = session.model_of(panel)
-    return with_photo(scene, session.images, model, answer) if photo else scene
+        images = session.images.slice(panel.query.shown)
+    return with_photo(scene, images, model, answer) if photo else scene
 
 
 def with_photo(scene: scenes.Stage, images: ImageSet, model: ImageModel, answer: Saliency | None) -> scenes.Stage:
@@ -106,10 +121,11 @@ def without_photo(session: Session, panel: Panel, shared: Mapping[int, Common], 
         look=scenes.Look(**vars(look)),
         methods=methods(session, panel) if menu else (),
         choices=choices(query),
+        sample=sample(session, panel),
         secondary=second,
         receipt=signs(answers.receipt.text) if answers.receipt is not None else "",
         pending=sentence((panel.pending or "no map yet") if answers.saliency is None and not error else ""),
-        alt=alt(query.image, said, shown, look, second, full),
+        alt=alt(" · ".join(filter(None, (query.image, shown_in_words(query.shown)))), said, shown, look, second, full),
         contrast=contrast(session, panel),
         unheard=unheard(query),
         no_secondary=no_secondary(session, panel),
@@ -128,21 +144,29 @@ def score(session: Session, panel: Panel, output: Output) -> scenes.Score:
     model = session.model_of(panel)
     if output.probabilities is not None:
         return _of_class(session, model, output, output.probabilities)
-    known = model.range or session.images.range
+    known = stated_range(model, session.images, output.target)
     decimals = decimals_of(*(known or score_range_of(model, session.sources, output)))
     changed, facts = bool(output.query.gains), []
     if changed:
         facts.append(f"change {fixed(output.value - output.base, decimals, sign=True)}")
     if output.rating is not None and output.residual is not None:
-        facts.append(f"rating {fixed(output.rating, decimals)}")
+        of = known_rating(model, session.images, output.query.image, output.target, output.query.shown)
+        spread = None if of.sd is None else fixed(of.sd, decimals)
+        facts.append(f"rating {rated(fixed(output.rating, decimals), spread, of.raters)}")
         facts.append(f"residual {fixed(output.residual, decimals, sign=True)}")
-    return scenes.Score(label="score", headline=arrow(output.base, output.value, changed, decimals), facts=tuple(facts))
+    facts += filter(None, [split_words(session.images.split(output.query.image))])
+    label = "score" if model.one_score else model.name_of(output.target)
+    return scenes.Score(label=label, headline=arrow(output.base, output.value, changed, decimals), facts=tuple(facts))
 
 
 def _of_class(session: Session, model: ImageModel, output: Output, probabilities: np.ndarray) -> scenes.Score:
     changed = bool(output.query.gains)
-    known = session.images.label(output.query.image)
-    facts = (f"logit {arrow(output.base, output.value, changed, 2)}", *([f"labelled {known}"] if known else []))
+    query, images = output.query, session.images
+    known = images.label(query.image) if is_known_of(model, images, query.shown) else None
+    split = split_words(session.images.split(output.query.image))
+    said = (f"labelled {known}" if known else "", split)
+    what = "log-probability" if model.scores.by_logarithm else "logit"
+    facts = (f"{what} {arrow(output.base, output.value, changed, 2)}", *filter(None, said))
     base, now = (100 * float(share) for share in (output.base_probability or 0, probabilities[output.target]))
     return scenes.Score(label=model.name_of(output.target), headline=f"{arrow(base, now, changed, 1)} %", facts=facts)
 
@@ -194,7 +218,7 @@ def secondary(answer: Secondary, kind: str) -> scenes.Secondary:
 def no_secondary(session: Session, panel: Panel) -> str:
     """Why harmful maps cannot be shown; empty where they can."""
     known = session.knows_error(panel)
-    return "" if known else sentence(no_harmful(session.model_of(panel), panel.query.image))
+    return "" if known else sentence(no_harmful(Subject(session.sources, panel.query)))
 
 
 def common(session: Session) -> dict[int, Common]:
@@ -260,7 +284,7 @@ def _legend(shown: scenes.Layer, look: Look, shared: Common) -> list[str]:
 def methods(session: Session, panel: Panel) -> tuple[scenes.MethodItem, ...]:
     """The menu: every method by groups, with the reason where it cannot be asked."""
     query = panel.query
-    key = (query.image, query.model, query.run, query.target, query.contrast, query.options)
+    key = (query.image, query.shown, query.model, query.run, query.target, query.contrast, query.options)
     known, items = _menus.get(session, (None, ()))
     if known != key:
         subject = Subject(session.sources, query)
@@ -277,6 +301,24 @@ def _item(method: Method, subject: Subject) -> scenes.MethodItem:
         description=method.description,
         reason=missing(method, subject),
     )
+
+
+def sample(session: Session, panel: Panel) -> tuple[scenes.Choice, ...]:
+    """Which image of the sample is shown, and which call of the layer, where there are several."""
+    query, slices, found = panel.query, session.images.slices, []
+    model = session.model_of(panel)
+    count = calls(model, query.layer)
+    if slices:
+        changed = " It alone is degraded." if query.degradation is not None else ""
+        hint = f"The image of the sample over which the map lies.{changed}"
+        found.append(scenes.Choice(name="shown", words="Image", value=query.shown, choices=slices, hint=hint))
+    if count > 1:
+        own = "by default that of the image" if model.images > 1 else "by default the last"
+        with suppress(ValueError):  # the error line says that the sample has too few images
+            value = Subject(session.sources, query).call % count
+            hint = f"{query.layer} is called {count} times; {own}. Gains act on this call alone."
+            found.append(scenes.Choice(name="call", words="Call", value=value, choices=tuple(range(count)), hint=hint))
+    return tuple(found)
 
 
 def choices(query: Query) -> tuple[scenes.Choice, ...]:
@@ -317,7 +359,7 @@ def _rather_than(model: ImageModel, panel: Panel, asked: Contrast, number: Contr
         words = f"rather than the rating, {value}" if asked.asks_rating else f"rather than {value}"
         return f"{words}, by tiles" if number.form == "tiles" else words
     target = None if panel.answers.output is None else panel.answers.output.target
-    if number.kind == "confidence" or int(number.value) == target:
+    if number.kind == "confidence" or (int(number.value) == target and model.exclusive):
         return "rather than with 100 % confidence"
     return f"rather than {model.name_of(int(number.value))}"
 

@@ -33,6 +33,16 @@ def arrow(base: float, value: float, changed: bool, decimals: int) -> str:
     return f"{fixed(base, decimals)} → {now}" if changed else now
 
 
+def rated(rating: str, spread: str | None, raters: int | None) -> str:
+    """A rating with its standard deviation between raters and how many these are: "62 ± 11 (n = 24)"."""
+    return rating + (f" ± {spread}" if spread else "") + (f" (n = {raters:,})" if raters else "")
+
+
+def split_words(split: str | None) -> str:
+    """To which part of the data an image belongs; what a network was trained on is said as that."""
+    return {None: "", "train": "trained on (train split)"}.get(split, f"{split} split")
+
+
 def decimals_of(low: float, high: float) -> int:
     """How many decimals tell a thousandth of a range."""
     return min(max(3 - math.floor(math.log10(max(high - low, 1e-6))), 0), 6)
