@@ -8,19 +8,27 @@ import platform
 import re
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib import metadata
 from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+if TYPE_CHECKING:
+    import torch
+
 PACKAGE = "xai-widgets"
 SHOWN = "torch torchvision jupyterlab jupyter-server ipykernel ipywidgets anywidget plotly numpy".split()
 EXTENSIONS = {"anywidget": "anywidget", "@jupyter-widgets/jupyterlab-manager": "jupyterlab-widgets"}
+FIRST, REPEATS = 4, 24  # answers that are not timed, and all
 SERVER_EXTENSION = "xai_widgets.server"
 
 
@@ -38,7 +46,7 @@ def examine() -> list[Finding]:
     """Look at everything; nothing is changed."""
     return [
         finding
-        for check in (versions, missing, device, precision, shown, clicks, prompt, cache)
+        for check in (versions, missing, device, limits, precision, recording, shown, clicks, prompt, cache)
         for finding in _run(check)
     ]
 
@@ -116,6 +124,30 @@ def device() -> Iterator[Finding]:
         yield Finding("device", f"cpu, {torch.get_num_threads()} threads")
 
 
+def limits() -> Iterator[Finding]:
+    """What a process takes at most of a host that many share, and which variables say it otherwise."""
+    from xai_widgets.engine.limits import CACHE, THREADS, cache_bytes_of, threads_of
+    from xai_widgets.models.shared_gpu import VARIABLE, share
+
+    def threads() -> str:
+        count = threads_of(None)
+        return "as many CPU threads as torch takes" if count is None else f"{count} CPU thread{'s' * (count > 1)}"
+
+    def memory() -> str:
+        return f"answers are remembered up to {cache_bytes_of(None) / 2**20:,.0f} MiB"
+
+    def gpu() -> str:
+        part = share()
+        return "all free memory of a GPU" if part is None else f"{part:.0%} of the memory of a GPU"
+
+    for variable, said in ((THREADS, threads), (CACHE, memory), (VARIABLE, gpu)):
+        how = "set" if os.environ.get(variable, "").strip() else "not set"
+        try:
+            yield Finding("limits", f"{said()} ({variable} is {how})")
+        except ValueError as error:
+            yield Finding("limits", str(error), wrong=True, essential=True)
+
+
 def precision() -> Iterator[Finding]:
     """In which arithmetic float32 is computed on each device, and what is called exact."""
     try:
@@ -131,6 +163,72 @@ def precision() -> Iterator[Finding]:
             within = in_force(kind)
         answer = f"{outside} as torch starts; exact work runs in {within}"
         yield Finding(f"precision, {kind}", answer, wrong=within != "IEEE")
+
+
+OFF = "; off unless Engine(record=True), since a capture would disturb what else runs there"
+
+
+def recording() -> Iterator[Finding]:
+    """Of each accelerator: its memory, and whether answers can be recorded there."""
+    try:
+        import torch
+    except Exception:  # said by `device`
+        return
+    from xai_widgets.kernels.batches import room
+    from xai_widgets.kernels.tail.captures import undisturbed
+    from xai_widgets.kernels.tail.recording import report as recorded
+
+    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        device = torch.device("cuda", index)
+        try:
+            whole = torch.cuda.get_device_properties(device).total_memory
+            words = f"{torch.cuda.get_device_name(device)}, {room(device) / 2**30:.1f} of {whole / 2**30:.1f} GiB free"
+            yield Finding(f"memory, {device}", words)
+            yield Finding(f"recording, {device}", f"{recorded(device)}{'' if undisturbed(device) else OFF}")
+            yield Finding(f"speed, {device}", time_of_a_gain(device))
+        except Exception as error:  # a driver that fails raises what it likes
+            yield Finding(f"recording, {device}", _line(error), wrong=True)
+
+
+def time_of_a_gain(device: torch.device, seconds: float = 1.0) -> str:
+    """How long a score and a Grad-CAM take there after a gain was changed, on demo/quality: as they are, and recorded.
+
+    Args:
+        seconds: how long each of both is tried at most, once it is known; some repeats suffice.
+
+    Raises:
+        RuntimeError: the device fails.
+    """
+    from xai_widgets.engine import Engine, Query, Sources, answer
+    from xai_widgets.images import load_images
+    from xai_widgets.kernels.tail.recording import tally
+    from xai_widgets.models import load_model
+
+    model, images = load_model("demo/quality", device=device), load_images("demo/quality")
+
+    def ask(job: object, sources: Sources, asked: Query) -> None:
+        answer(sources, asked, "explanation")
+
+    def milliseconds(record: bool) -> float:
+        engine = Engine(record=record)
+        sources = Sources(model, images, cache=engine.cache)
+        query, spent, ends = Query(image=images.names[0]), [], time.perf_counter() + seconds
+        for step in range(REPEATS):
+            asked = replace(query, gains=((3, 1 + step / 1000),))
+            began = time.perf_counter()
+            engine.worker.call(partial(ask, sources=sources, asked=asked))
+            spent.append(1000 * (time.perf_counter() - began))
+            if step < FIRST:
+                engine.wait(10)  # what is asked twice is recorded when the worker is idle
+            elif time.perf_counter() > ends:
+                break
+        engine.close()
+        return median(spent[FIRST:])
+
+    words = f"a gain on demo/quality: {milliseconds(False):.1f} ms"
+    before = tally.counts["replayed"]
+    recorded = milliseconds(True)
+    return f"{words}, recorded {recorded:.1f} ms" if tally.counts["replayed"] > before else words
 
 
 def shown() -> Iterator[Finding]:

@@ -61,13 +61,22 @@ def known(scene: Gallery, index: int) -> str:
         parts.append("the network failed")
     elif math.isfinite(score):
         predicted = int(scene.predicted[index]) if len(scene.predicted) else -1
-        name = scene.classes[predicted] if predicted >= 0 else "score"
+        name = scene.classes[predicted] if predicted >= 0 else scene.score_name or "score"
         parts.append(f"{name} {number(score, signed=False)}")
     if math.isfinite(rating):
-        parts.append(f"rating {number(rating, signed=False)}")
+        parts.append(f"rating {number(rating, signed=False)}{_spread(scene, index)}")
     if scene.labels[index]:
         parts.append(f"label {scene.labels[index]}")
+    if scene.splits and scene.splits[index]:
+        parts.append("trained on" if scene.splits[index] == "train" else scene.splits[index])
     return one_line(" · ".join(parts))
+
+
+def _spread(scene: Gallery, index: int) -> str:
+    """The standard deviation of a rating, and how many gave one."""
+    sd = float(scene.spreads[index]) if len(scene.spreads) else math.nan
+    count = int(scene.raters[index]) if len(scene.raters) else 0
+    return (f" ± {number(sd, signed=False)}" if math.isfinite(sd) else "") + (f" (n = {count:,})" if count else "")
 
 
 def title(scene: Gallery) -> str:
@@ -80,6 +89,9 @@ def caption(scene: Gallery) -> list[str]:
     """Which images are shown, which is explained, and what is wrong with others."""
     some, count = len(scene.thumbs), len(scene.names)
     parts = [f"The first {some} of {count} images" if some < count else f"All {count} images"]
+    if scene.slices:
+        held = f"{len(scene.slices)} images ({one_line(', '.join(scene.slices))})"
+        parts.append(f"Each is a sample of {held}, of which the first is shown")
     if scene.current in dict(scene.thumbs):
         parts.append(f"Framed: {one_line(scene.names[scene.current])}, which is explained")
     if scene.problem_count:

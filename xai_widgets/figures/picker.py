@@ -34,7 +34,7 @@ def paint_picker(scene: Picker, figure: Canvas, plan: Plan) -> Rows:
         for place, (name, value, mark, colour) in enumerate(points):
             y = AXIS_MM + place * line
             host.plot([MARK_MM / 2], [y + 1.3], marker=mark, color=colour, markersize=4, clip_on=False)
-            write(host, f"{name} {number(value, signed=False)}", MARK_MM, y, SIZE)
+            write(host, _said(scene, name, value), MARK_MM, y, SIZE)
     return rows
 
 
@@ -53,11 +53,21 @@ def q_of(scene: Picker) -> int:
 
 def on_axis(scene: Picker) -> list[tuple[str, float, str, str]]:
     """What stands on the axis of a score: its name, where, its mark and its colour."""
-    points = [("score", scene.score, "o", INK), ("rating", scene.rating, "D", SERIES[2])]
+    name = one_line(scene.names[scene.target]) if scene.names and scene.target >= 0 else "score"
+    points = [(name, scene.score, "o", INK), ("rating", scene.rating, "D", SERIES[2])]
     found = [(name, float(value), mark, colour) for name, value, mark, colour in points if value is not None]
     if scene.kind == "score":
         found.append((f"Q{' (the rating)' * (scene.word == 'rating')}", float(scene.value), "v", SERIES[1]))
     return found
+
+
+def _said(scene: Picker, name: str, value: float) -> str:
+    """A point of the axis in words; the rating with its standard deviation and how many gave it."""
+    words = f"{name} {number(value, signed=False)}"
+    if name != "rating":
+        return words
+    spread = "" if scene.rating_sd is None else f" ± {number(scene.rating_sd, signed=False)}"
+    return f"{words}{spread}" + (f" (n = {scene.raters:,})" if scene.raters else "")
 
 
 def _paint_class(host: Axes, scene: Picker, index: int, y: float, room: float) -> None:
@@ -77,6 +87,11 @@ def _paint_axis(host: Axes, scene: Picker, room: float) -> None:
     low, high = scene.axis
     left, width, y = MARK_MM, room - 2 * MARK_MM, 3.0
     host.plot([left, left + width], [y, y], color=FAINT, linewidth=0.8)
+    if scene.rating is not None and scene.rating_sd is not None and high > low:
+        ends = [min(max((scene.rating + sign * scene.rating_sd - low) / (high - low), 0), 1) for sign in (-1, 1)]
+        host.plot(
+            [left + end * width for end in ends], [y, y], color=SERIES[2], linewidth=1.2, marker="|", markersize=6
+        )
     for _, value, mark, colour in on_axis(scene):
         share = min(max((value - low) / (high - low), 0), 1) if high > low else 0.5
         host.plot([left + share * width], [y], marker=mark, color=colour, markersize=5, alpha=0.85, clip_on=False)
@@ -93,7 +108,7 @@ def caption(scene: Picker) -> list[str]:
     """Of which image and model; what the map says where Q is."""
     place = "none" if scene.kind != "score" else _place(scene)
     said = dict(scene.says).get(place, "") if scene.task == "regression" else ""
-    count = len(scene.names)
+    count = len(scene.names) if scene.task == "classification" else 0
     some = f"{CLASSES} of {count} classes: P, Q and the most probable others" if count > CLASSES else ""
     return [one_line(scene.subject), some, said, scene.unheard]
 
@@ -114,5 +129,5 @@ def alt(scene: Picker) -> list[str]:
             f"{one_line(scene.names[index])} {100 * float(scene.probabilities[index]):.1f} %" for index in shown(scene)
         ]
     else:
-        said = [f"{name} {number(value, signed=False)}" for name, value, *_ in on_axis(scene)]
+        said = [_said(scene, name, value) for name, value, *_ in on_axis(scene)]
     return [title(scene), ", ".join(said), one_line(scene.subject)]

@@ -17,7 +17,8 @@ from xai_widgets.scenes import same
 from xai_widgets.session import Session
 from xai_widgets.views._once import once
 
-WHERE = ("query.image", "query.model", "query.run", "query.layer")  # what most views say in words
+# What most views say in words.
+WHERE = ("query.image", "query.model", "query.run", "query.layer", "query.shown", "query.call")
 MOST_ORIGINS = 8  # whose moves are numbered in a trait; the one that moved longest ago is left out
 
 

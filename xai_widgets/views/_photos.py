@@ -59,7 +59,8 @@ class Photo:
 def wanted_of(session: Session, panel: Panel) -> Wanted:
     """The photo under the map of a panel."""
     model = session.model_of(panel)
-    return Wanted(panel.query.image, None if model.can_degrade else model, session.images)
+    images = session.images.slice(panel.query.shown)
+    return Wanted(panel.query.image, None if model.placed else model, images)
 
 
 class Slots:

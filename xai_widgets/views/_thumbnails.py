@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
+from PIL import Image
+
 Key = tuple[int, int]  # pixels of the longer side, number of the image
+
+
+class References:
+    """The undistorted photos of a set, as a courier reads them: by the names of the images that they belong to."""
+
+    def __init__(self, images: Any) -> None:
+        self._images, self.names = images, images.names
+
+    def thumbnail(self, name: str, side: int) -> bytes:
+        """As JPEG.
+
+        Raises:
+            ValueError: there is none, or it cannot be read.
+        """
+        photo = self._images.reference(name)
+        if photo is None:
+            raise ValueError(f"No reference image of {name!r} is known.")
+        picture, file = Image.fromarray(photo), io.BytesIO()
+        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+        picture.save(file, "JPEG", quality=90, subsampling=0)
+        return file.getvalue()
 
 
 class Courier:

@@ -25,17 +25,22 @@ class ContrastPicker(View):
     groups = {"contrast": OF_THE_CONTRAST}  # noqa: RUF012
     both = ("contrast",)
 
-    task = Unicode(help="classification or regression.").tag(sync=True)
+    task = Unicode(help="classification, of classes and labels, or regression, of scores.").tag(sync=True)
     subject = Unicode(help="Of what the scores are; a new one sorts the classes at once.").tag(sync=True)
-    names = List(Unicode(), help="Of all classes.").tag(sync=True)
+    names = List(Unicode(), help="Of all classes, or of several scores.").tag(sync=True)
     probabilities = Bytes(help="float32, one a class.").tag(sync=True)
-    target = Int(-1, help="The class P, or -1.").tag(sync=True)
+    target = Int(-1, help="P: a class or one of several scores, or -1.").tag(sync=True)
+    exclusive = Bool(True, help="Whether one class excludes the others.").tag(sync=True)
+    read_as = Unicode(help="How the outputs are read, where this was found by looking.").tag(sync=True)
+    readings = List(List(), help="(model, words) of what they could be read as instead.").tag(sync=True)
     chosen = Bool(False, help="Whether P was chosen, and is not simply the predicted class.").tag(sync=True)
     # Both sides move this one: the version makes a return to what was sent last a change.
     contrast = Dict(help="kind: empty, class, score or confidence; value, form, word, version.").tag(sync=True)
     axis = TupleTrait(Float(), Float(), default_value=(0.0, 1.0), help="Range of the score.").tag(sync=True)
     score = Float(None, allow_none=True).tag(sync=True)
     rating = Float(None, allow_none=True).tag(sync=True)
+    rating_sd = Float(None, allow_none=True, help="Its standard deviation between raters.").tag(sync=True)
+    raters = Int(None, allow_none=True, help="How many gave it.").tag(sync=True)
     quick = List(List(), help="(name, score) of scores that are worth asking about.").tag(sync=True)
     unheard = Unicode(help="Why the map that is shown does not ask about Q.").tag(sync=True)
     says = List(List(), help="(where Q is, what the map shows then).").tag(sync=True)
@@ -61,7 +66,10 @@ class ContrastPicker(View):
         elif kind == "confidence":
             self.session.ask(contrast="confidence")
         elif kind == "clear":
-            self.session.ask(target=None, contrast=None)
+            kept = None if self.session.model.has_classes else self.session.query.target  # the chosen score stays
+            self.session.ask(target=kept, contrast=None)
+        elif kind == "read":
+            self.session.change_model(details["name"])
         elif kind == "hear":
             self.session.ask(method="grad_cam")
 

@@ -14,7 +14,7 @@ from xai_widgets import scenes
 from xai_widgets.session import describe
 from xai_widgets.static import front_end, style
 from xai_widgets.views._base import View
-from xai_widgets.views._thumbnails import Courier
+from xai_widgets.views._thumbnails import Courier, References
 
 ORDERS = ("given", "name", "score", "rating", "residual", "label", "mistake")
 SIDES = (96, 192, 384)
@@ -31,8 +31,8 @@ class Gallery(View):
     _esm = front_end("gallery")
     _css = style("gallery")
     watches = (
-        "query.image", "query.model", "query.run", "scores", "predictions", "failures", "pins", "selected_images",
-        "idle",
+        "query.image", "query.model", "query.run", "query.target", "scores", "predictions", "failures", "pins",
+        "selected_images", "idle",
     )  # fmt: skip
     both = ("marked",)
 
@@ -40,18 +40,27 @@ class Gallery(View):
     labels = List(Unicode(), help="Known classes, empty where there is none.").tag(sync=True)
     notes = List(Unicode(), help="What else the table says, in words.").tag(sync=True)
     ratings = Bytes(help="float32, NaN where there is none.").tag(sync=True)
+    spreads = Bytes(help="float32: the standard deviation of each rating; empty where none is known.").tag(sync=True)
+    raters = Bytes(help="int32: how many gave each rating, or 0; empty where none is known.").tag(sync=True)
+    splits = List(Unicode(), help="train, val, test, ... of each image; empty where none is known.").tag(sync=True)
+    references = List(Int(), help="Images whose undistorted photo is known.").tag(sync=True)
     scores = Bytes(help="float32, NaN where there is none yet.").tag(sync=True)
     predicted = Bytes(help="int32 places in `classes`, -1 where there is none yet.").tag(sync=True)
     classes = List(Unicode(), help="That were predicted so far.").tag(sync=True)
     task = Enum(("regression", "classification"), "regression").tag(sync=True)
+    score_name = Unicode(help="Which of several scores is shown.").tag(sync=True)
     comparable = Bool(False, help="Whether labels name classes of the model.").tag(sync=True)
     limits = Tuple(Float(), Float(), default_value=(0.0, 1.0), help="Of scores and ratings.").tag(sync=True)
     current = Int(-1, help="The image that is explained.").tag(sync=True)
     pinned = List(Int()).tag(sync=True)
     marked = Dict(help="values: images that the reader has chosen together; version; heard.").tag(sync=True)
     failed = List(Int(), help="Images on which the network failed.").tag(sync=True)
-    problems = List(Unicode(), help="A sentence each; the first ones.").tag(sync=True)
+    problems = List(Unicode(), help="A sentence for each kind, which counts them; the first ones.").tag(sync=True)
+    problem_lists = List(
+        List(Unicode()), help="Of each kind, the sentences of each image, row or file; the first ones."
+    ).tag(sync=True)
     problem_count = Int(0).tag(sync=True)
+    slices = List(Unicode(), help="What the images of a sample are called; empty where it is one.").tag(sync=True)
     order = Enum(ORDERS, "given").tag(sync=True, echo_update=False)
     descending = Bool(False).tag(sync=True, echo_update=False)
     height = Int(460, min=80, help="Of the grid, at most, in CSS pixels.").tag(sync=True)
@@ -59,6 +68,7 @@ class Gallery(View):
     def __init__(self, session: Any, **traits: Any) -> None:
         self._scenes = describe.GalleryScenes(session.images)
         self._courier = Courier(session.images, self._deliver)
+        self._references = Courier(References(session.images), self._deliver_reference)
         self._sent_at = 0.0
         self._scored = ("", 0)  # the model, and which run of it, whose scores are shown
         super().__init__(session, **traits)
@@ -105,12 +115,15 @@ class Gallery(View):
             with self.session.changing():
                 self.session.selected_images = tuple(self.names[index] for index in chosen)
                 self.moved(marked=chosen)
+        elif kind == "reference":
+            self._references.ask(self._checked([details["index"]]), SIDES[-1], self._move[0])
         elif kind == "need":
             side = min((side for side in SIDES if side >= details.get("side", 192)), default=SIDES[-1])
             self._courier.ask(self._checked(details["indices"]), side, self._move[0])
 
     def close(self) -> None:
         self._courier.close()
+        self._references.close()
         if self.comm is not None:
             self.session.unobserve(self._replaced, "replaced")
         super().close()
@@ -123,6 +136,12 @@ class Gallery(View):
     def _checked(self, indices: Iterable[Any]) -> list[int]:
         known = [index for index in indices if isinstance(index, int) and 0 <= index < len(self.names)]
         return list(dict.fromkeys(known))
+
+    def _deliver_reference(self, side: int, found: dict[int, bytes], failed: dict[int, str]) -> None:
+        """Send undistorted photos; on a courier's thread."""
+        if self.comm is not None:
+            content = {"kind": "reference", "indices": list(found), "failed": list(failed.items())}
+            self.send(content, list(found.values()))
 
     def _deliver(self, side: int, found: dict[int, bytes], failed: dict[int, str]) -> None:
         """Send thumbnails; on the courier's thread."""

@@ -64,6 +64,7 @@ class Stage(View):
     reasons = Dict(help="Why a method cannot be asked, by its name.").tag(sync=True)
     method = Unicode().tag(sync=True)
     choices = Dict(help="values: scenes.Choice each; version: grows.").tag(sync=True)
+    sample = List(Dict(), help="scenes.Choice of the image of a sample and of the call, where several.").tag(sync=True)
     contrast = Unicode(help="Q in words; empty where none is chosen.").tag(sync=True)
     unheard = Unicode(help="Why the map does not ask about Q.").tag(sync=True)
     no_secondary = Unicode(help="Why harmful maps cannot be shown.").tag(sync=True)
@@ -251,6 +252,8 @@ class Stage(View):
             self.done(lambda: session.show(**details), look=look)  # the browser shows it already
         elif kind == "option":
             self.or_back(lambda: session.ask(options={details["name"]: details["value"]}), "choices")
+        elif kind == "sample":
+            session.ask(**{str(details["name"]): details["value"]})
         elif kind == "method":
             session.ask(method=details["name"])
         elif kind == "clear":

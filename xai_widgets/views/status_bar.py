@@ -33,7 +33,7 @@ class StatusBar(View):
     runs = Int(1, help="How many training runs the model has.").tag(sync=True)
     can_keep = Bool(False, help="Whether what is shown can be kept as a still figure.").tag(sync=True)
     layer = Unicode(help="Name of the layer whose maps are shown.").tag(sync=True)
-    layers = List(Dict(), help="One dict a layer: name, maps, height, width, cost, note.").tag(sync=True)
+    layers = List(Dict(), help="One dict a layer: name, maps, height, width, cost, note, placed.").tag(sync=True)
 
     def __init__(self, session: Any, *, keep: Callable[[], Any] | None = None, **traits: Any) -> None:
         self._listed: Any = None  # the model whose layers are listed, with their sizes or without
@@ -54,8 +54,9 @@ class StatusBar(View):
         self.run, self.runs = session.query.run, len(session.sources.model(session.query.model).runs)
         self.layer = session.query.layer
         sized = self._sized()
-        if (session.model, sized) != self._listed:
-            self._listed = session.model, sized
+        known = sum(layer.placed is not None for layer in session.layers())
+        if (session.model, sized, known) != self._listed:
+            self._listed = session.model, sized, known
             unsized = {} if sized else {"height": 0, "width": 0}
             self.layers = [asdict(layer) | unsized for layer in session.layers()]
 

@@ -82,7 +82,7 @@ function drawClasses(list) {
   const { ui, rows, names, shares, order, page: { model } } = list;
   const contrast = model.get("contrast"), target = model.get("target");
   const found = matches(names, order, ui.search.value), shown = rowsOf(found, contrast, MOST_ROWS);
-  ui.heading.replaceChildren(...classQuestion(names, target, contrast)
+  ui.heading.replaceChildren(...classQuestion(names, target, contrast, model.get("exclusive"))
     .map((text, i) => (i % 2 ? element("strong", { title: text }, shortened(text, MOST_LETTERS)) : text)));
   while (rows.length < shown.length) rows.push(makeRow());
   const nodes = rows.slice(0, shown.length).map((row) => row.node);
@@ -92,6 +92,7 @@ function drawClasses(list) {
   const left = found.length - shown.length;
   ui.more.textContent = !found.length && names.length ? "No class has such a name."
     : left > 0 ? `${left} more: type a part of the name.` : "";
+  ui.confidence.hidden = !model.get("exclusive");
   ui.confidence.setAttribute("aria-pressed", `${contrast.kind === "confidence"}`);
   ui.clear.disabled = !contrast.kind && !model.get("chosen");
 }
@@ -179,5 +180,5 @@ export function mountClasses(page, root) {
   listenToClasses(list);
   setSlot(list, "Q");
   page.watch("names probabilities subject", () => readClasses(list));
-  page.watch("contrast target chosen", () => drawClasses(list));
+  page.watch("contrast target chosen exclusive", () => drawClasses(list));
 }

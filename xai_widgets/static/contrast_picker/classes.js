@@ -40,10 +40,11 @@ export function percent(share) {
  * @param {string[]} names
  * @param {number} target
  * @param {Contrast} contrast
+ * @param {boolean} [exclusive] whether one class excludes the others
  */
-export function classQuestion(names, target, { kind, value }) {
+export function classQuestion(names, target, { kind, value }, exclusive = true) {
   const p = names[target] ?? "P";
-  if (kind === "confidence" || (kind === "class" && value === target)) return ["Why not ", p, " with 100 % confidence?"];
+  if (kind === "confidence" || (exclusive && kind === "class" && value === target)) return ["Why not ", p, " with 100 % confidence?"];
   if (kind === "class" && names[value] !== undefined) return ["Why ", p, ", rather than ", names[value], "?"];
   return ["Why ", p, "?"];
 }

@@ -1,12 +1,15 @@
 // The axis of a score as it is seen: where the score and the rating stand, and a marker for Q to drag.
 
 import { tickLabels, ticks } from "../shared/axes.js";
-import { button, press, withModifier } from "../shared/controls.js";
+import { button, choice, press, withModifier } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
 import { hasHeard, introduce } from "../shared/moves.js";
+import { shortened } from "../shared/values.js";
 import {
   axisOf, decimalsOf, fixedScore, formNote, legendOf, placeOn, scoreAt, scoreQuestion, stepOf, whereIs,
 } from "./scores.js";
+
+const LONGEST_NAME = 48; // of a name
 
 /** @typedef {import("../shared/mount.js").Page} Page */
 /** @typedef {import("./scores.js").Range} Range */
@@ -26,9 +29,12 @@ import {
 
 function buildScores() {
   const heading = element("h3", { class: "xw-title xw-question xw-numbers", "aria-live": "polite" });
+  const which = choice("P, the score that is explained", []);
+  which.classList.add("xw-choice");
   const knob = element("div", { class: "xw-knob", role: "slider", tabindex: "0", "aria-label": "Q, the score to contrast with" });
   const y = element("div", { class: "xw-y" }), rating = element("div", { class: "xw-rating" });
-  const reach = element("div", { class: "xw-reach" }), track = element("div", { class: "xw-line" }, reach, y, rating, knob);
+  const spread = element("div", { class: "xw-spread" });
+  const reach = element("div", { class: "xw-reach" }), track = element("div", { class: "xw-line" }, reach, spread, y, rating, knob);
   const scale = element("div", { class: "xw-ticks xw-numbers", "aria-hidden": "true" });
   const axis = element("div", { class: "xw-axis" }, track, scale);
   const key = element("p", { class: "xw-caption xw-numbers xw-key" });
@@ -42,7 +48,7 @@ function buildScores() {
     element("span", { class: "xw-group", role: "group", "aria-label": "Form of the contrast" }, forms.plain, forms.tiles),
     clear));
   const says = element("p", { class: "xw-meaning" }), note = element("p", { class: "xw-caption xw-numbers" });
-  return { heading, axis, track, reach, knob, y, rating, scale, key, quick, entry, forms, clear, bar, says, note };
+  return { heading, which, axis, track, reach, knob, y, rating, spread, scale, key, quick, entry, forms, clear, bar, says, note };
 }
 
 /** A trait that may not be known yet. @param {Axis} axis @param {string} name @returns {number} */
@@ -63,11 +69,12 @@ function drawAxis(axis) {
   const { ui, q, form, page: { model } } = axis, score = known(axis, "score"), rating = known(axis, "rating");
   axis.range = axisOf(model.get("axis"), score, rating, q);
   const decimals = decimalsOf(axis.range);
-  ui.heading.replaceChildren(...scoreQuestion(score, q, decimals)
+  const name = model.get("names")[model.get("target")];
+  ui.heading.replaceChildren(...scoreQuestion(score, q, decimals, name && shortened(name, LONGEST_NAME))
     .map((text, i) => (i % 2 ? element("strong", {}, text) : text)));
-  drawMarks(axis, score, rating);
+  drawMarks(axis, score, rating, known(axis, "rating_sd"));
   drawKnob(axis, score, decimals);
-  ui.key.textContent = legendOf(score, rating, q, decimals);
+  ui.key.textContent = legendOf(score, rating, q, decimals, known(axis, "rating_sd"), known(axis, "raters"));
   if (document.activeElement !== ui.entry) ui.entry.value = Number.isFinite(q) ? String(Number(q.toFixed(decimals))) : "";
   press(Object.entries(ui.forms), form);
   for (const node of ui.quick.children) node.setAttribute("aria-pressed", `${Number(node.getAttribute("data-value")) === q}`);
@@ -76,8 +83,11 @@ function drawAxis(axis) {
   ui.clear.disabled = !Number.isFinite(q);
 }
 
-/** @param {Axis} axis @param {number} score @param {number} rating */
-function drawMarks({ ui, q, range }, score, rating) {
+/** @param {Axis} axis @param {number} score @param {number} rating @param {number} sd of the rating between raters */
+function drawMarks({ ui, q, range }, score, rating, sd) {
+  ui.spread.hidden = !Number.isFinite(rating) || !Number.isFinite(sd);
+  ui.spread.style.left = placeOn(range, rating - sd);
+  ui.spread.style.right = `calc(100% - ${placeOn(range, rating + sd)})`;
   ui.y.hidden = !Number.isFinite(score);
   ui.rating.hidden = !Number.isFinite(rating);
   [ui.y.style.left, ui.rating.style.left] = [placeOn(range, score), placeOn(range, rating)];
@@ -99,6 +109,16 @@ function drawKnob({ ui: { knob }, q, range }, score, decimals) {
   knob.setAttribute("aria-valuemax", `${range[1]}`);
   knob.setAttribute("aria-valuenow", `${resting}`);
   knob.setAttribute("aria-valuetext", Number.isFinite(q) ? fixedScore(q, decimals) : "not chosen");
+}
+
+/** Several scores: which of them is explained. @param {Axis} axis */
+function drawWhich({ ui: { which }, page: { model } }) {
+  /** @type {string[]} */
+  const names = model.get("names");
+  which.hidden = names.length < 2;
+  which.replaceChildren(...names.map((name, index) => element("option", { value: index, title: name },
+    `P: ${shortened(name, LONGEST_NAME)}`)));
+  which.value = `${Math.max(model.get("target"), 0)}`;
 }
 
 /** @param {Axis} axis */
@@ -176,7 +196,7 @@ function listenToAxis(axis) {
 /** Choose Q on the axis of the score. @param {Page} page @param {HTMLElement} root */
 export function mountScores(page, root) {
   const ui = buildScores(), { model, listen } = page;
-  root.append(ui.heading, ui.axis, ui.key, ui.says, ui.bar, ui.note);
+  root.append(ui.heading, ui.which, ui.axis, ui.key, ui.says, ui.bar, ui.note);
   /** @type {Axis} */
   const axis = { ui, page, q: NaN, word: "", form: "plain", range: [0, 1], gesture: 0, dragged: null, step: 0,
     origin: introduce(model) };
@@ -189,8 +209,13 @@ export function mountScores(page, root) {
       else drawAxis(axis);
     });
   }
+  listen(ui.which, "change", () => model.send({ kind: "choose", slot: "P", index: Number(ui.which.value) }));
   listen(ui.clear, "click", () => model.send({ kind: "clear" }));
   page.watch("quick", () => drawQuick(axis));
   page.watch("contrast", () => readContrast(axis));
-  page.watch("axis score rating says", () => drawAxis(axis));
+  page.watch("axis score rating rating_sd raters says", () => drawAxis(axis));
+  page.watch("names target", () => {
+    drawWhich(axis);
+    drawAxis(axis);
+  });
 }

@@ -54,22 +54,30 @@ export function formNote(form, score, q, decimals) {
   return `${printed}Every Q on the same side of y gives the same picture, up to this factor.`;
 }
 
-/** The question in parts; every second one is a score. @param {number} score @param {number} q @param {number} decimals */
-export function scoreQuestion(score, q, decimals) {
+/**
+ * The question in parts; every second one is a score.
+ * @param {number} score
+ * @param {number} q
+ * @param {number} decimals
+ * @param {string} [name] of the score, where there are several
+ */
+export function scoreQuestion(score, q, decimals, name = "") {
   const other = Number.isFinite(q) ? [", rather than ", fixedScore(q, decimals), "?"] : ["?"];
-  if (!Number.isFinite(score)) return ["Why ", "this score", ...other];
+  if (!Number.isFinite(score)) return ["Why ", name || "this score", ...other];
+  if (name) return [`Why ${name} `, fixedScore(score, decimals), ...other];
   return [Number.isFinite(q) ? "Why " : "Why the score ", fixedScore(score, decimals), ...other];
 }
 
 /** How far along the axis a value stands, for CSS. @param {Range} range @param {number} value */
 export const placeOn = ([low, high], value) => `${clamp((value - low) / (high - low || 1), 0, 1) * 100}%`;
 
-/** The marks of the axis that are known, in one line. @param {number} score @param {number} rating @param {number} q @param {number} decimals */
-export function legendOf(score, rating, q, decimals) {
+/** The marks of the axis that are known, in one line. @param {number} score @param {number} rating @param {number} q @param {number} decimals @param {number} [sd] of the rating @param {number} [raters] */
+export function legendOf(score, rating, q, decimals, sd = NaN, raters = NaN) {
+  const spread = (Number.isFinite(sd) ? ` ± ${fixedScore(sd, decimals)}` : "") + (raters ? ` (n = ${raters})` : "");
   /** @type {[string, number][]} */
   const marks = [["● score y", score], ["◆ rating", rating], ["▮ Q", q]];
   const known = marks.filter(([, value]) => Number.isFinite(value));
-  return known.map(([words, value]) => `${words} ${fixedScore(value, decimals)}`).join("   ") || "● score y …";
+  return known.map(([words, value]) => `${words} ${fixedScore(value, decimals)}${words === "◆ rating" ? spread : ""}`).join("   ") || "● score y …";
 }
 
 /** How a key moves Q, in shares of the axis; undefined for keys that do not. @param {string} key */

@@ -12,14 +12,25 @@ function render(context) {
   const page = mount(context, root), { model } = page;
   const unheard = element("span", { role: "status" }), hear = button("ask with Grad-CAM", "");
   const line = element("p", { class: "xw-unheard" }, unheard, " ", hear);
+  const read = element("p", { class: "xw-unheard xw-reading" });
   let part = pageOf(model, page.signal);
   page.watch("task", () => { // another model may have scores instead of classes
     part.close();
     part = pageOf(model, page.signal);
     root.replaceChildren();
     (model.get("task") === "regression" ? mountScores : mountClasses)(part, root);
-    root.append(line);
+    root.append(line, read);
     part.readAll();
+  });
+  page.watch("read_as readings", () => { // found by looking: what it could be instead is one click away
+    /** @type {[string, string][]} */
+    const others = model.get("readings");
+    read.hidden = !others.length;
+    read.replaceChildren(element("span", {}, `Read as ${model.get("read_as")}. Instead as:`), ...others.map(([name, words]) => {
+      const node = button(words, `Ask ${name}: the same network with its outputs read so`);
+      page.listen(node, "click", () => model.send({ kind: "read", name }));
+      return node;
+    }));
   });
   page.watch("unheard", () => {
     unheard.textContent = model.get("unheard");

@@ -1,7 +1,7 @@
 // One thumbnail of the gallery and the words under it. Cells are used again for other images when the reader scrolls.
 
 import { element } from "../shared/dom.js";
-import { fixed, isRight, predicted, residual, signedFixed, stripOf } from "./order.js";
+import { fixed, isRight, isTrained, predicted, residual, signedFixed, spreadOf, stripOf } from "./order.js";
 
 /** @typedef {import("./order.js").Images} Images */
 /** @typedef {ReturnType<typeof buildCell>} Cell */
@@ -10,12 +10,14 @@ import { fixed, isRight, predicted, residual, signedFixed, stripOf } from "./ord
 export function buildCell() {
   const image = element("img", { alt: "", draggable: "false" }), mark = element("i", { class: "xw-mark", "aria-hidden": "true" });
   const pin = element("span", { class: "xw-pin", "aria-hidden": "true" });
-  const bar = element("i"), tick = element("b"), dot = element("u"), strip = element("div", { class: "xw-strip" }, bar, tick, dot);
+  const bar = element("i"), tick = element("b"), dot = element("u"), spread = element("s");
+  const strip = element("div", { class: "xw-strip" }, spread, bar, tick, dot);
+  const trained = element("span", { class: "xw-trained", title: "Trained on: the table says that it is in the train split", hidden: true }, "train");
   const words = [0, 1, 2, 3].map(() => element("span")), [a, b, c, d] = words;
   const node = element("div", { class: "xw-cell", role: "option", tabindex: "-1" },
-    element("div", { class: "xw-thumb" }, image, mark, pin), strip,
+    element("div", { class: "xw-thumb" }, image, mark, pin, trained), strip,
     element("div", { class: "xw-line xw-numbers" }, a, b), element("div", { class: "xw-line xw-second xw-numbers" }, c, d));
-  return { node, image, mark, pin, strip, bar, tick, dot, words, state: "" };
+  return { node, image, mark, pin, strip, bar, tick, dot, spread, trained, words, state: "" };
 }
 
 /** How a cell stands among the others. @param {Cell} cell @param {Standing} standing */
@@ -37,14 +39,17 @@ export function showState({ node, image, mark, pin }, { index, current, chosen, 
 
 /** What is known about its image. @param {Cell} cell @param {Images} images @param {number} index @param {{ digits: number, limits: [number, number], lines: number }} scale */
 export function showFacts(cell, images, index, scale) {
+  cell.trained.hidden = !isTrained(images, index);
   if (images.regression) showScore(cell, images, index, scale);
   else showClass(cell, images, index);
 }
 
 /** @param {Cell} cell @param {Images} images @param {number} index @param {{ digits: number, limits: [number, number], lines: number }} scale */
-function showScore({ node, strip, bar, tick, dot, words }, images, index, { digits, limits, lines }) {
+function showScore({ node, strip, bar, tick, dot, spread, words }, images, index, { digits, limits, lines }) {
   const score = images.scores[index], rating = images.ratings[index], off = residual(images, index);
-  const at = stripOf(score, rating, limits);
+  const at = stripOf(score, rating, limits), error = spreadOf(rating, images.spreads?.[index] ?? NaN, limits);
+  spread.hidden = !error;
+  if (error) [spread.style.left, spread.style.width] = [`${error.left}%`, `${error.width}%`];
   strip.hidden = !at;
   if (at) {
     dot.style.left = `${at.score}%`;

@@ -17,7 +17,11 @@ const NATURAL = new Intl.Collator(undefined, { numeric: true, sensitivity: "base
  * @property {ArrayLike<number>} predicted places in `classes`, -1 where there is none
  * @property {string[]} classes
  * @property {boolean} regression
+ * @property {string} [score] the name of the score that is shown, where there are several
  * @property {boolean} comparable whether labels name classes
+ * @property {ArrayLike<number>} [spreads] standard deviations of ratings; empty where none is known
+ * @property {ArrayLike<number>} [raters] how many gave each rating, or 0
+ * @property {string[]} [splits] train, val, test, ...; empty where none is known
  * @property {string[] | null} [texts] what a search looks at; made when it is first needed
  * @property {number} [version]
  */
@@ -59,7 +63,7 @@ export function ranksOf(words) {
 
 /** All that is known about each image in words, in lower case. @param {Images} images */
 const textsOf = (images) => images.names.map((name, index) =>
-  [name, images.labels[index], predicted(images, index), images.notes[index]].join("\n").toLowerCase());
+  [name, images.labels[index], predicted(images, index), images.notes[index], images.splits?.[index] ?? ""].join("\n").toLowerCase());
 
 /** Does an image hold every word of a search, in its name, label, prediction or notes? @param {Images} images @param {string} text @returns {(index: number) => boolean} */
 export function matcher(images, text) {
@@ -113,17 +117,36 @@ export function signedFixed(value, digits) {
   return value > 0 && Number(text) ? `+${text}` : text;
 }
 
+/** A rating with its standard deviation and the number of raters, such as 62 ± 11 (n = 24). @param {Images} images @param {number} index @param {number} digits */
+export function ratedWords(images, index, digits) {
+  const spread = images.spreads?.[index] ?? NaN, count = images.raters?.[index] ?? 0;
+  return [fixed(images.ratings[index], digits), Number.isFinite(spread) ? ` ± ${fixed(spread, digits)}` : "",
+    count ? ` (n = ${count})` : ""].join("");
+}
+
+/** Was a network trained on the image, as far as the table says? @param {Images} images @param {number} index */
+export const isTrained = (images, index) => images.splits?.[index] === "train";
+
+/** What must be said of a ranking: how many of the images that are ranked were trained on; "" for none. @param {Images} images @param {number[]} ids @param {Order} order */
+export function rankedWords(images, ids, order) {
+  if (!["score", "residual", "mistake"].includes(order)) return "";
+  const count = ids.filter((index) => isTrained(images, index)).length;
+  return count ? `${count} of them trained on` : "";
+}
+
 /** Everything about one image in a line, for the caption and for screen readers. @param {Images} images @param {number} index @param {number} digits */
 export function describe(images, index, digits) {
   const score = images.scores[index], rating = images.ratings[index], label = images.labels[index];
   /** @type {string[]} */
   const parts = [];
   if (images.regression) {
-    if (Number.isFinite(score)) parts.push(`score ${fixed(score, digits)}`);
-    if (Number.isFinite(rating)) parts.push(`rating ${fixed(rating, digits)}`);
+    if (Number.isFinite(score)) parts.push(`${images.score || "score"} ${fixed(score, digits)}`);
+    if (Number.isFinite(rating)) parts.push(`rating ${ratedWords(images, index, digits)}`);
     if (Number.isFinite(score - rating)) parts.push(`residual ${signedFixed(score - rating, digits)}`);
   } else if (predicted(images, index)) parts.push(`predicted ${predicted(images, index)}, ${fixed(score, 2)}`);
   if (label) parts.push(`label ${label}`);
+  const split = images.splits?.[index];
+  if (split) parts.push(split === "train" ? "trained on (train split)" : `${split} split`);
   const right = isRight(images, index);
   if (right !== null) parts.push(right ? "right" : "wrong");
   return parts.join(" · ");
@@ -134,6 +157,13 @@ export function between(ids, from, to) {
   const [a, b] = [ids.indexOf(from), ids.indexOf(to)];
   if (b < 0) return [];
   return a < 0 ? [to] : ids.slice(Math.min(a, b), Math.max(a, b) + 1);
+}
+
+/** Left and width, in per cent, of the error bar of a rating; null where none is known. @param {number} rating @param {number} spread @param {[number, number]} limits */
+export function spreadOf(rating, spread, [low, high]) {
+  if (!Number.isFinite(rating) || !Number.isFinite(spread)) return null;
+  const [left, right] = [rating - spread, rating + spread].map((value) => 100 * clamp((value - low) / (high - low), 0, 1));
+  return { left, width: right - left };
 }
 
 /** Left and width, in per cent, of a bar from a rating to a score on the range; null where one is unknown. @param {number} score @param {number} rating @param {[number, number]} limits */

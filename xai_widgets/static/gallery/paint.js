@@ -5,7 +5,7 @@ import { element } from "../shared/dom.js";
 import { placeOf } from "../shared/grid.js";
 import { buildCell, showFacts, showState } from "./cells.js";
 import { describe, ORDERS, ordersFor } from "./order.js";
-import { inWindow, wordsOf } from "./state.js";
+import { inWindow, problemLine, wordsOf } from "./state.js";
 
 // Milliseconds after which cells are put in order.
 const SETTLED = 150;
@@ -96,6 +96,7 @@ export function cellsOf({ onClose }, { view, sheet }, state, pictures) {
 /** The words around the grid. @param {Parts} parts @param {State} state @param {Pictures} pictures */
 export function tell(parts, state, pictures) {
   const words = wordsOf(state, pictures.fault), { pins, chosen, only } = state;
+  parts.facts.dataset.index = `${words.index}`;
   parts.count.textContent = words.count;
   parts.empty.textContent = words.empty;
   parts.pinned.textContent = `★ ${pins.size}`;
@@ -122,11 +123,25 @@ export function tellOrder({ order: list, turn }, { images, order, descending }) 
   turn.setAttribute("aria-label", turn.title);
 }
 
-/** @param {Parts} parts @param {string[]} sentences @param {number} count of all */
-export function tellProblems({ problems, summary, list }, sentences, count) {
+/** One line that opens a list of kinds, each of which opens its own. @param {Parts} parts @param {string[]} kinds @param {string[][]} lists @param {number} count of all */
+export function tellProblems({ problems, summary, list }, kinds, lists, count) {
   problems.hidden = !count;
-  summary.textContent = count === 1 ? "1 problem" : `${count} problems`;
-  const items = sentences.slice(0, SHOWN).map((sentence) => element("li", {}, sentence));
-  if (count > items.length) items.push(element("li", {}, `and ${count - items.length} more`));
-  list.replaceChildren(...items);
+  summary.textContent = problemLine(kinds, count);
+  summary.title = kinds[0] ?? "";
+  if (kinds.length === 1 && lists[0]?.length) {
+    list.replaceChildren(...lists[0].map((sentence) => element("li", {}, sentence)));
+    return;
+  }
+  list.replaceChildren(...kinds.slice(0, SHOWN).map((words, i) => {
+    const some = lists[i] ?? [];
+    if (!some.length) return element("li", {}, words);
+    const inner = element("ul", {}, ...some.map((sentence) => element("li", {}, sentence)));
+    return element("li", {}, element("details", {}, element("summary", {}, words), inner));
+  }));
+}
+
+/** A mark on each thumbnail where a sample has several images. @param {Parts} parts @param {number} count of images a sample */
+export function tellSample({ sheet }, count) {
+  sheet.classList.toggle("xw-several", count > 1);
+  sheet.style.setProperty("--xw-images", JSON.stringify(`${count} images`));
 }

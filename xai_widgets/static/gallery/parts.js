@@ -15,6 +15,7 @@ function buildTools() {
     pinned: button("", "Show only pinned images", { class: "xw-button xw-only", "aria-pressed": "false" }),
     pinAll: button("Pin", ""),
     clear: button("Clear", ""),
+    compare: button("Reference", "Show the undistorted photo beside the image", { class: "xw-button", "aria-pressed": "false", hidden: true }),
   };
 }
 
@@ -26,6 +27,10 @@ export function build() {
   const who = element("div", { class: "xw-who" }), facts = element("div", { class: "xw-caption xw-numbers" });
   const number = element("span", { class: "xw-numbers" });
   const choice = element("div", { class: "xw-bar xw-choice", hidden: true }, number, tools.pinAll, tools.clear);
+  const own = element("img", { alt: "" }), other = element("img", { alt: "" });
+  const beside = element("div", { class: "xw-beside", hidden: true },
+    element("figure", {}, own, element("figcaption", { class: "xw-caption" }, "image")),
+    element("figure", {}, other, element("figcaption", { class: "xw-caption" }, "reference")));
   const summary = element("summary"), list = element("ul");
   const problems = element("details", { class: "xw-problems xw-caption", hidden: true }, summary, list);
   const sorting = element("div", { class: "xw-bar xw-sorting" },
@@ -34,6 +39,6 @@ export function build() {
     element("div", { class: "xw-bar xw-head" }, element("h3", { class: "xw-title" }, "Images"), tools.count),
     element("div", { class: "xw-bar" }, tools.search, sorting),
     element("div", { class: "xw-frame" }, view, empty),
-    element("div", { class: "xw-detail" }, who, facts), choice, problems);
-  return { root, ...tools, view, sheet, empty, who, facts, choice, number, problems, summary, list };
+    element("div", { class: "xw-detail" }, who, facts, tools.compare, beside), choice, problems);
+  return { root, ...tools, view, sheet, empty, who, facts, choice, number, beside, own, other, problems, summary, list };
 }

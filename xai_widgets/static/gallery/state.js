@@ -4,7 +4,7 @@
 import { hasHeard } from "../shared/moves.js";
 import { visible } from "../shared/grid.js";
 import { layoutOf, linesOf, moved, sideFor } from "./layout.js";
-import { arrange, between, describe, digitsFor, isRated, ORDERS, ordersFor } from "./order.js";
+import { arrange, between, describe, digitsFor, isRated, ORDERS, ordersFor, rankedWords } from "./order.js";
 
 /** @typedef {import("./order.js").Images} Images */
 /** @typedef {import("./order.js").Order} Order */
@@ -152,10 +152,14 @@ export function deedOf(event, { places, focus, layout, chosen }, height) {
 // ------------------------------------------------------------------ words
 
 /** What is said around the grid. @param {State} state @param {(index: number) => string | undefined} faultOf why an image has no picture */
-export function wordsOf({ images, ids, only, pins, under, typing, focus, current, chosen, digits }, faultOf) {
+export function wordsOf({ images, ids, order, only, pins, under, typing, focus, current, chosen, digits }, faultOf) {
   const all = images.names.length, index = under >= 0 ? under : typing ? focus : current, name = images.names[index];
   const facts = name === undefined ? "" : faultOf(index) ?? [describe(images, index, digits), images.notes[index]].filter(Boolean).join(" · ");
-  return { count: ids.length === all ? `${all}` : `${ids.length} of ${all}`, who: name ?? "", facts,
+  const ranked = rankedWords(images, ids, order), count = ids.length === all ? `${all}` : `${ids.length} of ${all}`;
+  return { count: [count, ranked].filter(Boolean).join(", "), index: name === undefined ? -1 : index, who: name ?? "", facts,
     empty: ids.length ? "" : only && !pins.size ? "No image is pinned: press P, or the star on an image." : "No image is like that.",
     pinAll: [...chosen].every((one) => pins.has(one)) ? "Unpin" : "Pin" };
 }
+
+/** The line that stands for all problems: the only kind, or how many there are and the first. @param {string[]} kinds @param {number} count */
+export const problemLine = (kinds, count) => (kinds.length === 1 ? kinds[0] : `${count} problems: ${kinds[0] ?? ""}`);

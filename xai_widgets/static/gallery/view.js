@@ -7,32 +7,33 @@ import { bytes, floats } from "../shared/values.js";
 import { actionsOf, showingOf } from "./actions.js";
 import { listenToKeys, listenToPointer, listenToTools } from "./gestures.js";
 import { ranksOf } from "./order.js";
-import { cellsOf, tellProblems } from "./paint.js";
+import { cellsOf, tellProblems, tellSample } from "./paint.js";
 import { build } from "./parts.js";
+import { referenceOf } from "./reference.js";
 import { nearWindow, newState, withCurrent, withImages, withMarked } from "./state.js";
 import { askerOf, picturesOf } from "./thumbnails.js";
 
 /** What may stream in. @param {import("../shared/mount.js").Model} model */
-const scored = (model) => ({ classes: model.get("classes"), comparable: model.get("comparable"), regression: model.get("task") === "regression",
+const scored = (model) => ({ score: model.get("score_name"), classes: model.get("classes"), comparable: model.get("comparable"), regression: model.get("task") === "regression",
   scores: floats(model.get("scores")), predicted: new Int32Array(bytes(model.get("predicted")).slice().buffer) });
 
 /** @param {import("../shared/mount.js").Model} model */
 const named = (model) => ({ names: model.get("names"), labels: model.get("labels"), notes: model.get("notes"),
-  ratings: floats(model.get("ratings")), ranks: ranksOf(model.get("names")) });
+  ratings: floats(model.get("ratings")), spreads: floats(model.get("spreads")), splits: model.get("splits"),
+  raters: new Int32Array(bytes(model.get("raters")).slice().buffer), ranks: ranksOf(model.get("names")) });
 
 /** @param {import("../shared/mount.js").Context} context */
 function render(context) {
   const parts = build(), page = mount(context, parts.root), { model } = page, state = newState(introduce(model)), { view } = parts;
   const pictures = picturesOf(page), cells = cellsOf(page, parts, state, pictures);
-  const asker = askerOf(page, state.origin, () => {
-    const near = view.clientHeight ? nearWindow(state, view.scrollTop, view.clientHeight) : [];
-    return { indices: pictures.missing(near, state.side), side: state.side };
-  });
+  const near = () => (view.clientHeight ? nearWindow(state, view.scrollTop, view.clientHeight) : []);
+  const asker = askerOf(page, state.origin, () => ({ indices: pictures.missing(near(), state.side), side: state.side }));
   const paint = () => {
     cells.paint();
+    reference.show();
     asker.soon();
   };
-  const repaint = page.oncePerFrame(paint);
+  const repaint = page.oncePerFrame(paint), reference = referenceOf(page, parts, pictures, state.origin);
   const showing = showingOf(page, parts, state, { repaint, cells, pictures });
   const actions = actionsOf(page, parts, state, showing);
   const readScores = () => {
@@ -53,16 +54,20 @@ function render(context) {
     if (!here) actions.showCurrent();
   });
   page.watch("marked", () => actions.change(withMarked(state, model.get("marked"))));
-  page.watch("names labels notes ratings", () => {
+  page.watch("slices", () => tellSample(parts, model.get("slices").length));
+  reference.watch(page);
+  page.watch("names labels notes ratings spreads raters splits", () => {
     Object.assign(state, withImages(state, { ...named(model), ...scored(model) }, model.get("limits")));
     actions.readOrder();
   });
-  page.watch("scores predicted classes task limits comparable", () => { if (opened) scoresSoon(); });
+  page.watch("scores predicted classes task limits comparable score_name", () => { if (opened) scoresSoon(); });
   page.watch("order descending", () => { if (opened) actions.readOrder(); });
-  page.watch("problems problem_count", () => tellProblems(parts, model.get("problems"), model.get("problem_count")));
+  page.watch("problems problem_lists problem_count",
+    () => tellProblems(parts, model.get("problems"), model.get("problem_lists"), model.get("problem_count")));
   page.watch("height", () => { if (opened) actions.refit(); });
   page.onMessage((content, buffers) => {
     if (content?.kind === "thumbs") pictures.take(content, buffers, cells.has);
+    else if (content?.kind === "reference") reference.take(content, buffers);
     else if (content?.kind === "replaced") {
       pictures.drop(content.indices);
       asker.forget();

@@ -61,13 +61,32 @@ export function showKey(stage) {
 
 /** @param {import("./view.js").Stage} stage @param {AbortController} old */
 export function readOptions({ model, ui: { options, fold } }, old) {
-  old.abort();
-  const controls = new AbortController(), choices = model.get("choices").values ?? [];
+  const choices = model.get("choices").values ?? [];
   fold.hidden = !choices.length;
-  const send = (/** @type {string} */ name) => (/** @type {unknown} */ value) => model.send({ kind: "option", name, value });
-  const held = [...options.children].findIndex((node) => node.contains(document.activeElement));
-  options.replaceChildren(...choices.map((/** @type {any} */ one) => control(one, send(one.name), controls.signal)));
-  const there = /** @type {HTMLElement | null} */ (options.children[held]?.querySelector("input, select") ?? null);
-  there?.focus(); // the reader goes on where he was
+  return drawChoices({ model, node: options, choices, kind: "option" }, old);
+}
+
+/**
+ * Which image of the sample is shown, and which call of the layer, where there are several.
+ * @param {import("./view.js").Stage} stage @param {AbortController} old of the controls that were there before
+ */
+export function readSample({ model, ui: { sample } }, old) {
+  const choices = model.get("sample");
+  sample.hidden = !choices.length;
+  return drawChoices({ model, node: sample, choices, kind: "sample" }, old);
+}
+
+/**
+ * A control for each choice; the reader goes on where he was.
+ * @param {{ model: any, node: HTMLElement, choices: any[], kind: string }} what @param {AbortController} old
+ */
+function drawChoices({ model, node, choices, kind }, old) {
+  old.abort();
+  const controls = new AbortController();
+  const send = (/** @type {string} */ name) => (/** @type {unknown} */ value) => model.send({ kind, name, value });
+  const held = [...node.children].findIndex((one) => one.contains(document.activeElement));
+  node.replaceChildren(...choices.map((one) => control(one, send(one.name), controls.signal)));
+  const there = /** @type {HTMLElement | null} */ (node.children[held]?.querySelector("input, select") ?? null);
+  there?.focus();
   return controls;
 }

@@ -56,7 +56,7 @@ function buildLook() {
 
 export function buildStage() {
   const head = buildHead(), key = buildKey(), look = buildLook();
-  const options = box("xw-bar"), lacking = box("xw-lacking xw-caption"), grid = box("xw-panels"), ask = box("xw-ask", head.chip);
+  const options = box("xw-bar"), lacking = box("xw-lacking xw-caption"), grid = box("xw-panels"), ask = box("xw-ask", head.chip), sample = box("xw-bar xw-sample");
   const fold = element("details", { class: "xw-options" }, element("summary", { class: "xw-caption" }, "Options"), options);
   const reading = element("output", { class: "xw-caption xw-numbers" });
   const check = element("button", { type: "button", class: "xw-button xw-check",
@@ -67,9 +67,9 @@ export function buildStage() {
   const plain = element("figure", { class: "xw-plain" }, frame, element("figcaption", { class: "xw-caption" }, "photo"));
   const who = box("xw-who", head.name, ask);
   const said = element("div", { class: "xw-score", "aria-live": "polite" }, head.label, " ", head.headline, head.facts);
-  const body = box("xw-body", box("xw-head", who, said), fold, grid, reading, key.key, key.second,
+  const body = box("xw-body", box("xw-head", who, said), sample, fold, grid, reading, key.key, key.second,
     box("xw-checks", check, receipt), look.bar, lacking, key.notes);
   grid.append(plain);
-  return { root: box("xw xw-stage", body), head, key, look, options, fold, lacking, grid, ask, reading, check, receipt, said,
+  return { root: box("xw xw-stage", body), head, key, look, options, sample, fold, lacking, grid, ask, reading, check, receipt, said,
     plain: { node: plain, frame, view, photo, probe } };
 }

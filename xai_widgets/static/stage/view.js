@@ -5,7 +5,7 @@ import { element } from "../shared/dom.js";
 import { mount } from "../shared/mount.js";
 import { hasHeard, introduce } from "../shared/moves.js";
 import { bytes, shortened, signed } from "../shared/values.js";
-import { readHead, readOptions, readWords, showKey } from "./around.js";
+import { readHead, readOptions, readSample, readWords, showKey } from "./around.js";
 import { mountCompare } from "./compare.js";
 import { followKeys, followPointer } from "./gestures.js";
 import { mountMenu } from "./menu.js";
@@ -255,7 +255,7 @@ function watchPanels(stage, acts) {
 function render(context) {
   const ui = buildStage(), page = mount(context, ui.root), { model } = page, stage = stageOf(page, ui), acts = actsOf(stage);
   const menu = mountMenu(page), compare = mountCompare(page);
-  let controls = new AbortController();
+  let controls = new AbortController(), places = new AbortController();
   ui.ask.prepend(menu.node);
   ui.ask.append(compare.node);
   readLook(stage);
@@ -271,6 +271,7 @@ function render(context) {
   page.watch("about", () => readHead(stage));
   page.watch("contrast unheard no_secondary checkable", () => readWords(stage));
   page.watch("choices", () => { controls = readOptions(stage, controls); });
+  page.watch("sample", () => { places = readSample(stage, places); });
   page.watch("methods reasons method", menu.read);
   page.watch("compare count", () => {
     compare.read();
@@ -283,7 +284,10 @@ function render(context) {
   followLook(stage, acts);
   page.onSize(ui.grid, page.oncePerFrame(() => nameAll(stage)));
   page.onTheme(() => stage.panels.forEach((panel) => panel.later()));
-  page.onClose(() => controls.abort());
+  page.onClose(() => {
+    controls.abort();
+    places.abort();
+  });
   arrange(stage, acts);
   page.readAll();
   acts.probe(null);

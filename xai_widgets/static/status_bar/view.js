@@ -9,7 +9,7 @@ const GONE = "The kernel was restarted or has ended: what is shown stays as it w
 const MOST_LETTERS = 40; // of a model's name
 const PATIENCE = 250; // milliseconds; shorter work, such as a step of a drag, must not flicker
 
-/** @typedef {{ name: string, maps: number, height?: number, width?: number, cost?: number, note?: string }} Layer */
+/** @typedef {{ name: string, maps: number, height?: number, width?: number, cost?: number, note?: string, placed?: boolean | null }} Layer */
 /** @typedef {{ device?: string, busy?: string, progress?: number | null, words?: string, can_undo?: boolean, can_redo?: boolean }} Status */
 /** @typedef {ReturnType<typeof build>} Parts */
 
@@ -18,13 +18,14 @@ export const percent = (share) => `${Math.round(clamp(share, 0, 1) * 100)} %`;
 
 /**
  * A layer as one line of the picker: its maps, their size if it is the same for every image, and what a removal costs
- * against a full forward.
+ * against a full forward; whether it is the default, or has no places.
  * @param {Layer} layer
  */
-export function layerLine({ name, maps, height, width, cost }) {
+export function layerLine({ name, maps, height, width, cost, note, placed }) {
   const price = Number.isFinite(cost) ? ` · ${cost < 0.01 ? "< 1 %" : percent(cost)} of a forward` : "";
   const size = height && width ? ` · ${height} × ${width}` : "";
-  return `${name} · ${maps} maps${size}${price}`;
+  const which = placed === false ? " · not in the order of the image: removals only" : note?.startsWith("default") ? " · default" : "";
+  return `${name} · ${maps} maps${size}${price}${which}`;
 }
 
 function build() {
