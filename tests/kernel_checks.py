@@ -20,15 +20,19 @@ PLUMBING = {
     "batches": "run through by every kernel that takes a tail",
     "checks": "run through by all",
     "precision": "is about flags",
+    "faults": "is about errors",
+    "recorded": "needs a recorder", "tail.recording": "needs a recorder", "tail.captures": "needs a card",
+    "tail.feeds": "call a network",
     "tail.copies": "make a tail", "tail.layouts": "make a tail", "tail.onemap": "make a tail",
     "tail.passes": "make a tail", "tail.results": "make a tail", "tail.rules": "make a tail",
     "tail.shell": "make a tail", "tail.structure": "make a tail", "tail.probes": "make a tail",
     "tail.readings": "make a tail", "tail.orders": "make a tail", "tail.autocast": "make a tail",
-    "tail.weights": "look at a network", "tail.tail": "make a tail", "tail.calls": "make a tail",
+    "tail.weights": "look at a network", "tail.uncounted": "look at a network",
+    "tail.tail": "make a tail", "tail.calls": "make a tail",
     "tail.first_use": "make a tail", "tail.mixing": "make a tail",
 }  # fmt: skip
 # Results that are read by people or by the CPU, wherever the images are.
-AT_HOME = ("receipts.", "ranks.rank_correlation")
+AT_HOME = ("receipts.", "ranks.rank_correlation", "home.home", "questions.read_cam")
 
 
 def names() -> list[str]:

@@ -13,8 +13,8 @@ from xai_widgets.kernels import (
     ablation,
     agreement,
     cam,
+    endings,
     measures,
-    outputs,
 )
 from xai_widgets.kernels.cam import base
 from xai_widgets.kernels.tail import Shell, Tail
@@ -157,7 +157,7 @@ def ending(place: Place) -> Shell:
     return Shell(network)
 
 
-def some(found: outputs.Ending | None) -> outputs.Ending:
+def some(found: endings.Ending | None) -> endings.Ending:
     assert found is not None
     return found
 

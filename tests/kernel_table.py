@@ -22,9 +22,11 @@ from xai_widgets.kernels import (
     degrade,
     displays,
     draws,
+    endings,
     errors,
     gradients,
     guided,
+    home,
     measures,
     mismatch,
     outputs,
@@ -63,6 +65,7 @@ KERNELS: dict[str, Row] = {
     "gains.with_gains": lambda p: ablation.with_gains(p.maps, p.uniform(2, 6), p.uniform(6, seed=1)),
     "gains.level_of": lambda p: ablation.level_of(p.uniform(6), p.maps),
     "gains.dead": lambda p: ablation.dead(torch.where(p.mask(2, 6, 1, 1), 0, p.maps)),
+    "removals.places_of": lambda p: removals.places_of([2, 0], p.maps)[1],
     "removals.removal_scores": lambda p: list(ablation.removal_scores(p.one, as_it_is, p.indices(3, 0, 5), batch=2)),
     "ablation.delta_y": lambda p: ablation.delta_y(p.one, as_it_is, 1, baseline=p.uniform(6)),
     "ablation.closed_form": lambda p: ablation.closed_form(
@@ -131,6 +134,12 @@ KERNELS: dict[str, Row] = {
     "cam.base.slope_of": lambda p: inside(p, cam.slope_of),
     "cam.base.cam_at": lambda p: inside(p, base.cam_at).detach(),
     "cam.base.one_hot": lambda p: base.one_hot(p.indices(2, 0), p.signed(2, 3)),
+    "cam.base.hot_at": lambda p: base.hot_at(p.indices(2, 0), p.signed(2, 3)),
+    "cam.base.one_slope": lambda p: inside(p, lambda leaf, y, weights: base.one_slope(leaf, y, weights, 2.0)),
+    "cam.base.scales_of": lambda p: base.scales_of(p.maps, p.signed(2, 3)),
+    "cam.base.unit_of_rows": lambda p: base.unit_of_rows(p.signed(2, 3)),
+    "cam.base.weighted": lambda p: base.weighted(p.maps, p.signed(2, 6)),
+    "cam.base.with_gradient": lambda p: inside(p, lambda leaf, y, weights: base.with_gradient(y).detach()),
     "cam.change.smallest_change": lambda p: cam.smallest_change(p.regression, as_it_is, 0.0),
     "cam.classes.contrast_weights": lambda p: cam.contrast_weights(p.signed(2, 3), 1),
     "cam.classes.class_contrast": lambda p: cam.class_contrast(p.two, as_it_is, 1),
@@ -140,6 +149,7 @@ KERNELS: dict[str, Row] = {
     "cam.base.classes_of": lambda p: base.classes_of(as_it_is)[1:],
     "cam.base.grad_cam_weights": lambda p: cam.grad_cam_weights(p.two, as_it_is, p.indices(0, 2)),
     "cam.base.finite_weights": lambda p: base.finite_weights(p.signed(2, 6), p.maps),
+    "cam.base.without_dead": lambda p: base.without_dead(p.maps + 1, p.maps),
     "cam.base.predicted": lambda p: base.predicted(as_it_is, p.signed(2, 3)),
     "cam.base.scaled_slope": lambda p: inside(p, base.scaled_slope),
     "cam.base.wide_of": lambda p: str(base.wide_of(p.indices(1))),
@@ -196,6 +206,14 @@ KERNELS: dict[str, Row] = {
     "questions.of_class_contrast": lambda p: questions.of_class_contrast(1)(p.signed(2, 3)),
     "questions.of_full_confidence": lambda p: questions.of_full_confidence(1)(p.signed(2, 3)),
     "questions.cam_of_question": lambda p: questions.cam_of_question(p.one, as_it_is, gradients.of_class_contrast(1)),
+    "questions.passes": lambda p: questions.passes(p.one, as_it_is, questions.of_class_contrast(1)),
+    "questions.read_cam": lambda p: questions.read_cam(p.one, as_it_is, questions.of_output(1), maps=0.5 * p.one.maps),
+    "questions.weights_of": lambda p: questions.weights_of(questions.of_class_contrast(1), p.signed(2, 3), as_it_is),
+    "questions.cam_unchecked": lambda p: inside(
+        p, lambda leaf, y, weights: questions.cam_unchecked(leaf, y, weights, None).detach()
+    ),
+    "home.home": lambda p: home.home(p.maps, p.indices(2, 0)),
+    "home.sent": lambda p: home.sent(torch.arange(3, device="cpu"), p.device),
     "questions.of_score_contrast": lambda p: questions.of_score_contrast(0.3)(p.signed(2, 1)),
     "gradients.smooth_grad": lambda p: gradients.smooth_grad(
         p.one.shell, p.images, gradients.of_output(1), generator=p.generator, n_samples=3
@@ -271,9 +289,10 @@ KERNELS: dict[str, Row] = {
     "mismatch.implicit_saliency_of": lambda p: mismatch.implicit_saliency_of(p.two, as_it_is),
     "outputs.are_probabilities": lambda p: outputs.are_probabilities(p.signed(2, 3).softmax(1)),
     "outputs.are_log_probabilities": lambda p: outputs.are_log_probabilities(p.signed(2, 3).log_softmax(1)),
-    "outputs.ending_of": lambda p: outputs.ending_of(ending(p), p.images),
-    "outputs.logits_shell": lambda p: Tail(
-        outputs.logits_shell(ending(p).original, some(outputs.ending_of(ending(p), p.images))), "0.features", p.images
+    "endings.ending_of": lambda p: endings.ending_of(ending(p), p.images),
+    "endings.function_of": lambda p: endings.function_of(ending(p), p.images),
+    "endings.logits_shell": lambda p: Tail(
+        endings.logits_shell(ending(p).original, some(endings.ending_of(ending(p), p.images))), "0.features", p.images
     ).result,
     "robustness.robustness_of": lambda p: robustness.robustness_of(
         {"cam": p.explain}, lambda maps: maps.mean((1, 2)), p.images, generator=[1, 2], levels=(1.0,)

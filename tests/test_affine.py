@@ -61,6 +61,56 @@ def test_a_bend_beyond_the_probes_or_below_them_is_met_by_real_removals() -> Non
     assert ablation.closed_form(tail, cut) is not None
 
 
+class Counted:
+    """A score that bends beyond a limit, or everywhere, and counts how often it is read."""
+
+    def __init__(self, limit: float, bend: float = 0.0) -> None:
+        self.limit, self.bend, self.read = limit, bend, 0
+
+    def __call__(self, result: Tensor) -> Tensor:
+        self.read += 1
+        return (result + self.bend * result.relu()).clamp(-self.limit, self.limit)
+
+
+def test_what_was_found_of_a_layer_is_remembered_and_tried_at_the_next_image() -> None:
+    torch.manual_seed(0)
+    head = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
+    first = Tail(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), *head).eval(), "1", torch.rand(1, 3, 9, 9))
+    images = (torch.rand(1, 3, 9, 9), 1e8 * torch.rand(1, 3, 9, 9))
+    alike, large = (Tail(first.shell, "1", image) for image in images)
+
+    def found(score: Counted, tail: Tail) -> tuple[bool, int]:
+        before = score.read
+        affine = is_affine(tail, score, 1)
+        expected = ablation.delta_y(tail, score, 1, batch=4)
+        torch.testing.assert_close(ablation.delta_y(tail, score, 1), expected, atol=1e-5, rtol=1e-4)
+        return affine, score.read - before
+
+    straight, bent = Counted(1e5), Counted(1e5, 0.1)
+    (affine, calls), (again, fewer) = found(straight, first), found(straight, alike)
+    assert affine
+    assert again
+    assert fewer <= calls - 5
+    assert not found(straight, large)[0], "which bends at this image alone"
+    (affine, calls), (again, fewer) = found(bent, first), found(bent, alike)
+    assert not affine
+    assert not again
+    assert fewer == calls - 1, "it is not tried"
+
+
+def test_new_weights_are_tried_anew() -> None:
+    torch.manual_seed(0)
+    bends = nn.PReLU(init=1.0)
+    head = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), bends, nn.Linear(8, 3))
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), *head).eval()
+    inputs = torch.rand(1, 3, 9, 9)
+    tail, score = Tail(network, "1", inputs), Counted(1e5)
+    assert is_affine(tail, score)
+    with torch.no_grad():
+        bends.weight.fill_(0.3)
+    assert not is_affine(Tail(tail.shell, "1", inputs), score)
+
+
 @pytest.mark.parametrize(("maps", "classes", "size"), [(2048, 1000, 0.25), (512, 1, 0.1), (96, 10, 100.0)])
 @pytest.mark.parametrize("bias", [0.0, 50.0])
 def test_an_ordinary_head_is_affine_whatever_its_bias(maps: int, classes: int, size: float, bias: float) -> None:

@@ -52,3 +52,9 @@ def test_an_auroc_that_is_not_defined_is_refused() -> None:
     scores[1] = nan
     with refused(ValueError, "scores must be finite, got nan at index 1"):
         measures.class_auroc(scores, labels)
+
+
+def test_labels_that_do_not_exclude_each_other_are_told_by_their_own_score() -> None:
+    scores, labels = torch.tensor([[3.0, 9.0], [2.0, -9.0], [1.0, 0.0]])[:, None], torch.tensor([0, 1, 1])
+    assert measures.class_auroc(scores, labels, exclusive=False)[0, 0] == 1
+    assert measures.class_auroc(scores, labels)[0, 0] == 0

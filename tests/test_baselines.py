@@ -36,10 +36,13 @@ def test_what_is_no_set_of_maps_is_refused(error: type[Exception], message: str,
         baselines.resampled_baseline(images, generator=torch.Generator())
 
 
-def test_a_seed_is_no_generator() -> None:
-    seed: Any = 3
-    with refused(TypeError, r"generator must be a torch.Generator, got 3; make one by its manual_seed"):
-        baselines.resampled_baseline([GOOD], generator=seed)
+def test_a_seed_is_as_good_as_a_generator_that_starts_from_it() -> None:
+    many = torch.randn(5, 7, 2, 2)
+    found = baselines.resampled_baseline(many, generator=3)
+    assert torch.equal(found, baselines.resampled_baseline(many, generator=torch.Generator().manual_seed(3)))
+    wrong: Any = "3"
+    with refused(TypeError, r"generator must be a torch.Generator or a whole number, its seed, got '3'"):
+        baselines.resampled_baseline([GOOD], generator=wrong)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

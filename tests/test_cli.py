@@ -20,6 +20,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from xai_widgets.cli import app, examination, lessons
@@ -174,6 +175,11 @@ def test_doctor_says_the_precision_of_each_device(monkeypatch: pytest.MonkeyPatc
         "TF32 in convolutions and recurrent layers as torch starts; exact work runs in IEEE"
     )
     assert found["precision, cpu"] == "IEEE as torch starts; exact work runs in IEEE"
+
+
+def test_doctor_says_how_long_a_gain_takes_on_an_accelerator() -> None:
+    words = examination.time_of_a_gain(torch.device("cpu"), 0.1)
+    assert re.fullmatch(r"a gain on demo/quality: \d+\.\d ms", words), "torch records nothing on a CPU"
 
 
 def test_doctor_names_what_is_missing_and_fails(monkeypatch: pytest.MonkeyPatch) -> None:

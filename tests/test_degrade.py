@@ -129,6 +129,7 @@ def test_another_blend_would_be_noticed(
 def test_graded_blur_of_no_and_of_full_weight(images: Tensor) -> None:
     zero = torch.zeros(2, 20, 30, dtype=torch.float64)
     assert torch.equal(degrade.graded_blur(images, zero), images)
+    assert torch.equal(degrade.graded_blur(images, zero.bool()), images), "a mask is a weight of 0 and 1"
     torch.testing.assert_close(degrade.graded_blur(images, zero + 1), degrade.blur(images, 10 * 20 / 224))
 
 

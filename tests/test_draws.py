@@ -177,7 +177,7 @@ def test_a_weight_that_does_not_fit_is_refused() -> None:
         (weight + 255, ValueError, r"weight must lie in \[0, 1\], got 255 to 255"),
         (weight[:, None], ValueError, "weight must have the axes images, rows, columns"),
         (weight[:, :5], ValueError, "weight and images must have as many rows, got 5 and 16"),
-        (weight.byte(), TypeError, r"weight must be of floating-point numbers, got torch\.uint8"),
+        (weight + 1j, TypeError, r"weight must be of floating-point numbers, got torch\.complex"),
         (weight.numpy(), TypeError, "weight must be a tensor, got ndarray"),
     ):
         with refused(error, message):

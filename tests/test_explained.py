@@ -267,7 +267,7 @@ def test_smooth_grad_refuses_what_it_cannot_do(generator: torch.Generator) -> No
         (TypeError, "n_samples must be a whole number, got True", {"n_samples": True}),
         (TypeError, "n_samples must be a whole number, got None", {"n_samples": None}),
         (TypeError, "noise_level must be a number, got '0.1'", {"noise_level": "0.1"}),
-        (TypeError, "generator must be a torch.Generator, got 3", {"generator": 3}),
+        (TypeError, "generator must be a torch.Generator or a whole number, its seed, got '3'", {"generator": "3"}),
     )
     for error, message, options in wrong:
         with refused(error, message):

@@ -16,7 +16,7 @@ from pictures_on_disk import close, crop, one
 from PIL import Image
 from skimage.data import astronaut
 
-from xai_widgets.images import ImageSet, reading
+from xai_widgets.images import ImageSet, pixels
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_twenty_thousand_squared_is_refused_before_it_is_read(tmp_path: Path, ph
 
 
 def test_a_large_jpeg_is_read_smaller(tmp_path: Path, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "MOST_PIXELS", 1500)
+    monkeypatch.setattr(pixels, "MOST_PIXELS", 1500)
     Image.fromarray(photo).save(tmp_path / "a.jpg", quality=95)  # 60 x 80
     Image.fromarray(photo).save(tmp_path / "b.jpg", quality=95, progressive=True)
     Image.fromarray(photo).resize((400, 400)).save(tmp_path / "c.jpg")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -130,6 +131,13 @@ def test_a_missing_human_map_leaves_the_image(folder: Path) -> None:
     assert "The human map of 'image9.png' does not exist" in images.problems["image9.png"]
 
 
+def _is_finite(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
 SETTINGS = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -141,8 +149,46 @@ def test_any_table_gives_sentences(tmp_path: Path, cells: list[tuple[str, str]])
     frame = pd.DataFrame([("good.png", "1"), *cells], columns=["image", "rating"])
     images = ImageSet(frame, folder=tmp_path)
     assert images.names[0] == "good.png"
-    assert images.rating("good.png") == 1.0
+    numbers = [1.0, *(float(value) for name, value in cells if name == "good.png" and _is_finite(value))]
+    assert images.rating("good.png") == pytest.approx(np.mean(numbers))
     starts = r"The image |The rating of |Row \d+ |['\"].*['\"] in row \d+ is left out"
     assert all(
         re.match(starts, sentence, re.DOTALL) and sentence.endswith(".") for sentence in images.problems.values()
     )
+
+
+@pytest.mark.parametrize("shape", ["stored", "small and stored", "upright", "square", "like the photo itself"])
+def test_a_human_map_is_turned_with_its_photo(shape: str, tmp_path: Path) -> None:
+    """EXIF turns the photo by 90 degrees; a map that was drawn on the stored file goes with it."""
+    photo = np.random.default_rng(0).integers(0, 256, (40, 64, 3), np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(photo).save(tmp_path / "photo.png", exif=exif)
+    stored = photo[..., 0] if shape != "small and stored" else photo[:5, :8, 0]
+    upright = np.rot90(stored, -1)
+    drawn = {"upright": upright, "square": stored[:40, :40]}.get(shape, stored)
+    own = exif if shape == "like the photo itself" else None
+    Image.fromarray(np.ascontiguousarray(drawn)).save(tmp_path / "map.png", exif=own)
+    (tmp_path / "t.csv").write_text("image,human_map\nphoto.png,map.png\n")
+    images = ImageSet(tmp_path / "t.csv")
+    found = images.human_map("photo.png")
+    assert found is not None
+    np.testing.assert_allclose(found, (drawn if shape == "square" else upright) / np.float32(255), rtol=1e-6)
+    said = " ".join(images.notices)
+    assert ("1 human map has the shape of a photo as it is stored" in said) == shape.endswith("stored")
+    wrong = {"photo.png": "The human map of 'photo.png' is 40 x 40, stretched over its photo of 64 x 40."}
+    assert images.problems == (wrong if shape == "square" else {})
+    as_stored = ImageSet(tmp_path / "t.csv", orientation="stored").human_map("photo.png")
+    assert as_stored is not None
+    np.testing.assert_allclose(as_stored, drawn / np.float32(255), rtol=1e-6)
+
+
+def test_a_human_map_of_a_square_photo_that_exif_turns_is_said(tmp_path: Path) -> None:
+    photo = np.zeros((40, 40, 3), np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.fromarray(photo).save(tmp_path / "photo.png", exif=exif)
+    Image.fromarray(photo).save(tmp_path / "map.png")
+    (tmp_path / "t.csv").write_text("image,human_map\nphoto.png,map.png\n")
+    images = ImageSet(tmp_path / "t.csv")
+    assert "is taken as drawn on the photo as EXIF turns it" in images.problems["photo.png"]

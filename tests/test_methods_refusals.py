@@ -118,7 +118,7 @@ def test_a_network_without_gradients_is_told_in_one_sentence_and_the_rest_works(
             saliency(sources, name, **asks.get(name, {}))
         assert str(error.value) == (
             f'"{METHODS[name].words}" needs a network that lets gradients through, and cut does not: '
-            "look in its forward for no_grad, detach or a step that writes in place."
+            "look in its forward for no_grad, detach, round, quantised layers or a step that writes in place."
         )
     for name in ("smallest_change", "feature_activation"):
         assert saliency(sources, name, **asks.get(name, {})).map.max() > 0

@@ -170,7 +170,7 @@ def test_notes_say_what_was_counted_and_for_which_target(scored: Any) -> None:
     assert "compared at 64 × 64; 2 of 13 maps degenerate; 2 comparisons without" in notes["resilience"]
     query = Query(image=scored.images.names[0])
     again = answer(scored.sources, query, "measures", rule="repredicted")
-    assert "target predicted again for each changed image; compared at 16 × 16" in again.notes["noise"]
+    assert "fixed target: the score; compared at 16 × 16" in again.notes["noise"]
     assert again.values == pytest.approx(scored.measures.values, nan_ok=True)  # one score is predicted anyhow
     ladder = again.details["noise"]
     assert len(ladder["gaussian_noise"]) == len(ladder["blur"]) == len(ladder["levels"]) == len(ladder["ssim"]) == 8

@@ -144,8 +144,10 @@ def test_a_network_that_cannot_run_says_why() -> None:
     network = nn.Sequential(nn.Conv2d(4, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
     with pytest.raises(ValueError, match=r"Sequential cannot be run on a test batch .*expected input.*4 channels"):
         ImageModel(network, PRESET)
-    with pytest.raises(ValueError, match="Sequential cannot be run on a test batch"):
-        ImageModel(network, None)
+    for channels in (3, 4):
+        network = nn.Sequential(nn.Conv2d(channels, 4, 3), nn.Flatten(), nn.Linear(7, 2)).eval()
+        with pytest.raises(ValueError, match=rf"Sequential cannot be run on a test batch \(2 {channels} h w\)"):
+            ImageModel(network, None, channels=channels)
 
 
 def test_what_is_no_eager_network_is_refused(small: Small) -> None:
@@ -153,9 +155,9 @@ def test_what_is_no_eager_network_is_refused(small: Small) -> None:
         ImageModel(photo, PRESET)  # type: ignore[arg-type]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch has deprecated it
-        traced = torch.jit.trace(ClassMaps().eval(), torch.zeros(1, 3, 8, 8))
-    with pytest.raises(TypeError, match="TorchScript"):
-        ImageModel(traced, PRESET)
+        traced = torch.jit.trace(ClassMaps().eval(), torch.zeros(1, 3, 224, 224))
+        sealed = ImageModel(traced, PRESET, task="classification")
+    assert sealed.sealed.startswith("this network is scripted") or "traced" in sealed.sealed
     with pytest.raises(ValueError, match="lazy"):
         ImageModel(nn.Sequential(nn.LazyConv2d(3, 3)), PRESET)
     with pytest.raises(ValueError, match="meta"):
@@ -167,7 +169,7 @@ def test_what_is_no_eager_network_is_refused(small: Small) -> None:
     [
         ({"labels": ["a", "b"]}, ValueError, "each of the 5 outputs of the network, got 2"),
         ({"labels": "abcde"}, TypeError, "list of names"),
-        ({"range": (0, 1)}, ValueError, "this one has 5"),
+        ({"range": (0, 1), "task": "classification"}, ValueError, "task='regression', got one for classification"),
         ({"device": "nowhere"}, ValueError, "'nowhere'"),
         ({"layr": "body"}, TypeError, "layr"),
     ],

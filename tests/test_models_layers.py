@@ -29,7 +29,7 @@ def small() -> Small:
 def test_resnet_layers_are_listed_in_order() -> None:
     network = torchvision.models.resnet18(num_classes=10).eval()
     model = ImageModel(network, PRESET)
-    assert model.layer == "layer4"
+    assert model.layer == "layer3", "at 64 x 64 it is the last with 4 x 4 places"
     layers = {layer.name: layer for layer in model.layers()}
     assert [name for name in layers if name.startswith("layer") and "." not in name] == [
         f"layer{i}" for i in range(1, 5)
@@ -47,7 +47,9 @@ def test_resnet_layers_are_listed_in_order() -> None:
     )
     assert "batch norm, shortcut and activation" in layers["layer4.1.conv2"].note
     assert "called 2 times" in layers["layer4.1.relu"].note
+    assert layers["layer3"].note == "default: the last layer with maps of at least 4 x 4 places"
     assert layers["layer4"].note == ""
+    assert layers["layer4"].placed
 
 
 def test_costs_are_shares_of_all_multiply_adds(small: Small) -> None:
@@ -74,8 +76,8 @@ def small_swin() -> nn.Module:
 @pytest.mark.parametrize(
     ("make", "layer", "kind"),
     [
-        (lambda: torchvision.models.vgg11(num_classes=4), "features", "maps"),
-        (lambda: torchvision.models.squeezenet1_1(num_classes=4), "features", "maps"),
+        (lambda: torchvision.models.vgg11(num_classes=4), "features.18", "maps"),
+        (lambda: torchvision.models.squeezenet1_1(num_classes=4), "features.7", "maps"),
         (small_swin, "norm", "channels_last"),
     ],
     ids=["vgg11", "squeezenet1_1", "swin"],
@@ -84,6 +86,21 @@ def test_default_layers(make: Callable[[], nn.Module], layer: str, kind: str) ->
     model = ImageModel(make().eval(), PRESET)
     assert model.layer == layer
     assert next(info.kind for info in model.layers() if info.name == layer) == kind
+
+
+def test_the_default_is_a_coarser_layer_where_finer_ones_lack_or_cost_much() -> None:
+    few = nn.Sequential(nn.Conv2d(3, 8, 32, 32), nn.ReLU(), nn.Flatten(), nn.Linear(32, 3))
+    dear = nn.Sequential(
+        nn.Conv2d(3, 8, 8, 8), nn.Conv2d(8, 512, 3, 3), nn.Conv2d(512, 512, 1), nn.Flatten(), nn.Linear(2048, 3)
+    )
+    for network, layer, why in (
+        (few, "0", "none has 4 x 4 places"),
+        (dear, "2", "more than half of a forward pass comes after the last one of 4 x 4 places"),
+    ):
+        model = ImageModel(network.eval(), PRESET)
+        assert model.layer == layer
+        note = next(info.note for info in model.layers() if info.name == layer)
+        assert note.startswith(f"default: the last layer with rows and columns; {why}")
 
 
 def vision_transformer() -> nn.Module:
@@ -135,7 +152,8 @@ def test_a_layer_that_does_not_run_is_refused(small: Small) -> None:
         ImageModel(small, PRESET, layer="spare")
 
 
-def test_a_network_without_maps_is_refused() -> None:
+def test_a_network_without_maps_has_scores_and_gradients_of_the_input() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 64, 3)).eval()
-    with pytest.raises(ValueError, match="no layer with spatial maps"):
-        ImageModel(network, PRESET)
+    model = ImageModel(network, PRESET)
+    assert (model.layer, model.has_gradient()) == ("image", True)
+    assert "no layer whose output has maps" in model.sealed

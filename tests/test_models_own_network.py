@@ -68,7 +68,7 @@ def test_wrappers_and_training_mode_are_worked_around_with_a_notice_each(small: 
         "training mode": copy.deepcopy(small).train(),
     }
     for words, network in wrapped.items():
-        model = ImageModel(network, PRESET)
+        model = ImageModel(network, PRESET, task="classification")
         assert len(model.notices) == 1
         assert words in model.notices[0]
         assert "shares its weights" in model.notices[0]
@@ -77,7 +77,7 @@ def test_wrappers_and_training_mode_are_worked_around_with_a_notice_each(small: 
         torch.testing.assert_close(model.shell.network(inputs), wanted)
         assert model.digest() == plain.digest()
     twice: Any = torch.compile(nn.DataParallel(small.train()))
-    both = ImageModel(twice, PRESET)
+    both = ImageModel(twice, PRESET, task="classification")
     assert len(both.notices) == 3
 
 
@@ -130,7 +130,7 @@ def test_runs_of_another_architecture_are_refused(small: Small) -> None:
 
 def test_a_network_that_is_elsewhere_is_copied(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("xai_widgets.models.model.device_of", lambda network: torch.device("cuda", 0))
-    model = ImageModel(small, PRESET, device="cpu")
+    model = ImageModel(small, PRESET, device="cpu", task="classification")
     assert model.notices == ("the network is on cuda:0; a copy on cpu is used.",)
     copied = model.shell.network.get_parameter("head.bias")
     assert copied.data_ptr() != small.head.bias.data_ptr()
@@ -152,7 +152,7 @@ def test_another_device_gets_a_copy(small: Small) -> None:
     device = torch.accelerator.current_accelerator(check_available=True)
     if device is None:
         pytest.skip("no accelerator")
-    model = ImageModel(small, PRESET, device=device)
+    model = ImageModel(small, PRESET, device=device, task="classification")
     assert model.inputs(photo()).device.type == device.type
     assert next(small.parameters()).device.type == "cpu"
     assert len(model.notices) == 1

@@ -14,14 +14,8 @@ from unchecked import refused
 from untouched import untouched
 
 from xai_widgets.kernels import cam, gradients, mismatch
-from xai_widgets.kernels.outputs import (
-    Ending,
-    Outputs,
-    are_log_probabilities,
-    are_probabilities,
-    ending_of,
-    logits_shell,
-)
+from xai_widgets.kernels.endings import Ending, ending_of, logits_shell
+from xai_widgets.kernels.outputs import Outputs, are_log_probabilities, are_probabilities
 from xai_widgets.kernels.tail import Shell, Tail
 
 Z = torch.tensor([[2.0, -1.0, 0.5], [0.0, 30.0, -30.0]], dtype=torch.float64)

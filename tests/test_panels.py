@@ -227,7 +227,7 @@ def test_another_model_keeps_the_names_that_it_has(classes: Session) -> None:
     assert classes.notice == "", "said once"
     classes.ask(model="tiny")
     assert (classes.query.target, classes.query.contrast) == (None, None)
-    assert "no class cat, so P is what it predicts" in classes.notice
+    assert "no score cat" in classes.notice
     assert classes.wait(60)
     agrees(classes)
     classes.undo()

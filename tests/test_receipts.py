@@ -304,7 +304,7 @@ def test_a_map_that_points_nowhere_gets_no_receipt(values: object) -> None:
         (ValueError, r"a share of 0\.99 of 30 positions is all", {"share": 0.99}),
         (TypeError, "share must be a number, got '0.1'", {"share": "0.1"}),
         (ValueError, "the tail of one image, got one of 2", {"tail": make_tail(2)}),
-        (TypeError, "generator must be a torch.Generator, got 3", {"generator": 3}),
+        (TypeError, "generator must be a torch.Generator or a whole number, its seed, got '3'", {"generator": "3"}),
         (ValueError, "batch must be at least 1, got 0", {"batch": 0}),
         (TypeError, "the score must be a tensor .* got dict", {"score": lambda result: {"logits": result}}),
         (ValueError, "the score must be .*; for one output", {"score": lambda result: result[:, 0]}),

@@ -113,7 +113,7 @@ NOT_ASKED: dict[str, tuple[str, str]] = {
     ),
     "layer": (text(**{PANEL + "layer": "feature"}), "state 1, panel 0: tiny has no layer 'feature'; the nearest"),
     "run": (text(**{PANEL + "run": 3}), "state 1, panel 0: run must be from 0 to 0 for tiny, got 3"),
-    "class": (text(**{PANEL + "target": "cat"}), "state 1, panel 0: the classes have no names here"),
+    "class": (text(**{PANEL + "target": "cat"}), "state 1, panel 0: the scores have no names here"),
     "Q": (text(**{PANEL + "contrast": {"kind": "confidence"}}), "state 1, panel 0: Q must be a finite score"),
     "method": (text(**{PANEL + "method": "human_map"}), "state 1, panel 0: .*needs a human map"),
     "map": (text(**{PANEL + "gains": [[24, 0.5]]}), "panel 0: a feature map is named by its number, 0 to 23; got 24"),

@@ -50,7 +50,7 @@ def test_names_and_numbers_become_what_they_mean(scene_session: Session, demo_se
         ({"gains": {1000: 0.5}}, "a feature map is named by its number, 0 to 95; got 1000"),
         ({"gains": {1: 3}}, r"the gain of map 1 must be in \[0, 2\], got 3"),
         ({"gain": {1: 3}}, "what is asked must be one of 'gains'"),
-        ({"target": "coffee"}, "the classes have no names here"),
+        ({"target": "coffee"}, "the scores have no names here"),
         ({"model": "demo/qualty"}, "model must be one of 'demo/quality'"),
     ],
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import pickle
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -215,7 +217,7 @@ def test_what_cannot_be_loaded_is_said_in_one_sentence(given: dict[str, object],
         ({"make": "a:b", "transform": abs}, TypeError, "plain data .* name it as 'package.module:name'"),
         ({"make": "a:b", "transform": "prepare"}, ValueError, "transform .* 'package.module:name', got 'prepare'"),
         ({"make": "a:b", "output": abs}, TypeError, "output .* must be text, .* name it as"),
-        ({"make": "a:b", "output": "second"}, ValueError, "output .* got 'second'"),
+        ({"make": "a:b", "output": "second:"}, ValueError, "output .* got 'second:'"),
         ({"make": "a:b", "labels": "cat"}, TypeError, "labels .* must be a list of names, got 'cat'"),
         ({"make": "a:b", "runs": "run_04.pt"}, TypeError, "runs .* must be a list of names, got 'run_04.pt'"),
         ({"make": "a:b", "runs": 4}, TypeError, "runs .* must be a list of names, got 4"),
@@ -283,6 +285,24 @@ def test_the_least_recently_used_models_leave(monkeypatch: pytest.MonkeyPatch) -
     found.model("b")
     assert names == ["a", "b", "c", "b"]
     assert [found.loaded(name) for name in found.names] == [True, False, True, True]
+
+
+def test_readings_leave_with_their_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    made(monkeypatch)
+    found = Sources([ModelSource("x:y", name=name) for name in "abc"], rated(), most_models=1)
+    reading = found.named("a [binary]")
+    network, token = weakref.ref(found.model("a").network), found.model(reading).token
+    found.cache.put(("scores", token), 1)
+    found.held = frozenset([reading])  # what is shown stays, and its network with it
+    found.model("b")
+    assert [found.loaded(name) for name in ("a", reading, "b")] == [True, True, True]
+    found.held = frozenset()
+    found.model("c")
+    gc.collect()
+    assert network() is None
+    assert found.cache.get(("scores", token)) is None
+    assert [found.loaded(name) for name in ("a", reading, "c")] == [False, False, True]
+    assert found.model(reading).name == reading  # made again when it is asked for
 
 
 def test_threads_that_want_one_model_load_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -357,32 +377,3 @@ def test_a_model_of_this_process_cannot_be_made_in_another() -> None:
     }
     with pytest.raises(ValueError, match=r"'tiny classes' was built or changed in this process.*give ModelSource"):
         Sources([scenes, classifier()], rated()).portable()
-
-
-def test_the_range_of_scores_grows() -> None:
-    found = Sources(regressor(), rated())
-    assert found.seen("key") == ()
-    found.note_seen("key", 0.4, 0.5)
-    found.note_seen("key", float("nan"), 2)
-    found.note_seen("key", 0.45, 0.9)
-    found.note_seen("other", 7, 8)
-    assert (found.seen("key"), found.seen("other")) == ((0.4, 0.9), (7, 8))
-
-    def note(thread: int) -> None:
-        for step in range(200):
-            found.note_seen("threads", -thread - step, thread + step)
-
-    threads = [Thread(target=note, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found.seen("threads") == (-202, 202)
-
-
-def test_classes_by_name() -> None:
-    model = classifier()
-    assert [model.name_of(index) for index in range(3)] == ["cat", "<b>cup</b>", "crew"]
-    assert ImageModel(TinyNet(3), None, "features").name_of(2) == "class 2"
-    with pytest.raises(ValueError, match="has the classes 0 to 2, got 3"):
-        model.name_of(3)

@@ -47,7 +47,9 @@ def regressor() -> ImageModel:
 
 
 def classifier() -> ImageModel:
-    return ImageModel(TinyNet(3), None, "features", labels=("cat", "<b>cup</b>", "crew"), name="tiny classes")
+    return ImageModel(
+        TinyNet(3), None, "features", labels=("cat", "<b>cup</b>", "crew"), task="classification", name="tiny classes"
+    )
 
 
 def rated() -> ImageSet:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tiny
+from PIL import Image
 from playwright.sync_api import expect
 from viewpage import ViewPage
 
 from xai_widgets import ImageSet, Session
 from xai_widgets.views import Gallery
+from xai_widgets.views._thumbnails import References
 
 Open = Callable[..., ViewPage]
 COUNT = 600
@@ -31,6 +35,11 @@ SCROLL = """async ([pixels, frames]) => {
       }
     }
     return asked;
+}"""
+
+ARRIVE = """(picture) => {
+    const { buffer } = Uint8Array.from(atob(picture), (letter) => letter.charCodeAt(0));
+    window.models.view.message({ kind: "reference", side: 384, indices: [0], failed: [] }, [new DataView(buffer)]);
 }"""
 
 
@@ -140,3 +149,30 @@ def test_keys_move_select_pin_and_search(opened: Open, rated: Session) -> None:
     expect(page.find(".xw-cell")).to_have_count(1)
     page.find("button.xw-only").click()
     expect(page.find(".xw-empty")).to_have_text("No image is like that.")
+
+
+def test_problems_open_as_a_list_and_the_reference_stands_beside(
+    opened: Open, make_session: Callable[..., Session], tmp_path: Path
+) -> None:
+    for place, name in enumerate(("a.png", "b.png", "clean.png")):
+        pixels = np.random.default_rng(place).integers(0, 255, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / name)
+    rows = "a.png,62,11,24,train,clean.png\nb.png,40,9,20,test,\ngone.png,1,,,,\nlost.png,1,,,,\n"
+    (tmp_path / "t.csv").write_text(f"image,rating,rating_sd,raters,split,reference\n{rows}")
+    session = make_session(tiny.regressor(), ImageSet(tmp_path / "t.csv", range=(0, 100)))
+    session.wait()
+    view = opened(Gallery(session), width=420)
+    page = view.page
+    line = page.locator(".xw-problems > summary")
+    expect(line).to_have_text(re.compile(r"^2 image files do not exist, such as: The image 'gone.png'"))
+    line.click()
+    expect(page.locator(".xw-problems ul li")).to_have_count(2)
+    expect(page.locator(".xw-trained:visible")).to_have_count(1)
+    expect(page.locator(".xw-detail")).to_contain_text(re.compile(r"rating 62\S* ± 11\S* \(n = 24\)"))
+    view.asked()
+    page.get_by_role("button", name="Reference").click()
+    assert {"kind": "reference", "index": 0}.items() <= view.asked()[-1]["content"].items()
+    page.evaluate(ARRIVE, base64.b64encode(References(session.images).thumbnail("a.png", 384)).decode())
+    shown = page.locator(".xw-beside img")
+    expect(shown.nth(1)).to_have_js_property("naturalWidth", 16)
+    expect(shown.nth(1)).to_be_visible()

@@ -37,6 +37,7 @@ test("the question names P and Q", () => {
   assert.equal(ask({ kind: "class", value: 7 }), "Why cat?");
   assert.equal(ask({ kind: "class", value: 0 }), "Why not cat with 100 % confidence?"); // Q = P
   assert.equal(classes.classQuestion(names, -1, { kind: "" }).join(""), "Why P?");
+  assert.equal(classes.classQuestion(names, 0, { kind: "class", value: 0 }, false).join(""), "Why cat, rather than cat?");
 });
 
 test("the axis holds the range and whatever lies outside of it", () => {
@@ -72,4 +73,6 @@ test("the question about a score", () => {
   assert.equal(scores.scoreQuestion(0.618, -0.25, 2).join(""), "Why 0.62, rather than −0.25?");
   assert.equal(scores.scoreQuestion(0.618, NaN, 2).join(""), "Why the score 0.62?");
   assert.equal(scores.scoreQuestion(NaN, NaN, 2).join(""), "Why this score?"); // while it is computed
+  assert.equal(scores.scoreQuestion(0.618, 1, 2, "arousal").join(""), "Why arousal 0.62, rather than 1.00?");
+  assert.equal(scores.scoreQuestion(NaN, NaN, 2, "arousal").join(""), "Why arousal?");
 });

@@ -3,8 +3,9 @@ import test from "node:test";
 import { placeOf, visible } from "../../xai_widgets/static/shared/grid.js";
 
 import { layoutOf, linesOf, moved, scrollFor, sideFor } from "../../xai_widgets/static/gallery/layout.js";
-import { arrange, between, describe, digitsFor, fixed, isRight, matcher, ordersFor, ranksOf, signedFixed,
-  stripOf } from "../../xai_widgets/static/gallery/order.js";
+import { arrange, between, describe, digitsFor, fixed, isRight, matcher, ordersFor, rankedWords, ranksOf, signedFixed,
+  spreadOf, stripOf } from "../../xai_widgets/static/gallery/order.js";
+import { problemLine } from "../../xai_widgets/static/gallery/state.js";
 
 const regression = (names = ["img10", "img9", "IMG1", "a"]) => ({ names, labels: names.map(() => ""), notes: names.map((name) => `camera ${name.length}`),
   ranks: ranksOf(names), regression: true, comparable: false, classes: [], predicted: [],
@@ -146,4 +147,25 @@ test("the strip runs from rating to score and stays in the range", () => {
   assert.deepEqual(stripOf(9, 0, [0, 1]), { score: 100, rating: 0, left: 0, width: 100 });
   assert.deepEqual(stripOf(0.5, NaN, [0, 1]), { score: 50, rating: null, left: 50, width: 0 });
   assert.equal(stripOf(NaN, 0.5, [0, 1]), null);
+});
+
+test("a rating is told with its spread and raters, and what was trained on is told where images are ranked", () => {
+  const images = { ...regression(), spreads: [0.125, NaN, NaN, NaN], raters: [24, 0, 3, 0], splits: ["train", "test", "train", ""] };
+  assert.match(describe(images, 0, 2), /rating 0\.75 ± 0\.13 \(n = 24\)/);
+  assert.match(describe(images, 0, 2), /trained on \(train split\)$/);
+  assert.match(describe(images, 2, 2), /^rating 0\.50 \(n = 3\) · trained on/);
+  assert.match(describe(images, 1, 2), /test split$/);
+  assert.deepEqual(["given", "score", "residual", "rating"].map((order) => rankedWords(images, [0, 1, 2, 3], order)),
+    ["", "2 of them trained on", "2 of them trained on", ""]);
+  assert.equal(rankedWords(images, [1, 3], "score"), "");
+  assert.deepEqual(arrange(images, { text: "train" }), [0, 2]);
+  assert.deepEqual(spreadOf(0.75, 0.125, [0, 1]), { left: 62.5, width: 25 });
+  assert.deepEqual([spreadOf(NaN, 1, [0, 1]), spreadOf(1, NaN, [0, 1])], [null, null]);
+  assert.deepEqual(spreadOf(0.9, 0.5, [0, 1]), { left: 40, width: 60 });
+});
+
+test("one line stands for all problems, with the first kind", () => {
+  assert.equal(problemLine(["48 files of a kind that is not read: .heic.", "No."], 3),
+    "3 problems: 48 files of a kind that is not read: .heic.");
+  assert.equal(problemLine(["3 images cannot be read, such as: ..."], 3), "3 images cannot be read, such as: ...");
 });

@@ -1,0 +1,87 @@
+"""Memory of the kernel over hundreds of gestures with six panels, and over explorers that are opened and closed.
+
+What is remembered of answers and of the history is bounded. Once both are full, another gesture may cost nothing.
+"""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import tiny
+
+from xai_widgets import Engine, Session, explore
+from xai_widgets.session import history
+
+KEPT, GESTURES, EVERY = 100, 250, 25
+MOST = 1000  # bytes a gesture
+OPENINGS, FIRST = 50, 10
+MOST_OPENING = 4000  # bytes an explorer that is closed
+
+pytestmark = pytest.mark.slow
+
+
+@contextmanager
+def traced() -> Iterator[None]:
+    tracemalloc.start()
+    try:
+        yield
+    finally:
+        tracemalloc.stop()
+
+
+def grown(step: Callable[[int], object], steps: int, every: int) -> float:
+    """Bytes a step, by a straight line through what is in use after each `every` steps."""
+    used = []
+    for number in range(steps + 1):
+        if number % every == 0:
+            gc.collect()
+            used.append((number, tracemalloc.get_traced_memory()[0]))
+        if number < steps:
+            step(number)
+    numbers, sizes = np.array(used, float).T
+    return float(np.polyfit(numbers, sizes, 1)[0])
+
+
+def test_gestures_on_six_panels_cost_no_memory_once_all_that_is_kept_is_full(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(history, "MOST_UNNAMED", KEPT)
+    engine = Engine(cache_bytes=1_000_000)
+    session = Session(tiny.regressor(), tiny.rated(), engine=engine)
+    session.grid(columns={"contrast": (None, 1, 0.75, 0.5, 0.25, 0)})
+    draws = np.random.default_rng(0)
+
+    def gesture(_: int) -> None:
+        session.set_gain(int(draws.integers(4)), float(draws.uniform(0, 2)))
+        assert session.wait(60, measures=False)
+
+    for number in range(KEPT + 20):
+        gesture(number)
+    assert len(session.panels) == 6
+    assert session._history.dropped, "the history is full"
+    assert engine.cache.nbytes > 0.9 * engine.cache.most, "so is the memory of answers"
+    with traced():
+        slope = grown(gesture, GESTURES, EVERY)
+    session.close()
+    engine.close()
+    assert slope < MOST
+
+
+def test_explorers_that_are_opened_and_closed_leave_nothing() -> None:
+    model, images = tiny.regressor(), tiny.rated()
+
+    def opened(_: int) -> None:
+        explorer = explore(model, images)
+        assert explorer.session.wait(60, measures=False)
+        explorer.close()
+
+    for number in range(FIRST):
+        opened(number)
+    with traced():
+        slope = grown(opened, OPENINGS, 10)
+    assert slope < MOST_OPENING
