@@ -17,9 +17,9 @@ import tiny
 from xai_widgets import Engine, Session, explore
 from xai_widgets.session import history
 
-KEPT, GESTURES, EVERY = 100, 250, 25
+KEPT, GESTURES, EVERY = 40, 100, 10
 MOST = 1000  # bytes a gesture
-OPENINGS, FIRST = 50, 10
+OPENINGS, FIRST = 20, 5
 MOST_OPENING = 4000  # bytes an explorer that is closed
 
 pytestmark = pytest.mark.slow
@@ -51,7 +51,7 @@ def test_gestures_on_six_panels_cost_no_memory_once_all_that_is_kept_is_full(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(history, "MOST_UNNAMED", KEPT)
-    engine = Engine(cache_bytes=1_000_000)
+    engine = Engine(cache_bytes=500_000)
     session = Session(tiny.regressor(), tiny.rated(), engine=engine)
     session.grid(columns={"contrast": (None, 1, 0.75, 0.5, 0.25, 0)})
     draws = np.random.default_rng(0)
@@ -83,5 +83,5 @@ def test_explorers_that_are_opened_and_closed_leave_nothing() -> None:
     for number in range(FIRST):
         opened(number)
     with traced():
-        slope = grown(opened, OPENINGS, 10)
+        slope = grown(opened, OPENINGS, 4)
     assert slope < MOST_OPENING
