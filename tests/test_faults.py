@@ -95,7 +95,7 @@ PLACES = [(job, where) for job in JOBS for where in REGISTER if where != "backwa
 @pytest.mark.parametrize("job", JOBS)
 def test_only_what_takes_gradients_goes_back(kind: str, job: str) -> None:
     network = network_of(kind)
-    with faults(-1, "backward", not_of=network) as counted:
+    with faults(-1, "backward", not_of=network, here=True) as counted:
         JOBS[job](Shell(network), kind)
     assert (counted.calls > 0) == (job in BACKWARD)
 
@@ -107,14 +107,14 @@ def test_a_fault_at_each_module_in_turn(kind: str, job: str, where: str, error: 
     network = network_of(kind)
     same = untouched(network)
     expected = JOBS[job](Shell(network), kind)
-    with faults(-1, where, not_of=network) as counted:
+    with faults(-1, where, not_of=network, here=True) as counted:
         JOBS[job](Shell(network), kind)
     assert counted.calls > 3
     raised, step = 0, max(1, counted.calls // (3 if error is Interrupt or kind == "vit" else 12))
     for at in range(0, counted.calls, step):
         shell = Shell(network)
         try:
-            with faults(at, where, error, not_of=network):
+            with faults(at, where, error, not_of=network, here=True):
                 assert torch.equal(JOBS[job](shell, kind), expected)  # what comes again is found by trying again
         except error:
             raised += 1

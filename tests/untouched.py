@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -59,13 +60,23 @@ class Interrupt(KeyboardInterrupt):
 
 
 class Faults:
-    """Raises at one of the calls of a module, or of another function, and counts them."""
+    """Raises at one of the calls of a module, or of another function, and counts them.
 
-    def __init__(self, at: int, error: type[BaseException] = Fault, *, not_of: nn.Module | None = None) -> None:
+    Args:
+        not_of: whose modules must not be called.
+        here: only calls on this thread count: engines of other tests may still be at work on theirs.
+    """
+
+    def __init__(
+        self, at: int, error: type[BaseException] = Fault, *, not_of: nn.Module | None = None, here: bool = False
+    ) -> None:
         self.at, self.error, self.calls = at, error, 0
+        self._thread = threading.get_ident() if here else None
         self._theirs = set(not_of.modules()) if not_of is not None else set()
 
     def __call__(self, *args: Any) -> None:
+        if self._thread not in (None, threading.get_ident()):
+            return
         assert not args or args[0] not in self._theirs, "the user's own modules must not be called"
         self.calls += 1
         if self.calls - 1 == self.at:
@@ -81,10 +92,10 @@ REGISTER: dict[str, Callable[[Any], Any]] = {
 
 @contextmanager
 def faults(
-    at: int, where: str = "before a module", error: type[BaseException] = Fault, *, not_of: nn.Module | None = None
+    at: int, where: str = "before a module", error: type[BaseException] = Fault, **which: Any
 ) -> Iterator[Faults]:
-    """Raise at the call `at` of any module in this block; at -1 only count."""
-    fault = Faults(at, error, not_of=not_of)
+    """Raise at the call `at` of any module in this block; at -1 only count. `which` of them: see `Faults`."""
+    fault = Faults(at, error, **which)
     handle = REGISTER[where](fault)
     try:
         yield fault

@@ -83,6 +83,7 @@ class Engine:
         self.worker = Worker(None if self.threads is None else partial(torch.set_num_threads, self.threads))
         self.recordings = self.cache.recordings = Recordings(self.cache, self.worker, record)
         self._users: dict[Hashable, set[Hashable]] = {}  # who works with a model, by the model's mark
+        self._followed: weakref.WeakSet[ImageModel] = weakref.WeakSet()  # models whose end is heard of
         self._users_lock = threading.Lock()
 
     @classmethod
@@ -101,10 +102,10 @@ class Engine:
         """Note that someone works with a model. What is remembered about it goes with the model, or with its users."""
         with self._users_lock:
             for run in model.runs:
-                if run.token not in self._users:
-                    self._users[run.token] = set()
+                if run not in self._followed:
+                    self._followed.add(run)
                     weakref.finalize(run, self.cache.forget_later, run.token)
-                self._users[run.token].add(user)
+                self._users.setdefault(run.token, set()).add(user)
 
     def leave(self, user: Hashable) -> None:
         """Forget what is remembered about models that nobody else works with."""

@@ -29,7 +29,7 @@ class Cache:
         if most < 1:
             raise ValueError(f"the cache must hold at least 1 byte, got {most}.")
         self.most = most
-        self.recordings: Recordings = Recordings(self)  # of those who answer with this memory; off but by an engine
+        self.recordings: Recordings = Recordings(self, record=False)  # an engine brings its own, made on its worker
         self._items: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()

@@ -13,6 +13,7 @@ from xai_widgets.kernels.checks import check_finite, check_same, check_tensor, p
 from xai_widgets.kernels.precision import products
 
 AXES = ("images", "rows", "columns")
+ROUNDING = 8  # units of the rounding of the largest value by which a constant map varies that was computed in float32
 NORMALS = ("raw", "peak", "mass")
 WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 

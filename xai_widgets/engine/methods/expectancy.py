@@ -12,7 +12,7 @@ from xai_widgets.engine.methods import questions
 from xai_widgets.engine.methods.record import Explained, Method
 from xai_widgets.engine.options import Option, differing
 from xai_widgets.kernels.mismatch import COMBINATIONS, KINDS, implicit_saliency
-from xai_widgets.kernels.saliency import degeneracy
+from xai_widgets.kernels.saliency import ROUNDING, degeneracy
 
 WITHOUT_Q = "without Q, which is one question in their place"
 LABELS = Option(
@@ -59,7 +59,7 @@ def implicit(request: Request, options: dict[str, Any]) -> Explained:
 
 def _flat(picture: Tensor, options: dict[str, Any]) -> list[str]:
     """What tells more where the gradient has no places."""
-    flat = options["kind"] == "mismatch" and degeneracy(picture[None], rounding=8)[0] == "constant"
+    flat = options["kind"] == "mismatch" and degeneracy(picture[None], rounding=ROUNDING)[0] == "constant"
     return ["After this layer the network averages over places, so that g has none: choose the kind product."] * flat
 
 

@@ -18,11 +18,10 @@ from xai_widgets.engine.parts.record import Part
 from xai_widgets.engine.subject import Subject, array
 from xai_widgets.kernels.home import home
 from xai_widgets.kernels.precision import ieee, tolerance_of
-from xai_widgets.kernels.saliency import degeneracy
+from xai_widgets.kernels.saliency import ROUNDING, degeneracy
 from xai_widgets.kernels.tail.results import same
 
-UNITS = 8  # of the rounding of the largest value: by so much a constant map may vary where float32 rounds
-SAME = UNITS * float(np.finfo(np.float32).eps)
+SAME = ROUNDING * float(np.finfo(np.float32).eps)
 
 
 def output(request: Request) -> Output:
@@ -93,7 +92,7 @@ def _saliency(request: Request, method: Method, explained: Explained) -> Salienc
         degenerate = "rounding"
     elif strength is not None or high - low <= SAME * max(abs(low), abs(high)):  # most maps differ somewhere
         shown = values if strength is None else values * strength
-        degenerate = degeneracy(torch.from_numpy(shown)[None], rounding=UNITS)[0]
+        degenerate = degeneracy(torch.from_numpy(shown)[None], rounding=ROUNDING)[0]
     if degenerate not in ("", "rounding"):
         note = " ".join(filter(None, ("The map is the same everywhere: it says nothing about places.", note)))
     p = subject.words
