@@ -19,6 +19,7 @@ from xai_widgets.kernels.batches import Step as Step
 from xai_widgets.kernels.batches import check_batch
 from xai_widgets.kernels.checks import labels_of, targets_of
 from xai_widgets.kernels.errors import ROLES as ROLES
+from xai_widgets.kernels.errors import delta_binary_cross_entropy as delta_binary_cross_entropy
 from xai_widgets.kernels.errors import delta_cross_entropy as delta_cross_entropy
 from xai_widgets.kernels.errors import delta_error as delta_error
 from xai_widgets.kernels.errors import one_sided as one_sided

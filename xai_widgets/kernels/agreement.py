@@ -143,11 +143,50 @@ def shuffled_auc(saliency: Shaped[Tensor, "n h w"], fixations: Shaped[Tensor, "m
         ValueError: other axes, sizes that differ, or fixations of several values.
     """
     maps, fixed = _fixed(saliency, fixations)
-    every = fixed.sum(0)
+    counts = fixed.sum(0) - fixed.long()
+    return auc_against(maps, fixed.reshape(maps.shape), counts.reshape(maps.shape))
+
+
+def auc_against(
+    saliency: Shaped[Tensor, "n h w"], fixations: Shaped[Tensor, "m y x"], counts: Int[Tensor, "o v u"]
+) -> Float[Tensor, " n"]:
+    """Area under the curve of the map at its fixations against places that are counted, such as fixations elsewhere.
+
+    NaN for an image without fixations, or where nothing is counted.
+
+    Args:
+        fixations: a mask, or numbers of which all that are not 0 are equal.
+        counts: how often each place is a negative, at least 0.
+
+    Raises:
+        TypeError: no tensors of numbers, or counts that are no whole numbers.
+        ValueError: other axes, sizes that differ, or fixations of several values.
+    """
+    maps, fixed = _fixed(saliency, fixations)
+    if not isinstance(counts, Tensor) or counts.dtype not in WHOLE:
+        raise TypeError("counts must be a tensor of whole numbers, one a place.")
+    check_same(("saliency", maps), ("counts", counts), AXES)
     areas = []
-    for values, own in zip(maps.flatten(1), fixed, strict=True):
-        areas.append(auc(values[own], values.repeat_interleave(every - own.long())))
-    return torch.where(_finite(maps), torch.stack(areas), math.nan)
+    for values, own, often in zip(maps.flatten(1), fixed, counts.to(maps.device).long().flatten(1), strict=True):
+        some, order = values[often > 0].sort()
+        up_to = torch.nn.functional.pad(often[often > 0][order].cumsum(0), (1, 0))
+        asked, total = values[own], int(up_to[-1]) * int(own.sum())
+        below = up_to[torch.searchsorted(some, asked)] + up_to[torch.searchsorted(some, asked, right=True)]
+        areas.append(maps.new_tensor(int(below.sum()) / (2 * total) if total else math.nan))
+    dtype = torch.promote_types(maps.dtype, torch.float32)
+    return torch.where(_finite(maps), torch.stack(areas).to(dtype), math.nan)
+
+
+def counts_at(counts: Int[Tensor, "h w"], size: tuple[int, int]) -> Int[Tensor, "H W"]:
+    """How many fixations are at each place of a grid of another size: each is where the centre of its place lies."""
+    found = counts
+    for axis, side in enumerate(size):
+        before = counts.shape[axis]
+        places = ((2 * torch.arange(before, device=counts.device) + 1) * side) // (2 * before)
+        shape = [*found.shape]
+        shape[axis] = side
+        found = found.new_zeros(shape).index_add_(axis, places, found)
+    return found
 
 
 def auc(positives: Float[Tensor, " p"], negatives: Float[Tensor, " q"]) -> Float[Tensor, ""]:

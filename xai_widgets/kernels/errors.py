@@ -93,6 +93,45 @@ def delta_cross_entropy(
     return torch.where(near, torch.where(near, growth, 0).log1p(), (log_p + change).logsumexp(1)).to(dtype)
 
 
+def delta_binary_cross_entropy(
+    logits: Float[Tensor, " k"], delta_logits: Float[Tensor, "c k"], labels: Bool[Tensor, " k"]
+) -> Float[Tensor, "c k"]:
+    """Growth of the binary cross entropy of each label when a map is removed; positive: the map helps.
+
+    Of labels that do not exclude each other; the error of an image is the mean or the sum over its labels. With s the
+    probability of the wrong answer and d the change of the logit towards it, it is log(1 + s (exp(d) - 1)): no
+    difference of two errors is taken.
+
+    Args:
+        logits: of one image as it is.
+        delta_logits: the change of every logit, a row for each map.
+        labels: which of them hold.
+
+    Raises:
+        TypeError: no tensors of floating-point numbers, or labels that are no tensor of truth values.
+        ValueError: other axes, sizes that differ, or a value that is not finite.
+    """
+    check_tensor("logits", logits, ("labels",))
+    check_tensor("delta logits", delta_logits)
+    if delta_logits.dim() != 2 or delta_logits.shape[1] != len(logits):
+        raise ValueError(f"delta logits must be (maps, {len(logits)} labels), got shape {tuple(delta_logits.shape)}.")
+    if not isinstance(labels, Tensor) or labels.dtype != torch.bool:
+        raise TypeError(f"labels must be a tensor of True and False, got {getattr(labels, 'dtype', labels)!r}.")
+    if labels.shape != logits.shape:
+        raise ValueError(f"labels must be as many as the logits, {len(logits)}, got shape {tuple(labels.shape)}.")
+    check_finite("logits", logits)
+    check_finite("delta logits", delta_logits)
+    dtype = torch.promote_types(logits.dtype, delta_logits.dtype)
+    wide = torch.promote_types(dtype, torch.float32)
+    away = torch.where(labels, -1, 1).to(delta_logits.device, wide)  # from the right answer
+    towards, change = away * logits.to(delta_logits.device, wide), away * delta_logits.to(wide)
+    share = towards.sigmoid() * change.clamp_max(1).expm1()
+    near = (change <= 1) & (share > -0.5)  # else by logarithms: exp(d) may overflow, and nothing cancels there
+    logsigmoid = torch.nn.functional.logsigmoid
+    far = torch.logaddexp(logsigmoid(-towards).expand_as(change), logsigmoid(towards) + change)
+    return torch.where(near, torch.where(near, share, 0).log1p(), far).to(dtype)
+
+
 def roles(
     delta_y: Float[Tensor, "n c"],
     delta_error: Float[Tensor, "n c"],

@@ -15,6 +15,9 @@ Reference: Crum et al., Explain To Me, 2023.
 from xai_widgets.kernels.degrade import LEVELS as LEVELS
 from xai_widgets.kernels.degrade import NOISES as NOISES
 from xai_widgets.kernels.degrade import noise_levels as noise_levels
+from xai_widgets.kernels.measures.auroc import auroc_of_odds as auroc_of_odds
+from xai_widgets.kernels.measures.auroc import class_auroc as class_auroc
+from xai_widgets.kernels.measures.auroc import class_log_odds as class_log_odds
 from xai_widgets.kernels.measures.explaining import RULES as RULES
 from xai_widgets.kernels.measures.explaining import Clean as Clean
 from xai_widgets.kernels.measures.explaining import Step as Step
@@ -31,6 +34,7 @@ from xai_widgets.kernels.measures.intervals import Interval as Interval
 from xai_widgets.kernels.measures.intervals import bootstrap_interval as bootstrap_interval
 from xai_widgets.kernels.measures.intervals import interval_of_mean as interval_of_mean
 from xai_widgets.kernels.measures.intervals import interval_of_stability as interval_of_stability
+from xai_widgets.kernels.measures.intervals import intervals_of_means as intervals_of_means
 from xai_widgets.kernels.measures.intervals import mean_defined as mean_defined
 from xai_widgets.kernels.measures.methods import Explain as Explain
 from xai_widgets.kernels.measures.methods import Explained as Explained
@@ -49,7 +53,6 @@ from xai_widgets.kernels.measures.radar import Radar as Radar
 from xai_widgets.kernels.measures.radar import five_measures as five_measures
 from xai_widgets.kernels.measures.removal import SMOOTHING as SMOOTHING
 from xai_widgets.kernels.measures.removal import Focus as Focus
-from xai_widgets.kernels.measures.removal import class_auroc as class_auroc
 from xai_widgets.kernels.measures.removal import focus as focus
 from xai_widgets.kernels.measures.removal import focus_mask as focus_mask
 from xai_widgets.kernels.measures.removal import focus_mask_of as focus_mask_of
@@ -58,7 +61,9 @@ from xai_widgets.kernels.measures.removal import removals as removals
 from xai_widgets.kernels.measures.removal import removals_of as removals_of
 from xai_widgets.kernels.measures.rows import Compared as Compared
 from xai_widgets.kernels.measures.rows import Row as Row
+from xai_widgets.kernels.measures.runs import FEW_RUNS as FEW_RUNS
 from xai_widgets.kernels.measures.runs import degenerate_runs as degenerate_runs
+from xai_widgets.kernels.measures.runs import pair_name as pair_name
 from xai_widgets.kernels.measures.runs import pair_similarity as pair_similarity
 from xai_widgets.kernels.measures.runs import stability as stability
 from xai_widgets.kernels.measures.runs import stability_of as stability_of

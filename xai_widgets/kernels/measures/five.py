@@ -24,12 +24,11 @@ from xai_widgets.kernels.measures.moves import NO_TURNS, group_means, resilience
 from xai_widgets.kernels.measures.noise import Noise, noise_of
 from xai_widgets.kernels.measures.removal import REMOVED, Focus, focus_of
 from xai_widgets.kernels.measures.rows import Compared, Row
-from xai_widgets.kernels.measures.runs import degenerate_runs, pair_similarity, stability_rows
+from xai_widgets.kernels.measures.runs import FEW_RUNS, degenerate_runs, pair_similarity, stability_rows
 from xai_widgets.kernels.measures.spread import entropy, entropy_rows
 
 AXES = ("entropy", "noise", "resilience", "focus", "stability")
 HEADLINE = 0.1  # share of pixels with salt and pepper, on the radar
-FEW_RUNS = "at least two training runs of the model are needed"
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,11 +205,13 @@ class Stability(Measured):
         result: SSIM of each pair of runs; no column for one run.
         degenerate: which maps of the runs are.
         runs: how many there are.
+        numbers: of the runs; from 0 where there are none.
     """
 
     axis = "stability"
     result: Float[Tensor, "n p"]
     degenerate: Bool[Tensor, "n r"]
+    numbers: tuple[int, ...] = ()
 
     @property
     def runs(self) -> int:
@@ -234,7 +235,7 @@ class Stability(Measured):
 
     def rows(self, *, first: int = 0) -> list[Row]:
         size = (self.clean.maps.shape[1], self.clean.maps.shape[2])
-        return stability_rows(self.result, self.degenerate, size, self.clean.rule, first=first)
+        return stability_rows(self.result, self.degenerate, size, self.clean.rule, numbers=self.numbers, first=first)
 
     def parts(self, image: int = 0) -> dict[str, Any]:
         return {"runs": self.runs}
@@ -246,7 +247,9 @@ def measured(
     clean: Clean | None = None,
     *,
     runs: Sequence[Explain] = (),
+    numbers: Sequence[int] = (),
     alone: Explain | None = None,
+    axes: Sequence[str] = AXES,
     generators: Seeds = 0,
     rule: str = "fixed",
     targets: Target | None = None,
@@ -261,13 +264,17 @@ def measured(
 ) -> Iterator[Measured]:
     """Entropy, noise, resilience, focus and stability of a method's maps, then the ladders of further kinds of noise.
 
+    What is not asked for in `axes` is not computed.
+
     Args:
         explain: the method, on the training run that is measured.
         images: in [0, 1].
         clean: of these images, where it is known; its rule and targets are then those that are meant.
         runs: the method on the other training runs, for stability. Their networks may be on other devices.
+        numbers: of the training runs, the measured one first, by which rows name them; from 0 if left out.
         alone: the method on the training run that is measured, as it is on the others, where `explain` is not: gains of
             feature maps mean nothing for another run. The maps of `explain` if left out.
+        axes: which of the five.
         generators: seeds or generators of the noise, one an image, or one of which all images get the same noise.
         rule: "fixed": every changed copy, and every run, is explained for the output of the clean image;
             "repredicted": for what is predicted each time.
@@ -283,10 +290,12 @@ def measured(
 
     Raises:
         TypeError: no tensors of floating-point numbers, no seeds, numbers or names.
-        ValueError: images outside of [0, 1], maps of several sizes, a target, kind, level or other option that is not
-            known, targets beside clean maps.
+        ValueError: images outside of [0, 1], maps of several sizes, an axis, target, kind, level or other option that
+            is not known, targets beside clean maps.
     """
     check_range("images", images)
+    if unknown := [axis for axis in axes if axis not in AXES]:
+        raise ValueError(f"axes must be of {', '.join(AXES)}, got {unknown[0]!r}.")
     if clean is not None and targets is not None:
         raise ValueError("targets are those of the clean maps where these are given: leave one of the two out.")
     method, others = explainer_of(explain), [explainer_of(run) for run in runs]
@@ -303,14 +312,23 @@ def measured(
         return Ladder(clean, noise._replace(kind=name), further, pure)
 
     def each(clean: Clean) -> Iterator[Measured]:
-        yield Entropy(clean, entropy(clean.maps))
-        maps = _maps_of_runs(clean, own, others, images, batch, step)  # before the long work: their sizes may differ
+        if "entropy" in axes:
+            yield Entropy(clean, entropy(clean.maps))
+        maps = None  # of the runs, before the long work: their sizes may differ
+        if "stability" in axes:
+            maps = _maps_of_runs(clean, own, others, images, batch, step)
         first, *more = sorted(ladders, key=lambda name: name != "salt_and_pepper")
-        noise = ladder(clean, first, None, further=False)
-        yield noise
-        yield Resilience(clean, resilience_of(method, images, clean, batch=batch, step=step))
-        yield Focused(clean, focus_of(method, images, clean, exponent=exponent, batch=batch, step=step))
-        yield Stability(clean, pair_similarity(maps), degenerate_runs(maps))
+        noise = ladder(clean, first, None, further=False) if "noise" in axes else None
+        if noise is not None:
+            yield noise
+        if "resilience" in axes:
+            yield Resilience(clean, resilience_of(method, images, clean, batch=batch, step=step))
+        if "focus" in axes:
+            yield Focused(clean, focus_of(method, images, clean, exponent=exponent, batch=batch, step=step))
+        if maps is not None:
+            yield Stability(clean, pair_similarity(maps), degenerate_runs(maps), tuple(numbers))
+        if noise is None:
+            return
         for name in more:
             yield ladder(clean, name, noise.result.values[:, -1] if pure_noise else None, further=True)
 

@@ -6,11 +6,10 @@ import math
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from xai_widgets.kernels import degrade
-from xai_widgets.kernels.agreement import auc
 from xai_widgets.kernels.checks import check_finite, check_tensor, positive_number
 from xai_widgets.kernels.degrade import IMAGES, check_range
 from xai_widgets.kernels.measures.explaining import (
@@ -25,7 +24,6 @@ from xai_widgets.kernels.measures.methods import Explain, explainer_of
 from xai_widgets.kernels.measures.moves import at_size_of
 from xai_widgets.kernels.measures.rows import Compared, Row
 from xai_widgets.kernels.measures.similarity import as_maps, degenerate_maps, scaled, ssim
-from xai_widgets.kernels.precision import widest
 from xai_widgets.kernels.saliency import resize
 
 REMOVED = ("salient_removed", "other_removed")
@@ -38,13 +36,18 @@ class Focus(NamedTuple):
     Attributes:
         compared: SSIM with the clean map.
         scores: Of the clean image, and of the two; None where the method gives none.
-        change: Of the score of the clean image's target; 0 where the map is zero, which blurs nothing, and NaN where
-            it is degenerate otherwise.
+        score: That of the clean image's target, of all three; NaN where a map is degenerate, unless it is zero, which
+            blurs nothing, and where the method gives no scores.
     """
 
     compared: Compared
     scores: Float[Tensor, "n 3 k"] | None
-    change: Float[Tensor, "n 2"]
+    score: Float[Tensor, "n 3"]
+
+    @property
+    def change(self) -> Float[Tensor, "n 2"]:
+        """Of the score of the clean image's target; 0 where the map is zero."""
+        return self.score[:, 1:] - self.score[:, :1]
 
     @property
     def value(self) -> Float[Tensor, " n"]:
@@ -53,18 +56,24 @@ class Focus(NamedTuple):
         return ((1 - salient) + other) / 2
 
     def rows(self, rule: str, *, first: int = 0) -> list[Row]:
-        """A row for both removals, and for each its SSIM and the change of the score."""
+        """A row for both removals, with the clean score, and for each its SSIM, its score and the change of that."""
         whole = self.compared.rows("focus", rule, [("", None, slice(None))], first=first)
         parts = [(name, None, slice(at, at + 1)) for at, name in enumerate(REMOVED)]
         each = self.compared.rows("focus", rule, parts, first=first)
-        values, changes = self.value.tolist(), self.change.flatten().tolist()
+        values = self.value.tolist()
         rows = [row._replace(value=value, quantity="focus") for row, value in zip(whole, values, strict=True)] + each
         if self.scores is None:
             return rows
-        for row, value in zip(each, changes, strict=True):
-            undefined = int(math.isnan(value))
-            rows.append(row._replace(value=value, maps=0, degenerate=0, left_out=undefined, quantity="score_change"))
+        clean, removed = self.score[:, 0].tolist(), self.score[:, 1:].flatten().tolist()
+        rows += [_of_score(row, value, "score") for row, value in zip(whole, clean, strict=True)]
+        for quantity, found in (("score", removed), ("score_change", self.change.flatten().tolist())):
+            rows += [_of_score(row, value, quantity) for row, value in zip(each, found, strict=True)]
         return rows
+
+
+def _of_score(row: Row, value: float, quantity: str) -> Row:
+    """A row of no map."""
+    return row._replace(value=value, maps=0, degenerate=0, left_out=int(math.isnan(value)), quantity=quantity)
 
 
 def focus(
@@ -147,7 +156,7 @@ def focus_of(
         if scores is not None and after_scores is not None:
             scores[tried[some], 1:] = after_scores
     height, width = images.shape[-2:]
-    return Focus(Compared(values, degenerate_clean, flagged, (height, width)), scores, _change(scores, clean))
+    return Focus(Compared(values, degenerate_clean, flagged, (height, width)), scores, clean.own(scores, 3))
 
 
 def removals(
@@ -223,51 +232,3 @@ def focus_mask_of(saliency: Shaped[Tensor, "n h w"], size: tuple[int, int]) -> F
     wide = scaled(saliency).to(torch.promote_types(saliency.dtype, torch.float32))
     weight = scaled(resize(wide, size))
     return scaled(degrade.blur(weight[:, None], SMOOTHING * min(size))[:, 0]).to(saliency.dtype)
-
-
-def class_auroc(
-    scores: Float[Tensor, "n m k"], labels: Int[Tensor, " n"], *, exclusive: bool = True
-) -> Float[Tensor, "m k"]:
-    """AUROC of each class's probability for telling its images from all others, for each of m conditions.
-
-    For the scores of `Focus` these are the clean images, salient regions removed, other regions removed. A probability
-    p is compared by log(p / (1 - p)), which a confident network does not round to 1 or 0. NaN for a class without
-    images, or without others.
-
-    Args:
-        exclusive: whether one class excludes the others, so that their probabilities are a softmax; else each is the
-            sigmoid of its own score (multilabel), see `outputs.Outputs.exclusive`.
-
-    Raises:
-        TypeError: scores that are no floating-point numbers, labels that are no whole numbers.
-        ValueError: fewer than two classes, labels out of range, or scores that are not finite; leave out the images
-            with a degenerate map.
-    """
-    check_tensor("scores", scores)
-    if scores.dim() != 3:
-        raise ValueError(f"scores must have the axes images, conditions, classes, got shape {tuple(scores.shape)}.")
-    classes = scores.shape[-1]
-    if classes < 2:
-        raise ValueError("an AUROC from class probability needs scores of at least 2 classes, got one.")
-    if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.dtype == torch.bool:
-        given = labels.dtype if isinstance(labels, Tensor) else type(labels).__name__
-        raise TypeError(f"labels must be a tensor of whole numbers, got {given}.")
-    labels = labels.to(scores.device)
-    if labels.shape != scores.shape[:1]:
-        raise ValueError(f"labels must be one an image, got shape {tuple(labels.shape)} for {len(scores)}.")
-    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-        wrong = labels[(labels < 0) | (labels >= classes)][0]
-        raise ValueError(f"labels must be 0 to {classes - 1}, got {int(wrong)}.")
-    check_finite("scores", scores)
-    scores = scores.to(widest(scores.device))
-    areas = []
-    for c in range(classes):
-        others = torch.cat((scores[..., :c], scores[..., c + 1 :]), 2)
-        odds = scores[..., c] - others.logsumexp(2) if exclusive else scores[..., c]
-        areas.append(torch.stack([auc(one[labels == c], one[labels != c]) for one in odds.unbind(1)]))
-    return torch.stack(areas, 1)
-
-
-def _change(scores: Tensor | None, clean: Clean) -> Float[Tensor, "n 2"]:
-    own = clean.own(scores, 3)
-    return own[:, 1:] - own[:, :1]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
@@ -10,6 +13,7 @@ from xai_widgets.kernels.measures.rows import Row, mean_of
 from xai_widgets.kernels.measures.similarity import as_maps, degenerate_maps, ssim
 
 AXES = ("runs", "images", "rows", "columns")
+FEW_RUNS = "at least two training runs of the model are needed"
 
 
 def stability(maps: Shaped[Tensor, "r h w"]) -> Float[Tensor, ""]:
@@ -63,14 +67,31 @@ def stability_rows(
     size: tuple[int, int],
     rule: str,
     *,
+    numbers: Sequence[int] = (),
     first: int = 0,
 ) -> list[Row]:
-    """A row an image: the mean over pairs of runs."""
+    """For each image the mean over pairs of runs, then each pair, such as "runs 0 and 2".
+
+    Args:
+        numbers: of the runs, in their order; from 0 if left out.
+    """
+    numbers = numbers or range(degenerate.shape[1])
+    pairs = [tuple(some) for some in torch.stack(pairs_of(degenerate.shape[1]), 1).tolist()]
+    names = [pair_name(numbers[a], numbers[b]) for a, b in pairs]
     rows = []
-    for index, (pairs, flagged) in enumerate(zip(values.tolist(), degenerate.tolist(), strict=True), first):
-        mean, left_out = mean_of(pairs)
-        rows.append(Row(index, "stability", "", None, mean, *size, rule, len(flagged), sum(flagged), left_out))
+    for index, (found, flagged) in enumerate(zip(values.tolist(), degenerate.tolist(), strict=True), first):
+        mean, left_out = mean_of(found)
+        whole = Row(index, "stability", "", None, mean, *size, rule, len(flagged), sum(flagged), left_out)
+        rows.append(whole if pairs else whole._replace(note=f"n/a: {FEW_RUNS}"))
+        for (a, b), name, value in zip(pairs, names, found, strict=True):
+            bad = flagged[a] + flagged[b]
+            rows.append(whole._replace(part=name, value=value, maps=2, degenerate=bad, left_out=int(math.isnan(value))))
     return rows
+
+
+def pair_name(one: int, other: int) -> str:
+    """What a row calls two training runs."""
+    return f"runs {min(one, other)} and {max(one, other)}"
 
 
 def pairs_of(runs: int, device: torch.device | str = "cpu") -> tuple[Int[Tensor, " p"], Int[Tensor, " p"]]:

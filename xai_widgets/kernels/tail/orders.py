@@ -18,6 +18,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from xai_widgets.kernels.tail.along import PARTS, PERMUTED, VIEWS, axis_of, carried, permutation
+
 Node = tuple[int, int, tuple[int, ...], tuple[int, ...], str]  # a tensor in memory, read in one way
 
 # How a tensor may be read: rows and columns as its last two axes; channels last; positions as one last axis.
@@ -38,9 +40,7 @@ NORMS = ("batch_norm", "group_norm")
 SAME = frozenset(
     "clone _to_copy contiguous detach alias native_dropout dropout hardswish _softmax softmax expand lift_fresh".split()
 )
-VIEWS = frozenset("view _unsafe_view _reshape_alias reshape unsqueeze squeeze flatten unflatten".split())
 TURNED = frozenset("flip fliplr flipud rot90".split())
-PARTS = frozenset("slice split split_with_sizes unsafe_split unsafe_split_with_sizes chunk narrow".split())
 
 
 @dataclass(eq=False)
@@ -119,6 +119,8 @@ class Orders(TorchDispatchMode):
                 self._note(tensor)
             with suppress(IndexError, TypeError, AttributeError):  # arguments of another form: nothing is known then
                 self._follow(func, args, inputs, outputs)
+            with suppress(IndexError, TypeError, AttributeError):
+                self._follow_axes(func, args, inputs, outputs)
         return output
 
     def _note(self, tensor: Tensor) -> None:
@@ -129,9 +131,8 @@ class Orders(TorchDispatchMode):
         return tensor.untyped_storage().data_ptr() in self._live
 
     def _follow(self, func: Any, args: Any, inputs: list[Tensor], outputs: list[Tensor]) -> None:
-        name = func.overloadpacket.__name__.rstrip("_") or func.overloadpacket.__name__
-        first, out = inputs[0], outputs[0]
-        if torch.Tag.pointwise in func.tags or name in SAME:
+        name, first, out = _name(func), inputs[0], outputs[0]
+        if _same(func):
             alike = [tensor for tensor in inputs if tensor.shape == out.shape]
             if self._mixed(alike):
                 self._begin(out, alike)
@@ -154,8 +155,8 @@ class Orders(TorchDispatchMode):
                 self._hand_on(rows, out, LAST, LAST, shown=True)
         elif name in VIEWS:
             self._view(first, out)
-        elif name in ("permute", "transpose", "t"):
-            self._permute(first, out, _permutation(name, first.dim(), args))
+        elif name in PERMUTED:
+            self._permute(first, out, permutation(name, first.dim(), args))
         elif name in PARTS or name == "cat":
             self._cut(name, args, inputs, outputs)
         elif name == "constant_pad_nd" and first.dim() == 4:
@@ -165,6 +166,40 @@ class Orders(TorchDispatchMode):
             self._pooled(first, args[1])
         elif func._schema.is_mutable:
             self._forget(args[0] if args and isinstance(args[0], Tensor) else first)
+
+    def _follow_axes(self, func: Any, args: Any, inputs: list[Tensor], outputs: list[Tensor]) -> None:
+        """Hand the orders on that lie along one axis; where inputs differ in it, it is dropped."""
+        known = [(source, self._along(source)) for source in inputs]
+        known = [(source, orders) for source, orders in known if orders]
+        if not known:
+            return
+        name, same = _name(func), _same(func)
+        for out in outputs:
+            found: dict[int, set[Order]] = {}
+            for source, orders in known:
+                kept = carried(name, args, source, out, same=same)
+                for axis in kept.keys() & orders.keys():
+                    found.setdefault(kept[axis], set()).add(orders[axis])
+            for axis, some in found.items():
+                place = _node(out, f"axis {axis}")
+                if len(some) != 1:
+                    self._marks.pop(place, None)
+                    continue
+                (order,) = some
+                mark = self._marks[place] = Mark(order, order.grids.get(out.shape[axis]))
+                kind = _kind_of(out, axis)
+                if kind is not None:
+                    self._marks.setdefault((*place[:4], kind), mark)
+
+    def _along(self, tensor: Tensor) -> dict[int, Order]:
+        """The orders of the positions that lie along one axis of a tensor, by the axis."""
+        found = {}
+        place = _node(tensor, "")[:4]
+        for axis in range(tensor.dim()):
+            mark = self._marks.get((*place, _kind_of(tensor, axis) or f"axis {axis}"))
+            if mark is not None:
+                found[axis] = mark.order.root()
+        return found
 
     def _begin(self, tensor: Tensor, sources: list[Tensor], *, turned: bool = False) -> None:
         """A new order, of which only the axis of maps is known, where that of its sources is."""
@@ -253,8 +288,7 @@ class Orders(TorchDispatchMode):
         if name == "cat" and self._mixed(inputs):
             self._begin(outputs[0], inputs)
             return
-        argument = {"slice": 1, "narrow": 1, "cat": 1}.get(name, 2)
-        axis = (args[argument] if len(args) > argument else 0) % max(size, 1)
+        axis = axis_of(name, args, size)
         whole = {MAPS: axis < size - 2 or (size == 4 and name != "cat"), LAST: axis == size - 1, FLAT: axis == 1}
         whole[LAST] |= size == 4 and name != "cat"
         for kind, keeps in whole.items():
@@ -285,15 +319,23 @@ def _grid(tensor: Tensor, kind: str) -> tuple[int, int] | None:
     return (shape[2], shape[3]) if kind == MAPS else (shape[1], shape[2])
 
 
+def _kind_of(tensor: Tensor, axis: int) -> str | None:
+    """How a tensor is read whose positions all lie along one axis."""
+    shape = tensor.shape
+    if axis == len(shape) - 2 and (len(shape) == 2 or (len(shape) == 3 and shape[0] == 1)):
+        return LAST
+    return FLAT if len(shape) == 3 and axis == 2 else None
+
+
+def _name(func: Any) -> str:
+    name: str = func.overloadpacket.__name__
+    return name.rstrip("_") or name
+
+
+def _same(func: Any) -> bool:
+    """Does it work on each element alone, or hand its input on?"""
+    return torch.Tag.pointwise in func.tags or _name(func) in SAME
+
+
 def _is_plain(leaf: Any) -> bool:
     return isinstance(leaf, Tensor) and leaf.layout is torch.strided
-
-
-def _permutation(name: str, size: int, args: Any) -> tuple[int, ...]:
-    if name == "permute":
-        return tuple(axis % size for axis in args[1])
-    dims = list(range(size))
-    if size > 1:
-        a, b = (0, 1) if name == "t" else (args[1] % size, args[2] % size)
-        dims[a], dims[b] = dims[b], dims[a]
-    return tuple(dims)
