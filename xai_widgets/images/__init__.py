@@ -20,39 +20,44 @@ from cachetools import LRUCache
 from numpy.typing import NDArray
 from PIL import Image
 
-from xai_widgets.images import files, human, pixels, reading, samples
+from xai_widgets.images import files, pixels, reading, samples
 from xai_widgets.images.arguments import bounds_of, folder_of, name_of
 from xai_widgets.images.cells import shown as shown_value
 from xai_widgets.images.datasets import Lazy, items_of
 from xai_widgets.images.demonstrations import load_images
-from xai_widgets.images.how import How, how_of
+from xai_widgets.images.how import how_of
 from xai_widgets.images.known import Known, table_of
 from xai_widgets.images.listing import Asked, Row, list_images
+from xai_widgets.images.maps import Maps
 from xai_widgets.images.places import composed
 from xai_widgets.images.problems import Problem, ProblemGroup, by_name, grouped
+from xai_widgets.images.references import References
+from xai_widgets.images.source import ImageSource, Made
 from xai_widgets.images.watch import Watch
 
-__all__ = ["ImageSet", "Problem", "ProblemGroup", "Watch", "grouped", "load_images"]
+__all__ = ["ImageSet", "ImageSource", "Problem", "ProblemGroup", "Watch", "grouped", "load_images"]
 
 PHOTO_BYTES = 256 * 2**20
 THUMBNAIL_BYTES = 32 * 2**20
 
 
-class ImageSet(Known, samples.Slices):
+class ImageSet(Known, Maps, samples.Slices, References, Made):
     """Images by name, read when first used.
 
     Args:
         source: A folder, with those below it, links followed, in natural order, hidden ones left out; one image file;
             a list of files, arrays, tensors or images of Pillow's, or of pairs of one and its label; a mapping from
-            names to those; an array (n h w) or (n h w c), c being 1 or 3; a tensor (n c h w); a dataset or DataLoader
-            of torch's, torchvision's or Hugging Face (see `from_dataset`); a table: a CSV, Excel or Parquet file or
-            a DataFrame with image paths and any of rating, label, human_map, rating_sd (standard deviation between
-            raters), raters (how many), split (train, val, test), reference (the undistorted photo) and more columns.
+            names to those or to such pairs; an array (n h w) or (n h w c), c being 1 or 3; a tensor (n c h w); a
+            dataset or DataLoader of torch's, torchvision's or Hugging Face (see `from_dataset`); a table: a CSV, Excel
+            or Parquet file or a DataFrame with image paths and any of rating, label, human_map, rating_sd (standard
+            deviation between raters), raters (how many), split (train, val, test), reference (the undistorted photo)
+            and more columns.
         folder: Where relative paths start; for a table file its own folder if not given.
         column: The table's column of image paths, if it has no usual name.
         columns: Columns of the table by what they hold, such as {"rating": "MOS", "split": None}.
         ratings: Known scores: a column of the table, numbers in the order of the images, or a mapping from names.
-        labels: Known classes, in the same ways.
+        labels: Known classes, in the same ways. Of a multilabel network an image may have several: a tuple or list of
+            names, or text such as "cat; dog" or "cat|dog"; an empty tuple says that none holds.
         range: Lowest and highest rating; one beyond is not used.
         root: The folder in which all files are expected to lie; by default that of a folder or table (of a DataFrame:
             `folder`). Files elsewhere are used, and `notices` says so. A list of paths may name any files.
@@ -107,6 +112,7 @@ class ImageSet(Known, samples.Slices):
         encoding: str | None = None,
         decimal: str | None = None,
     ) -> None:
+        self._given = {key: value for key, value in locals().items() if key != "self"}
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name must be text, got {shown_value(name)}.")
         if decimal not in (None, ",", "."):
@@ -254,41 +260,6 @@ class ImageSet(Known, samples.Slices):
             self._thumbnails.clear()
         for further in self._further:
             further.forget()
-
-    def reference(self, name: str) -> NDArray[np.uint8] | None:
-        """The undistorted photo of an image, (h w 3), where there is one.
-
-        Raises:
-            ValueError: There is no such image, or its reference cannot be read.
-        """
-        path = self._row(name).reference
-        if path is None:
-            return None
-        try:
-            self._check_place(path)
-            return pixels.shown_of(reading.read_photo(path, how=self._how), self._how)
-        except ValueError as error:
-            raise ValueError(f"The reference image of {name!r} {error}") from None
-
-    def human_map(self, name: str) -> NDArray[np.float32] | None:
-        """Where people looked or drew, (h w) from 0 to 1 at its own size, over the photo as it is read.
-
-        A map that has the shape of a stored photo that EXIF turns is turned with it.
-
-        Raises:
-            ValueError: There is no such image, or its map cannot be read.
-        """
-        row = self._row(name)
-        path = row.human_map
-        if path is None:
-            return None
-        try:
-            self._check_place(path)
-            values = reading.read_photo(path, how=How(self._how.orientation)).mean(2, dtype=np.float32) / 255
-            of_file = isinstance(row.origin, Path)
-            return human.as_photo(values, reading.read_header(row.origin, self._how), self._how) if of_file else values
-        except ValueError as error:
-            raise ValueError(f"The human map of {name!r} {error}") from None
 
     def digest(self, name: str) -> str:
         """Of the content, so that an answer is remembered for what the image shows, not for its name.

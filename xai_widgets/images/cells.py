@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from xai_widgets.images import reading
+from xai_widgets.images.several import is_several, texts_of
 
 if TYPE_CHECKING:
     from xai_widgets.images.listing import Listing, Row
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def check_row(row: Row, found: Listing, bounds: tuple[float, float] | None) -> None:
     """Check all that is known of an image; of what cannot be used nothing is kept, and that is said."""
-    row.label = _label(row, found)
+    row.label = _labels(row, found) if is_several(row.label) else _label(row, found)
     for what in ("human_map", "reference"):
         setattr(row, what, _beside(row, what, found))
     row.rating = _rating(row, found, bounds) if found.rated else None
@@ -110,6 +111,17 @@ def _unsound(path: Path, found: Listing) -> str:
         except ValueError as error:
             found.unsound[path] = str(error)
     return found.unsound[path]
+
+
+def _labels(row: Row, found: Listing) -> str | None:
+    """A list of labels, which the row keeps; as one text."""
+    row.labels = texts_of(row.label)
+    if row.labels is None:
+        wanted = "names or whole numbers that differ, those of the labels that hold"
+        sentence = f"The labels of {row.name!r} must be {wanted}, got {shown(row.label)}."
+        found.complain(row.name, sentence, "label")
+        return None
+    return "; ".join(row.labels) or None
 
 
 def _label(row: Row, found: Listing) -> str | None:

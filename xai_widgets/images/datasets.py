@@ -314,6 +314,8 @@ def _classes_of(base: Any, key: Key | None = None) -> Sequence[Any]:
 
 
 def _named(label: Any, classes: Sequence[Any]) -> Any:
+    if isinstance(label, list | tuple):
+        return tuple(label)
     value = label.item() if hasattr(label, "item") else label
     whole = isinstance(value, int) and not isinstance(value, bool)
     return str(classes[value]) if whole and 0 <= value < len(classes) else value

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _DEMOS = {"demo/quality": (0.0, 1.0), "demo/scenes": None, "demo/collages": None}
 
 
-def load_images(name: str | os.PathLike[str], **options: Any) -> ImageSet:
+def load_images(name: str | os.PathLike[str], /, **options: Any) -> ImageSet:
     """The demonstration images "demo/quality", "demo/scenes" or "demo/collages", or a path, as in `ImageSet`.
 
     Raises:
@@ -29,4 +29,6 @@ def load_images(name: str | os.PathLike[str], **options: Any) -> ImageSet:
     from xai_widgets.demo import pictures
 
     folder = getattr(pictures, f"{name.removeprefix('demo/')}_folder")()
-    return ImageSet(folder / "table.csv", **{"name": name, "range": _DEMOS[name], **options})
+    found = ImageSet(folder / "table.csv", **{"name": name, "range": _DEMOS[name], **options})
+    found.made_by(name, options)
+    return found

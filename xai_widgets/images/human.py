@@ -31,6 +31,20 @@ def as_photo(values: NDArray[np.float32], photo: reading.Header, how: How) -> ND
     return np.ascontiguousarray(reading.turned(values, photo.orientation))
 
 
+def stretched(given: reading.Header, photo: reading.Header, how: How) -> str:
+    """A sentence where a map has neither the shape of its photo as it is read nor as it is stored.
+
+    Args:
+        given: the header of the map.
+        photo: that of the photo.
+    """
+    size = _sizes(given, how)[-1]
+    if _lies(size, photo, how) != "stretched":
+        return ""
+    high, wide = _sizes(photo, how)[-1]
+    return f"It is {size[0]} x {size[1]}, stretched over its photo of {high} x {wide}."
+
+
 def check_all(found: Listing, how: How) -> None:
     """Say which maps are turned with their photos, and which may not lie where they were drawn."""
     turned = 0
@@ -41,10 +55,9 @@ def check_all(found: Listing, how: How) -> None:
         size = _sizes(header, how)[-1]
         lies = _lies(size, row.header, how)
         turned += lies == "stored"
-        of, own = f"The human map of {row.name!r}", f"{size[0]} x {size[1]}"
+        of = f"The human map of {row.name!r}"
         if lies == "stretched":
-            high, wide = _sizes(row.header, how)[-1]
-            found.complain(row.name, f"{of} is {own}, stretched over its photo of {high} x {wide}.", "stretched")
+            found.complain(row.name, f"{of} {stretched(header, row.header, how).removeprefix('It ')}", "stretched")
         if lies == "either" and header.orientation == 1:
             found.complain(row.name, f"{of} is taken as drawn on the photo as EXIF turns it.", "drawn")
     if turned:

@@ -19,7 +19,9 @@ def is_image(value: Any) -> bool:
 
 
 def is_label(value: Any) -> bool:
-    """Text that is no path of an image, a number, or nothing."""
+    """Text that is no path of an image, a number, a list of such texts, or nothing."""
+    if isinstance(value, list | tuple):
+        return bool(value) and all(isinstance(one, str) and not is_image(one) for one in value)
     if isinstance(value, str):
         return not is_image(value)
     return value is None or isinstance(value, int | float | np.number | np.bool_) or getattr(value, "ndim", -1) == 0

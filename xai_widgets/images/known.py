@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from xai_widgets.images.listing import Row
+from xai_widgets.images.several import parts_of
 
 MORE = ("rating_sd", "raters", "split", "reference")
 
 
 class Known:
     """What is known of an image, by its name."""
+
+    names: tuple[str, ...]
 
     def _row(self, name: str) -> Row:
         raise NotImplementedError
@@ -24,12 +29,33 @@ class Known:
         return self._row(name).rating
 
     def label(self, name: str) -> str | None:
-        """The known class.
+        """The known class; several labels as one text, see `labels_of`.
 
         Raises:
             ValueError: There is no such image.
         """
         return self._row(name).label
+
+    def labels_of(self, name: str, classes: Sequence[str] = (), *, several: bool = False) -> tuple[str, ...] | None:
+        """All known labels of an image; empty where it is known that none holds, None where nothing is known.
+
+        Args:
+            classes: Names of classes, by which a text such as "cat; dog" or "cat|dog" is parted where all parts are
+                among them. A class whose own name holds ";" or "|" stays whole.
+            several: Whether such a text is parted although a part is no name of a class.
+
+        Raises:
+            ValueError: There is no such image.
+        """
+        row = self._row(name)
+        if row.labels is not None or row.label is None:
+            return row.labels
+        return parts_of(row.label, classes, always=several)
+
+    @property
+    def has_label_lists(self) -> bool:
+        """Whether the labels of any image were given as a list."""
+        return any(self._row(name).labels is not None for name in self.names)
 
     def rating_sd(self, name: str) -> float | None:
         """The standard deviation of the rating between raters, where it is known.

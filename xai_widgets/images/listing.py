@@ -34,6 +34,7 @@ class Row:
     place: str  # as a sentence says it: "row 7", "item 3"
     rating: Any = None
     label: Any = None
+    labels: tuple[str, ...] | None = None  # all that hold, where a list of them was given
     human_map: Any = None
     rating_sd: Any = None  # of the rating, between raters
     raters: Any = None  # how many

@@ -159,6 +159,8 @@ def split(source: Any, images: Sequence[str] | None, asked: Asked, how: How = PL
         TypeError: the names are no texts.
     """
     names = _names(images)
+    if isinstance(source, Mapping) and source:
+        source, asked = _without_labels(source, asked)
     if _is_table(source) and len(names) > 1:
         return _of_table(source, names, asked)
     if isinstance(source, Mapping) and source and all(map(_is_sample, source.values())):
@@ -180,6 +182,16 @@ def split(source: Any, images: Sequence[str] | None, asked: Asked, how: How = PL
             f"these columns, got {shown(source)}."
         )
     return Samples(source, asked)
+
+
+def _without_labels(source: Mapping[Any, Any], asked: Asked) -> tuple[Mapping[Any, Any], Asked]:
+    """A mapping from names to images with a label behind, as one to images and, unless labels are given, of labels."""
+    items = list(source.values())
+    if not (all(map(kinds.is_labelled_sample, items)) or all(map(kinds.is_pair, items))):
+        return source, asked
+    if asked.labels is None:
+        asked = replace(asked, labels={str(name): item[-1] for name, item in source.items()})
+    return {name: item[0] if len(item) == 2 else tuple(item[:-1]) for name, item in source.items()}, asked
 
 
 def _is_table(source: Any) -> bool:
