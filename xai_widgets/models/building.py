@@ -30,6 +30,9 @@ OPTIONS = (
     "patch_scores",
     "device",
     "layout",
+    "images",
+    "call",
+    "channels",
 )  # of ImageModel, as in a source
 
 
@@ -100,7 +103,7 @@ def _called(source: ModelSource) -> Any:
 def _options(source: ModelSource) -> dict[str, Any]:
     """What a source says beyond its network and transform, as ImageModel takes it."""
     options = {name: getattr(source, name) for name in OPTIONS if getattr(source, name) is not None}
-    for name in ("output", "patch_scores"):
+    for name in ("output", "patch_scores", "call"):
         if ":" in options.get(name, ""):
             options[name] = named(options[name])
     if source.runs:

@@ -104,11 +104,14 @@ def _why(name: str, shell: Shell, inputs: Tensor, failure: Exception | None, own
             f"{name} wants {names} beside the image: give a module that fixes {'it' if len(further) == 1 else 'them'}, "
             f"one whose forward(image) returns network(image, {', '.join(further)})."
         )
-    shape = f"2 {inputs.shape[1]} h w" if own_size and inputs.dim() == 4 else " ".join(map(str, inputs.shape))
+    of_each = 1 if shell.feed is None else shell.feed.images
+    sizes = [len(inputs), inputs.shape[1] // of_each, *("h w".split() if own_size else inputs.shape[2:])]
+    shape = " ".join(map(str, sizes if inputs.dim() == 4 else inputs.shape))
+    each = f" for each of {of_each} images a sample, called as {shell.feed.words}" if shell.feed is not None else ""
     why = str(failure).partition("\n")[0]
     sides = ", ".join(map(str, sorted(SIDES)))
     help_ = f"; sides of {sides} were tried: end the transform with a Resize to the size that it takes" * own_size
-    return f"{name} cannot be run on a test batch ({shape}): {type(failure).__name__}: {why}{help_}"
+    return f"{name} cannot be run on a test batch ({shape}){each}: {type(failure).__name__}: {why}{help_}"
 
 
 def further_arguments(kind: type[nn.Module]) -> list[str]:

@@ -6,12 +6,17 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass, field, fields
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
+
+from xai_widgets.kernels.tail.feeds import FORMS
 
 if TYPE_CHECKING:
     from xai_widgets.models.model import ImageModel
 
 USUAL = "usual"
+TEXTS = ("make", "weights", "layer", "output", "task", "form", "name", "patch_scores", "device", "layout", "call")
+NUMBERS = ("images", "channels")
 Transform = str | Sequence[str] | Mapping[str, Any] | None
 
 
@@ -30,7 +35,9 @@ class ModelSource:
             torchvision's preset for classification ({"crop_size": 224, "mean": [...], "std": [...]}), or None for
             pixels in [0, 1]. By default that of the network by this name, or of the ImageModel that is returned.
         layer, task, form, labels, range, ranges, layout: as in ImageModel.
-        output, patch_scores: "package.module:name" of these functions; output also the name of a part of the result.
+        images, channels: as in ImageModel.
+        output, patch_scores, call: "package.module:name" of these functions; output also the name of a part of the
+            result, and call also "separate", "list", "stack" or "channels".
         runs: weights of other training runs of the same architecture, each as in `weights`.
         device: where to work, such as "cpu"; by default the accelerator where there is one.
         name: what the model is called; by default made of `make` and `weights`.
@@ -57,6 +64,9 @@ class ModelSource:
     patch_scores: str | None = None
     device: str | None = None
     layout: str | None = None
+    images: int | None = None
+    call: str | None = None
+    channels: int | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
@@ -71,6 +81,8 @@ class ModelSource:
         _check_function("patch_scores", self.patch_scores)
         if ":" in (self.output or ""):
             _check_function("output", self.output)
+        if self.call not in FORMS:
+            _check_function("call", self.call, *FORMS)
         if isinstance(self.transform, str) and self.transform != USUAL:
             _check_function("transform", self.transform)
         if not self.name:
@@ -117,13 +129,14 @@ class ModelSource:
 
 def _plain(name: str, value: Any) -> Any:
     """A copy of plain data of the type of its field; TypeError for what another process could not read."""
-    texts = ("make", "weights", "layer", "output", "task", "form", "name", "patch_scores", "device", "layout")
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
-    if name in texts:
+    if name in TEXTS:
         if value is not None and not isinstance(value, str):
             raise TypeError(f"{name} of a model source must be text, got {type(value).__name__}{_hint(name)}.")
         return value
+    if name in NUMBERS:
+        return _whole(name, value)
     if name in ("labels", "runs") and (isinstance(value, str) or not isinstance(value, Sequence | None)):
         raise TypeError(f"{name} of a model source must be a list of names, got {value!r}.")
     if name == "runs":
@@ -140,15 +153,27 @@ def _plain(name: str, value: Any) -> Any:
     return tuple(copy) if isinstance(copy, list) else copy
 
 
+def _whole(name: str, value: Any) -> int | None:
+    """A number of things, or None where it is not said."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} of a model source must be a whole number from 1, got {value!r}.")
+    if value < 1:
+        raise ValueError(f"{name} of a model source must be a whole number from 1, got {value}.")
+    return int(value)
+
+
 def _hint(name: str) -> str:
-    functions = ("make", "transform", "output", "patch_scores")
+    functions = ("make", "transform", "output", "patch_scores", "call")
     return "; name it as 'package.module:name'" if name in functions else ""
 
 
-def _check_function(name: str, value: str | None) -> None:
+def _check_function(name: str, value: str | None, *words: str) -> None:
     module, colon, attribute = (value or "").partition(":")
     if value is not None and not (module.strip() and colon and attribute.strip()):
-        raise ValueError(f"{name} of a model source must be named as 'package.module:name', got {value!r}.")
+        others = f"be {', '.join(map(repr, words))} or named" if words else "be named"
+        raise ValueError(f"{name} of a model source must {others} as 'package.module:name', got {value!r}.")
 
 
 def _shown(make: str, weights: str | None) -> str:
