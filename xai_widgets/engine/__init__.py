@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from functools import partial
+from typing import ClassVar
 
 import torch
 
@@ -49,6 +50,8 @@ from xai_widgets.engine.query import Degradation as Degradation
 from xai_widgets.engine.query import Query as Query
 from xai_widgets.engine.recordings import Recorder as Recorder
 from xai_widgets.engine.recordings import Recordings
+from xai_widgets.engine.set_answers import Column as Column
+from xai_widgets.engine.set_answers import SetAnswers as SetAnswers
 from xai_widgets.engine.sources import ModelSource as ModelSource
 from xai_widgets.engine.sources import Sources as Sources
 from xai_widgets.engine.subject import Subject as Subject
@@ -74,6 +77,7 @@ class Engine:
 
     _shared: Engine | None = None
     _shared_lock = threading.Lock()
+    _open: ClassVar[weakref.WeakSet[Engine]] = weakref.WeakSet()
 
     def __init__(
         self, cache_bytes: int | None = None, *, threads: int | None = None, record: bool | Recorder | None = None
@@ -85,6 +89,16 @@ class Engine:
         self._users: dict[Hashable, set[Hashable]] = {}  # who works with a model, by the model's mark
         self._followed: weakref.WeakSet[ImageModel] = weakref.WeakSet()  # models whose end is heard of
         self._users_lock = threading.Lock()
+        Engine._open.add(self)
+
+    @classmethod
+    def using(cls, tokens: Collection[Hashable]) -> Engine | None:
+        """An engine whose sessions work with one of these models, given by their marks; None where there is none."""
+        for engine in list(cls._open):
+            with engine._users_lock:
+                if not engine.worker.closed and any(engine._users.get(token) for token in tokens):
+                    return engine
+        return None
 
     @classmethod
     def shared(cls) -> Engine:

@@ -36,13 +36,13 @@ Failed = Callable[[Query, BaseException], None]
 @overload
 def answer(
     sources: Sources, queries: Query, part: str, *, progress: Progress | None = None, stop: Stop | None = None,
-    partial: bool = False, again: bool = False, **options: Any,
+    partial: bool = False, again: bool = False, passing: bool = False, **options: Any,
 ) -> Any: ...  # fmt: skip
 @overload
 def answer(
     sources: Sources, queries: Sequence[Query], part: str, *, progress: Progress | None = None,
-    stop: Stop | None = None, partial: bool = False, again: bool = False, failed: Failed | None = None,
-    **options: Any,
+    stop: Stop | None = None, partial: bool = False, again: bool = False, passing: bool = False,
+    failed: Failed | None = None, **options: Any,
 ) -> list[Any]: ...  # fmt: skip
 def answer(
     sources: Sources,
@@ -53,6 +53,7 @@ def answer(
     stop: Stop | None = None,
     partial: bool = False,
     again: bool = False,
+    passing: bool = False,
     failed: Failed | None = None,
     **options: Any,
 ) -> Any:
@@ -67,6 +68,7 @@ def answer(
         stop: called between micro-batches; what it returns, if true, ends the work.
         partial: whether what is known at once will do, such as effects of which some are estimated.
         again: whether it is computed again although it is remembered.
+        passing: whether what is remembered on the way is the first to be forgotten, as of a pass over a whole set.
         failed: of several queries, takes one that has no answer and why; its place in the list is None then. Without
             it the first failure is raised.
         options: of the part.
@@ -84,6 +86,22 @@ def answer(
     if isinstance(queries, str) or (not isinstance(queries, Query) and not all(map(_is_query, queries))):
         raise ValueError(f"what is asked must be a Query or several, as in Query(image={queries!r}).")
     chosen = resolved(f"the part {record.name!r}", record.options, options)
+    with sources.cache.passing(passing):  # work that is let through meanwhile says so of its own
+        return _answered(sources, queries, record, chosen, progress, stop, partial, again, failed)
+
+
+def _answered(
+    sources: Sources,
+    queries: Query | Sequence[Query],
+    record: Part,
+    chosen: Mapping[str, Any],
+    progress: Progress | None,
+    stop: Stop | None,
+    partial: bool,
+    again: bool,
+    failed: Failed | None,
+) -> Any:
+    """One answer, or those to several queries."""
     if isinstance(queries, Query):
         subject = Subject(sources, queries)
         with in_one_sentence(), of_one_network(subject):
@@ -170,7 +188,7 @@ def key_of(subject: Subject, part: Part, options: Mapping[str, Any]) -> Hashable
     """All that this part of the answer depends on."""
     facts: tuple[Hashable, ...] = (subject.rating, subject.label) if part.knows else ()
     if part.facts is not None:
-        facts = (*facts, part.facts(subject))
+        facts = (*facts, part.facts(subject, options))
     fields = [
         _FACTS[name](subject) if name in _FACTS else getattr(subject.query, name)
         for name in stale_fields(part.name, options)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from xai_widgets.kernels.measures.rows import Row
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom, as shares of the photo
 
@@ -98,9 +100,9 @@ class Impacts(Answer):
     delta_error: np.ndarray | None = None  # (c,), where the rating, or a label that names a class, is known
     roles: np.ndarray | None = None  # (c,) int8, places in kernels.ablation.ROLES
     residual: float | None = None  # of a rated score
-    error: str = ""  # what delta error is a change of: "error" of a score, "cross entropy", "binary cross entropy"
+    error: str = ""  # what delta error is a change of: "error", "cross entropy", "(mean) binary cross entropy"
     error_value: float | None = None  # with all maps
-    label: str = ""  # of a classifier, the class that is known to be right
+    label: str = ""  # of a classifier, the class that is known to be right, or several labels in words
     done: bool = False
     note: str = ""
     query: Any = None
@@ -115,6 +117,9 @@ class Measures(Answer):
     notes: dict[str, str] = field(default_factory=dict)  # what was tested
     done: bool = False
     one_sided: bool = False  # negative values do not occur in the measured map
+    rows: tuple[Row, ...] = ()  # every value, and what it is of, as a table keeps them
+    target: int | None = None  # the explained class or score; None where nothing was measured
+    removal_scores: np.ndarray | None = None  # (3 k), of the image as it is, without salient, and without other regions
     query: Any = None
 
 
@@ -185,15 +190,39 @@ class Activations(Answer):
     column: np.ndarray  # (c,) int32
     mean: np.ndarray  # (c,) float32
     active: np.ndarray  # (c,) bool, whether the maximum is above 0
+    grid: tuple[int, int] = (0, 0)  # rows and columns of the layer
     crops: dict[int, Box] = field(default_factory=dict)  # of maps that were asked for: the part of the photo
     notes: dict[int, str] = field(default_factory=dict)  # how each crop was found, or why there is none
     query: Any = None
 
 
+class Agreed(NamedTuple):
+    """One measure of agreement of a map and another one, as a table keeps it.
+
+    Attributes:
+        measure: NSS, AUC, CC, SIM, KL; RR(map | other) or RR(other | map), the relative risk of the first given the
+            second.
+        share: of the places, of relative risks.
+        value: NaN where there is none.
+        kept_map: places in the mask of the map, of relative risks.
+        kept_other: places in that of the other one.
+        note: why there is no value.
+    """
+
+    measure: str
+    share: float | None
+    value: float
+    kept_map: int | None = None
+    kept_other: int | None = None
+    note: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class Agreement(Answer):
-    """How well a map agrees with a human map; NaN where a measure has no value."""
+    """How well a map agrees with a human map, or another one; NaN where a measure has no value."""
 
     values: dict[str, float]  # NSS, CC, SIM, KL, AUC, relative risks
     notes: dict[str, str] = field(default_factory=dict)
+    rows: tuple[Agreed, ...] = ()
+    size: tuple[int, int] = (0, 0)  # rows and columns of the other map, at which they are compared
     query: Any = None

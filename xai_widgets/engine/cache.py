@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -34,6 +35,7 @@ class Cache:
         self._bytes = 0
         self._lock = threading.Lock()
         self._gone: deque[Hashable] = deque()  # marks of models that are no more
+        self._thread = threading.local()
 
     def get(self, key: Hashable) -> Any | None:
         """What is kept under this key."""
@@ -41,7 +43,8 @@ class Cache:
         with self._lock:
             if key not in self._items:
                 return None
-            self._items.move_to_end(key)
+            if not self._passes:
+                self._items.move_to_end(key)
             return self._items[key][0]
 
     def put(self, key: Hashable, value: Any) -> None:
@@ -55,8 +58,22 @@ class Cache:
                 return
             self._items[key] = value, size
             self._bytes += size
+            self._items.move_to_end(key, last=not self._passes)
             while self._bytes > self.most:
                 left += self._pop([next(iter(self._items))])
+
+    @contextmanager
+    def passing(self, passes: bool) -> Iterator[None]:
+        """What this thread keeps meanwhile is the first to go: a pass over a set leaves what a reader works with."""
+        before, self._thread.passes = self._passes, passes
+        try:
+            yield
+        finally:
+            self._thread.passes = before
+
+    @property
+    def _passes(self) -> bool:
+        return getattr(self._thread, "passes", False)
 
     def remember(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """What is kept under this key, or what is made now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from xai_widgets.models import ImageModel
 
 _columns: WeakKeyDictionary[ImageSet, dict[tuple[str, Any], tuple[np.ndarray, list[Problem]]]] = WeakKeyDictionary()
+_several: WeakKeyDictionary[ImageSet, dict[tuple[str, ...], bool]] = WeakKeyDictionary()
 _places: WeakKeyDictionary[ImageSet, dict[str, int]] = WeakKeyDictionary()
 
 
@@ -160,16 +162,43 @@ def stated_range(model: ImageModel, images: ImageSet, index: int) -> tuple[float
     return model.range_of(index) or (images.range if model.one_score else None)
 
 
-def label_of(model: ImageModel, images: ImageSet, image: str, shown: str = "") -> int | None:
+def label_of(model: ImageModel, images: ImageSet, image: str, shown: str = "") -> int | tuple[int, ...] | None:
     """The class that an image's label names, by name (whatever its case), or by number where classes have no names.
+
+    Of labels that do not exclude each other, in a set in which images may have several, the numbers of all that hold:
+    the others do not.
 
     Args:
         shown: as in `known_rating`.
     """
-    known = images.label(image) if model.has_classes and is_known_of(model, images, shown) else None
-    if known is None:
+    if not model.has_classes or not is_known_of(model, images, shown):
         return None
-    names = model.labels or [str(index) for index in range(model.outputs)]
+    names = names_of(model)
+    parts = images.labels_of(image, names, several=not model.exclusive)
+    found = [_class_named(part, names) for part in parts or ()]
+    if parts is None or None in found:
+        return None
+    if not model.exclusive and has_several(model, images):
+        return tuple(sorted({index for index in found if index is not None}))
+    return found[0] if len(found) == 1 else None
+
+
+def names_of(model: ImageModel) -> tuple[str, ...]:
+    """Of its classes; their numbers where they have no names."""
+    return tuple(model.labels or map(str, range(model.outputs)))
+
+
+def has_several(model: ImageModel, images: ImageSet) -> bool:
+    """Whether images of the set may have several labels: lists are given, or a text that names several."""
+    names = names_of(model)
+    known = _several.setdefault(images, {})
+    if names not in known:
+        parts = ((images.label(name), images.labels_of(name, names, several=True)) for name in images.names)
+        known[names] = any(some is not None and some != (whole,) for whole, some in parts) or images.has_label_lists
+    return known[names]
+
+
+def _class_named(known: str, names: Sequence[str]) -> int | None:
     if known in names:
         return list(names).index(known) if list(names).count(known) == 1 else None
     alike = [index for index, name in enumerate(names) if name.casefold() == known.casefold()]
@@ -208,6 +237,8 @@ def _no_class(model: ImageModel, images: ImageSet) -> tuple[str, ...]:
         f"its classes are {', '.join(map(repr, model.labels[:3]))}" if model.labels else "labels= names its classes"
     )
     more = " and more" if model.labels and len(model.labels) > 3 else ""
+    if model.exclusive and len(images.labels_of(unknown[0], names_of(model)) or ()) > 1:
+        more += "; they exclude each other, so that one label an image is taken, and task='multilabel' takes several"
     numbers = ""
     if all(labelled[name].isdecimal() for name in unknown):
         last = model.outputs - 1

@@ -1,5 +1,8 @@
 """What each map does to the cross entropy with a known label: the error of a classifier.
 
+Of labels that do not exclude each other, where all that hold are known, it is the mean binary cross entropy over all
+labels; where one label alone is known, the binary cross entropy of that one.
+
 Reference: Truong, Pesenti and Hasson, 2024, arXiv 2409.16292, where the error is that of a score with a rating.
 """
 
@@ -10,11 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from xai_widgets.kernels.ablation import (
     anytime_delta_logits,
+    delta_binary_cross_entropy,
     delta_cross_entropy,
     first_order,
     own_scores,
@@ -38,6 +42,16 @@ class LabelledEffects(Effects):
     delta_error: Float[Tensor, " c"]
 
 
+Label = int | tuple[int, ...]  # one that holds, or all that do
+
+
+def holding(scores: Float[Tensor, "... k"], label: tuple[int, ...]) -> Bool[Tensor, " k"]:
+    """Which of the labels hold."""
+    found = torch.zeros(scores.shape[-1], dtype=torch.bool, device=scores.device)
+    found[list(label)] = True
+    return found
+
+
 def logits_with(score: Outputs, scores: Float[Tensor, "n k"], label: int) -> tuple[Float[Tensor, "n m"], int]:
     """The logits of the cross entropy with a label, from explained scores or from changes of them, and its place there.
 
@@ -50,32 +64,45 @@ def logits_with(score: Outputs, scores: Float[Tensor, "n k"], label: int) -> tup
     return torch.cat((torch.zeros_like(own), own), 1), 1
 
 
-def cross_entropy(score: Outputs, scores: Float[Tensor, " k"], label: int) -> float:
+def cross_entropy(score: Outputs, scores: Float[Tensor, " k"], label: Label) -> float:
     """With a label, of the explained scores of one image."""
+    if isinstance(label, tuple):
+        wanted = holding(scores, label).double()
+        return float(torch.nn.functional.binary_cross_entropy_with_logits(scores.double(), wanted))
     logits, place = logits_with(score, scores[None].double(), label)
     return -float(logits[0].log_softmax(0)[place])
 
 
 def growth(
-    score: Outputs, scores: Float[Tensor, " k"], changes: Float[Tensor, "c k"], label: int
+    score: Outputs, scores: Float[Tensor, " k"], changes: Float[Tensor, "c k"], label: Label
 ) -> Float[Tensor, " c"]:
     """Growth of the cross entropy with a label for changes of the explained scores of one image."""
+    if isinstance(label, tuple):
+        return delta_binary_cross_entropy(scores, changes, holding(scores, label)).mean(1)
     logits, place = logits_with(score, scores[None], label)
     return delta_cross_entropy(logits[0], logits_with(score, changes, label)[0], place)
 
 
+def _slope(score: Outputs, scores: Float[Tensor, "1 k"], label: Label) -> Float[Tensor, "1 m"]:
+    """Of the cross entropy in the logits that it is of, also of a sure network."""
+    if isinstance(label, tuple):
+        return (scores.sigmoid() - holding(scores, label).to(scores)) / scores.shape[1]
+    return contrast_weights(*logits_with(score, scores, label))
+
+
 def estimated_labelled(
-    tail: Tail, score: Outputs, target: int, label: int, *, baseline: Baseline = None
+    tail: Tail, score: Outputs, target: int, label: Label, *, baseline: Baseline = None
 ) -> LabelledEffects:
     """Both effects to first order, from a backward pass each; maps that are zero are exact.
 
     Where the network cuts gradients off, nothing is estimated: 0 for every map.
     """
-    logits, place = logits_with(score, own_scores(tail, score), label)
-    weights = contrast_weights(logits, place)  # the slope of the cross entropy, also of a sure network
+    weights = _slope(score, own_scores(tail, score), label)
 
     def error(result: Any) -> Tensor:
-        return (logits_with(score, score(result), label)[0].to(weights.dtype) * weights).sum(1, keepdim=True)
+        scores = score(result)
+        logits = scores if isinstance(label, tuple) else logits_with(score, scores, label)[0]
+        return (logits.to(weights.dtype) * weights).sum(1, keepdim=True)
 
     known = first_known(tail, score, target, baseline=baseline)
     change = torch.zeros_like(known.delta_y)
@@ -88,7 +115,7 @@ def anytime_labelled(
     tail: Tail,
     score: Outputs,
     target: int,
-    label: int,
+    label: Label,
     *,
     baseline: Baseline = None,
     seconds: float = SECONDS_OF_A_BATCH,

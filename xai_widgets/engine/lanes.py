@@ -19,8 +19,22 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
-# Most urgent first; "others" are scores and maps of panels that are not the active one.
-KINDS = ("call", "answer", "maps", "others", "impacts", "scores", "measures", "detail", "rest", "record", "flush")
+# Most urgent first; "others" are scores and maps of panels that are not the active one, "set" is what is made of all
+# images while nothing else is to be done.
+KINDS = (
+    "call",
+    "answer",
+    "maps",
+    "others",
+    "impacts",
+    "scores",
+    "measures",
+    "detail",
+    "rest",
+    "record",
+    "set",
+    "flush",
+)
 
 
 class Stopped(Exception):

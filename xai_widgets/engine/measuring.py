@@ -6,17 +6,20 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from xai_widgets.engine.answers import Measures
-from xai_widgets.engine.subject import Subject
+from xai_widgets.engine.subject import Subject, array
 from xai_widgets.kernels import measures
-from xai_widgets.kernels.measures import AXES, Explain, Ladder, Measured, Step
+from xai_widgets.kernels.measures import AXES, Explain, Ladder, Measured, Row, Step
+from xai_widgets.kernels.measures.five import Focused
 from xai_widgets.kernels.tail import Tail
 
 OPAQUE = "the transform of this model cannot be split, so that its images cannot be degraded"
 NO_GAINS = "all runs without gains, since a feature map of one run is not the same map of another"
+QUANTITIES = dict.fromkeys(AXES, "ssim") | {"entropy": "entropy", "focus": "focus"}  # of a measure as a whole
 LEVELS = "A level of Gaussian noise is a standard deviation, one of blur a sigma in tenths of the shorter side."
 
 
@@ -26,7 +29,9 @@ def measures_of(
     what: str,
     *,
     runs: Sequence[Explain] = (),
+    numbers: Sequence[int] = (),
     alone: Explain | None = None,
+    axes: Sequence[str] = AXES,
     rule: str = "fixed",
     step: Step = None,
     show: Callable[[Measures], None] | None = None,
@@ -39,7 +44,9 @@ def measures_of(
             scores or without; see `kernels.measures.explainer_of`.
         what: the map in words, such as "Grad-CAM of features, cut at 0".
         runs: the same method on the other training runs of the model, for stability.
+        numbers: of these runs, that of the subject first.
         alone: the method without gains of feature maps, where `explain` has some: stability knows none.
+        axes: which of the five.
         rule: "fixed" for the target of the subject, "repredicted" for what is predicted for each changed image.
         step: called before each batch; may raise to stop.
         show: gets what is measured so far, after each of the five.
@@ -48,15 +55,18 @@ def measures_of(
         ValueError: an image that is too small for the network, or a method that gives something else.
     """
     rule = rule if subject.model.has_classes else "fixed"  # of scores none is predicted
-    known = _Known(what, subject.words, rule, NO_GAINS if alone is not None and runs else "")
     if not subject.model.can_degrade:
-        return known.nothing(OPAQUE)
+        return nothing_measured(OPAQUE, axes, rule)
     _ = subject.tail  # an image that is too small for the network is refused by its name
+    known = _Known(subject, what, rule, NO_GAINS if alone is not None and runs else "")
     images = subject.pixels[None]
     method = measures.explainer_of(explain)
     fixed = rule == "fixed" and method.targeted
     targets = torch.tensor([subject.target], device=images.device) if fixed else None
-    for one in measures.measured(method, images, runs=runs, alone=alone, rule=rule, targets=targets, step=step):
+    found = measures.measured(
+        method, images, runs=runs, numbers=numbers, alone=alone, axes=axes, rule=rule, targets=targets, step=step
+    )
+    for one in found:
         known.add(one)
         if show is not None and not (isinstance(one, Ladder) and one.further):
             show(known.answer(done=False))
@@ -83,16 +93,22 @@ def _grad_cam(subject: Subject) -> Explain:
 class _Known:
     """What is measured so far, in words."""
 
-    def __init__(self, what: str, target: str, rule: str, of_runs: str = "") -> None:
-        asked = f"fixed target: {target}" if rule == "fixed" else "target predicted again for each changed image"
+    def __init__(self, subject: Subject, what: str, rule: str, of_runs: str = "") -> None:
+        self.target = subject.target
+        asked = f"fixed target: {subject.words}" if rule == "fixed" else "target predicted again for each changed image"
         self.asked = f"{what}; {asked}"
         self.of_runs = of_runs
         self.values = dict.fromkeys(AXES, math.nan)
         self.details: dict[str, dict[str, object]] = {}
         self.notes: dict[str, str] = {}
+        self.rows: tuple[Row, ...] = ()
+        self.removal_scores: np.ndarray | None = None
 
     def add(self, one: Measured) -> None:
         self.details.setdefault(one.axis, {}).update(one.parts())
+        self.rows = (*self.rows, *one.rows())
+        if isinstance(one, Focused) and one.result.scores is not None:
+            self.removal_scores = array(one.result.scores[0])
         if isinstance(one, Ladder) and one.further:
             if LEVELS not in self.notes[one.axis]:
                 self.notes[one.axis] += f" {LEVELS}"
@@ -111,10 +127,16 @@ class _Known:
         words += [self.of_runs] if self.of_runs and one.axis == "stability" else []
         return "; ".join(words) + "."
 
-    def nothing(self, why: str) -> Measures:
-        self.notes = dict.fromkeys(AXES, f"n/a: {why}.")
-        return self.answer(done=True)
-
     def answer(self, *, done: bool) -> Measures:
         details = {axis: dict(parts) for axis, parts in self.details.items()}
-        return Measures(dict(self.values), details, dict(self.notes), done)
+        return Measures(
+            dict(self.values), details, dict(self.notes), done, rows=self.rows, target=self.target,
+            removal_scores=self.removal_scores,
+        )  # fmt: skip
+
+
+def nothing_measured(why: str, axes: Sequence[str] = AXES, rule: str = "fixed") -> Measures:
+    """Of a map or a model that cannot be measured: every note and row says why."""
+    note = f"n/a: {why}"
+    rows = tuple(Row(0, axis, "", None, math.nan, 0, 0, rule, 0, 0, 0, QUANTITIES[axis], note) for axis in axes)
+    return Measures(dict.fromkeys(AXES, math.nan), {}, dict.fromkeys(axes, f"{note}."), done=True, rows=rows)

@@ -168,8 +168,8 @@ class Sources:
             ValueError: a network was built or changed in this process, so that no other one can make it.
         """
         sources: dict[str, ModelSource] = {}
-        for name, given in self._given.items():
-            source = given if isinstance(given, ModelSource) else given.source
+        for name in self._given:
+            source = self.portable_of(name)
             if source is None:
                 raise ValueError(
                     f"the network of {name!r} was built or changed in this process, so that no other one can make it; "
@@ -177,6 +177,15 @@ class Sources:
                 )
             sources[name] = source
         return sources
+
+    def portable_of(self, name: str) -> ModelSource | None:
+        """How another process makes a model; None where none can.
+
+        Raises:
+            ValueError: there is no such model.
+        """
+        given = self._of(name)
+        return given if isinstance(given, ModelSource) else given.source
 
     def seen(self, model_key: Hashable) -> tuple[float, ...]:
         """The lowest and the highest score so far of this model's images; empty where there was none."""

@@ -15,10 +15,11 @@ from xai_widgets.engine.known import Asked, asked_of, label_of, rating_of, score
 from xai_widgets.engine.query import Gains, Query, class_of
 from xai_widgets.engine.reading import own_scores
 from xai_widgets.engine.sample import OfSample
+from xai_widgets.engine.set_mean import SetMean, baseline_digests, baseline_images, mean_over
 from xai_widgets.kernels import degrade
 from xai_widgets.kernels.ablation import with_gains
-from xai_widgets.kernels.baselines import mean_baseline
 from xai_widgets.kernels.draws import seeded
+from xai_widgets.kernels.faults import DeviceFault, said
 from xai_widgets.kernels.tail import Tail
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ LOOKED_UP = (
     "model", "layer", "now", "digest", "key", "prepared", "tail", "scores", "predicted", "rating", "label", "box",
     "place", "call", "calls", "others", "ready",
 )  # fmt: skip
-BASELINE_IMAGES = 16  # of a set, whose mean is the baseline of a map
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +209,7 @@ class Subject(OfSample):
             return tail
         except (ValueError, RuntimeError) as error:
             height, width = inputs.shape[-2:]
-            if min(height, width) >= SMALL:
+            if min(height, width) >= SMALL or isinstance(error, DeviceFault) or said(error):
                 raise
             raise ValueError(
                 f"the image {self.image!r} is too small for {self.model.name}: it gets {height} x {width} pixels "
@@ -267,8 +267,8 @@ class Subject(OfSample):
         )
 
     @cached_property
-    def label(self) -> int | None:
-        """The class that is known to be right."""
+    def label(self) -> int | tuple[int, ...] | None:
+        """The class that is known to be right; of labels of which several may hold, all that do."""
         return label_of(self.model, self.images, self.image, self.shown)
 
     @property
@@ -294,7 +294,16 @@ class Subject(OfSample):
     @property
     def error_words(self) -> str:
         """The error that is known where a label is."""
-        return self.model.error_words
+        return f"mean {self.model.error_words}" if isinstance(self.label, tuple) else self.model.error_words
+
+    @property
+    def label_words(self) -> str:
+        """The known label by name; of several those that hold, and that the others do not."""
+        label = self.label
+        if not isinstance(label, tuple):
+            return "" if label is None else self.name_of(label)
+        others = " and no other label" if len(label) < self.model.outputs else ""
+        return ", ".join(map(self.name_of, label)) + others if label else "no label"
 
     @property
     def rounded_away(self) -> bool:
@@ -320,27 +329,34 @@ class Subject(OfSample):
 
     @cached_property
     def baseline(self) -> Tensor | None:
-        """What a map is replaced by, (c), or None for zero: one number a map, its mean over images of the set."""
-        if self.query.baseline == "zero":
-            return None
+        """What a map is replaced by, (c), or None for zero: one number a map, its mean over images of the set.
+
+        Raises:
+            ValueError: none of these images can be read and run.
+        """
+        return None if self.query.baseline == "zero" else self._set_mean.values
+
+    @property
+    def baseline_words(self) -> str:
+        """Which images are left out of the baseline, as a sentence after others; empty where none is."""
+        return "" if self.query.baseline == "zero" else self._set_mean.words
+
+    @cached_property
+    def _set_mean(self) -> SetMean:
         key = ("baseline", self.now.key, self.layer, self.call, self.shown, self.baseline_key)
-        return self.sources.cache.remember(key, self._mean_maps)
+        plain = replace(self.query, degradation=None, baseline="zero")
+
+        def maps_of(name: str) -> Tensor:
+            return Subject(self.sources, replace(plain, image=name)).tail.maps
+
+        return self.sources.cache.remember(key, lambda: mean_over(baseline_images(self.images), maps_of))
 
     @cached_property
     def baseline_key(self) -> tuple[Hashable, ...]:
         """What the baseline depends on: nothing, or the images of the set that it is the mean of."""
         if self.query.baseline == "zero":
             return ()
-        return tuple(self.images.digests(name) for name in self._baseline_images())
-
-    def _baseline_images(self) -> tuple[str, ...]:
-        names = self.images.names
-        return names[:: max(len(names) // BASELINE_IMAGES, 1)][:BASELINE_IMAGES]
-
-    def _mean_maps(self) -> Tensor:
-        plain = replace(self.query, degradation=None, baseline="zero")
-        some = (Subject(self.sources, replace(plain, image=name)) for name in self._baseline_images())
-        return mean_baseline(one.tail.maps.detach() for one in some)
+        return tuple(baseline_digests(self.images))
 
     def gain_row(self, gains: Gains) -> Tensor | None:
         """The gains of all maps (1 c), on the CPU, where they are checked; None where all are 1.

@@ -61,7 +61,7 @@ def note_of(request: Request, impacts: Impacts, scaled: str = "", *, effects: bo
     words = f"{'Effects' if effects else 'Weights'}: single removals, each map {become}, all gains 1{scaled}"
     if not impacts.done:
         words += f"; {int(impacts.exact.sum())} of {len(impacts.exact)} exact so far, the rest estimated"
-    return f"{words}."
+    return f"{words}.{request.subject.baseline_words}"
 
 
 def delta_y(impacts: Impacts) -> Tensor:
@@ -81,17 +81,17 @@ def neutral(impacts: Impacts) -> Tensor | None:
 
 def nearer(request: Request) -> str:
     """What a helpful map does."""
-    label = request.subject.label
-    if label is not None:
-        return f"lowers the {request.subject.error_words} with {request.subject.name_of(label)}"
+    subject = request.subject
+    if subject.label is not None:
+        return f"lowers the {subject.error_words} with {subject.label_words}"
     return f"brings {request.subject.words} nearer the rating"
 
 
 def further(request: Request) -> str:
     """What a harmful map does."""
-    label = request.subject.label
-    if label is not None:
-        return f"raises the {request.subject.error_words} with {request.subject.name_of(label)}"
+    subject = request.subject
+    if subject.label is not None:
+        return f"raises the {subject.error_words} with {subject.label_words}"
     return f"takes {request.subject.words} away from the rating"
 
 

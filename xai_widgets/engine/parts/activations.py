@@ -33,7 +33,7 @@ def activations(request: Request) -> Activations:
     """
     subject = request.subject
     maps = subject.tail.maps[0].detach()
-    count, _, columns = maps.shape
+    count, rows, columns = maps.shape
     wrong = [index for index in request.options["crops"] if index >= count]
     if wrong:
         raise ValueError(f"crops must name feature maps, 0 to {count - 1}; got {wrong[0]}.")
@@ -49,6 +49,7 @@ def activations(request: Request) -> Activations:
         column=(place % columns).numpy().astype(np.int32),
         mean=array(flat.mean(1)),
         active=(maximum > 0).numpy(),
+        grid=(rows, columns),
         crops=crops,
         notes=notes,
     )

@@ -74,7 +74,7 @@ def _impacts(subject: Subject, known: Effects, *, done: bool | None = None) -> I
         exact=exact.numpy().copy(),
         value=float(y),
         done=known.done if done is None else done,
-        note=f"Single removals, {subject.query.baseline} baseline, all gains 1.",
+        note=f"Single removals, {subject.query.baseline} baseline, all gains 1.{subject.baseline_words}",
     )
     if isinstance(known, LabelledEffects):
         return _with_label(subject, impacts, change, known.delta_error)
@@ -86,14 +86,16 @@ def _with_label(subject: Subject, impacts: Impacts, change: Tensor, growth: Tens
     label = subject.label
     assert label is not None
     y = subject.scores[subject.target, None].to(growth)
-    role = ablation.roles(change[None].to(growth), growth[None], y, precision=subject.tail.precision)[0]
+    # A mean over labels is rounded as its sum is, so that a map is neutral for as many labels as for one.
+    whole = growth * (subject.model.outputs if isinstance(label, tuple) else 1)
+    role = ablation.roles(change[None].to(growth), whole[None], y, precision=subject.tail.precision)[0]
     return replace(
         impacts,
         delta_error=array(growth),
         roles=_bytes(role),
         error=subject.error_words,
         error_value=cross_entropy(subject.model.scores, subject.scores, label),
-        label=subject.name_of(label),
+        label=subject.label_words,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -44,22 +43,25 @@ def measures(request: Request) -> Measures:
     saliency = None if standard else _on_the_stage(request, method)
     no_negative = saliency is not None and saliency.one_sided
     reason = method.unmeasured or missing(method, request.subject)
+    axes = CHOSEN[request.options["axes"]]
     if reason or (no_negative and side == "negative"):
-        why = f"n/a: {(reason or NO_NEGATIVE).rstrip('.')}."
-        nothing = dict.fromkeys(AXES, math.nan)
-        return Measures(nothing, {}, dict.fromkeys(AXES, why), done=True, one_sided=no_negative)
+        nothing = measuring.nothing_measured((reason or NO_NEGATIVE).rstrip("."), axes)
+        return replace(nothing, one_sided=no_negative)
     explain = _standard if standard or _is_standard(request.query) else _shown
 
     def show(known: Measures) -> None:
-        request.show(replace(known, one_sided=no_negative), len(known.notes) / len(AXES))
+        request.show(replace(known, one_sided=no_negative), len(known.notes) / len(axes))
 
     title = f"{method.words} of {request.subject.layer}" if saliency is None else saliency.title
+    others = _other_runs(request) if "stability" in axes else []
     found = measuring.measures_of(
         request.subject,
         explain(request),
         f"{title}, {in_words(side, one_sided=no_negative)}{_gains_in_words(request)}",
-        runs=[explain(_of_run(request, run)) for run in _other_runs(request)],
+        runs=[explain(_of_run(request, run)) for run in others],
+        numbers=(request.query.run, *others),
         alone=explain(_of_run(request, request.query.run)) if request.gains else None,
+        axes=axes,
         rule=request.options["rule"],
         step=request.step,
         show=show,
@@ -153,16 +155,20 @@ def _depends(options: Mapping[str, Any]) -> tuple[str, ...]:
     return EXPLAINED if options["of"] == "shown" else ("target", "gains", "baseline")
 
 
-def _weights_of_runs(subject: Subject) -> Hashable:
+def _weights_of_runs(subject: Subject, options: Mapping[str, Any]) -> Hashable:
     """Stability is that of all training runs as they are now; the one that is asked is in every key."""
+    if "stability" not in CHOSEN[options["axes"]]:
+        return ()
     runs = subject.sources.model(subject.query.model).runs
     return tuple(run.now().key for run in runs if run is not subject.model)
 
 
+CHOSEN = {"all": AXES, "of one run": AXES[:-1], "stability": AXES[-1:]}
 OPTIONS = (
     Option("of", "measured map", "standard", ("standard", "shown")),
     Option("rule", "target of changed images", RULES[0], RULES),
     SIDE,
+    Option("axes", "which of the five measures", "all", tuple(CHOSEN)),
 )
 PARTS = (
     Part(

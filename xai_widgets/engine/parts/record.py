@@ -24,7 +24,7 @@ class Part:
         depends: fields of the query, besides those that say which image, model and layer, on which it depends; or how
             that follows from its options.
         knows: whether it depends on a rating or label too.
-        facts: what else it depends on that is known about the image, such as its human map.
+        facts: what else it depends on that is known about the image, such as its human map; from subject and options.
         options: its choices.
         same: from a request to options with which the answer is the same, so that it is made once.
         lane: how urgent it is, one of `lanes.KINDS`.
@@ -38,7 +38,7 @@ class Part:
     make: Callable[[Request], Any]
     depends: tuple[str, ...] | Callable[[Mapping[str, Any]], tuple[str, ...]] = ()
     knows: bool = False
-    facts: Callable[[Subject], Hashable] | None = None
+    facts: Callable[[Subject, Mapping[str, Any]], Hashable] | None = None
     options: tuple[Option, ...] = ()
     same: Callable[[Request], Mapping[str, Any]] | None = None
     lane: str = "detail"

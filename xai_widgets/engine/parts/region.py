@@ -52,7 +52,8 @@ def region(request: Request) -> Region:
         share=share,
         area=area,
         joint=float(together[0, subject.target].cpu() - subject.scores[subject.target]),
-        note=f"Each map set to {become} at {places} of {of} places of {subject.layer}, single removals, all gains 1.",
+        note=f"Each map set to {become} at {places} of {of} places of {subject.layer}, single removals, all gains 1."
+        f"{subject.baseline_words}",
         done=False,
     )
     y = subject.scores[subject.target]

@@ -73,7 +73,7 @@ def joint(request: Request) -> Joint:
     note = (
         f"Removals do not add up where later layers are not linear, so that the joint one is computed: {maps} "
         f"{subject.score_words} by {known.delta_y:+.3g}; the sum of single removals is {total:+.3g} "
-        f"({request.query.baseline} baseline, all other gains 1)."
+        f"({request.query.baseline} baseline, all other gains 1).{subject.baseline_words}"
     )
     return replace(known, delta_y_sum=total, note=note, done=True)
 
