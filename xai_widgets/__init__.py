@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from xai_widgets.models import load_model as load_model
     from xai_widgets.session import Look as Look
     from xai_widgets.session import Session as Session
+    from xai_widgets.study import Study as Study
 
 __version__ = "0.1.0"
 ROOMS = {
@@ -33,6 +34,7 @@ ROOMS = {
     "Query": "engine",
     "Session": "session",
     "Sources": "engine",
+    "Study": "study",
     "answer": "engine",
     "explore": "explorer",
     "load_images": "images",

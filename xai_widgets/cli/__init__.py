@@ -1,4 +1,4 @@
-"""The command line: `xai-widgets lab` opens the lessons, `xai-widgets doctor` says what works here."""
+"""The command line: `lab` opens the lessons, `doctor` says what works here, `study` asks the same of many images."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from xai_widgets.cli import study
+
 app = typer.Typer(
     name="xai-widgets",
     help="Linked views, in JupyterLab, of what an image network uses.",
@@ -14,6 +16,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(study.app, name="study")
 
 
 @app.command()
