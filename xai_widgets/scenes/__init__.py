@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from xai_widgets.scenes._record import same as same
 from xai_widgets.scenes.bank import Bank as Bank
+from xai_widgets.scenes.card import Card as Card
+from xai_widgets.scenes.card import Crop as Crop
+from xai_widgets.scenes.gallery import Chip as Chip
+from xai_widgets.scenes.gallery import ColumnItem as ColumnItem
 from xai_widgets.scenes.gallery import Gallery as Gallery
 from xai_widgets.scenes.grid import Comparison as Comparison
 from xai_widgets.scenes.grid import Grid as Grid
 from xai_widgets.scenes.picker import Picker as Picker
+from xai_widgets.scenes.plane import CROSSED as CROSSED
 from xai_widgets.scenes.plane import Plane as Plane
 from xai_widgets.scenes.radar import Axis as Axis
 from xai_widgets.scenes.radar import Detail as Detail

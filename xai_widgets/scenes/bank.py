@@ -32,6 +32,11 @@ class Bank:
         key: which image, model and layer, so that new maps are sorted again.
         joint: the effect of all that is muted together, beside the sum of the single ones, in one line.
         can_undo: whether there is a step back.
+        set_delta_y: (c) float32, the median over the set; None before it is known, as the next two.
+        set_delta_error: (c) float32, likewise.
+        set_active: (c) float32, the share of images on which a map is active.
+        set_source: of which images these are, in words.
+        set_lacks: why each of them is not known, by the name of the field; no words where it is.
     """
 
     thumbs: np.ndarray
@@ -54,3 +59,8 @@ class Bank:
     role_words: tuple[str, ...] = ()
     can_undo: bool = False
     about: str = ""
+    set_delta_y: np.ndarray | None = None
+    set_delta_error: np.ndarray | None = None
+    set_active: np.ndarray | None = None
+    set_source: str = ""
+    set_lacks: tuple[tuple[str, str], ...] = ()

@@ -8,9 +8,55 @@ import numpy as np
 
 from xai_widgets.scenes._record import scene
 
-EMPTY, NO_COUNTS = np.zeros(0, np.float32), np.zeros(0, np.int32)
-for _array in (EMPTY, NO_COUNTS):
+EMPTY, NO_COUNTS, ALL_KEPT = np.zeros(0, np.float32), np.zeros(0, np.int32), np.zeros(0, bool)
+for _array in (EMPTY, NO_COUNTS, ALL_KEPT):
     _array.flags.writeable = False
+
+
+@scene
+class ColumnItem:
+    """A column by which images are sorted and filtered.
+
+    Attributes:
+        name: by which it is asked for.
+        words: its heading.
+        group: "scores", "measures", "agreement" or "table".
+        low: the least number; NaN of a column of words.
+        high: the largest number; NaN of a column of words.
+        values: of a column of words, those that are there, the most frequent first; "" stands for none.
+        counts: how many images have each of them.
+        more: how many rarer values there are.
+    """
+
+    name: str
+    words: str
+    group: str
+    low: float = float("nan")
+    high: float = float("nan")
+    values: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+    more: int = 0
+
+
+@scene
+class Chip:
+    """A filter that holds.
+
+    Attributes:
+        column: its name.
+        words: what is shown, such as "entropy 0.2 to 0.5" or "entropy: lowest quarter".
+        known: whether the column is there; else the filter does nothing.
+        low: the least number, where one was asked for.
+        high: the largest.
+        values: the words that are shown.
+    """
+
+    column: str
+    words: str
+    known: bool = True
+    low: float | None = None
+    high: float | None = None
+    values: tuple[str, ...] = ()
 
 
 @scene
@@ -32,6 +78,10 @@ class Gallery:
         task: "classification" where there are classes or labels, "regression" where there are scores.
         score_name: which of several scores is shown; empty of one score, and of classes.
         comparable: whether labels name classes of the model.
+        agreed: (n) int32, how many of an image's labels are right, where several may hold; -1 where that is not known;
+            empty where one class holds.
+        of_labels: of how many.
+        performance: how well the model does on all images, in one line; empty until all have scores.
         limits: of scores and ratings.
         current: the image that is explained, or -1.
         pinned: images that are kept in sight.
@@ -43,6 +93,9 @@ class Gallery:
         problem_count: of all images, rows and kinds of files.
         references: images whose undistorted photo is known.
         failed: images on which the network failed.
+        columns: by which images are sorted and filtered.
+        chips: the filters that hold.
+        kept: (n) bool, which images the filters let through; empty where there is no filter.
     """
 
     names: tuple[str, ...]
@@ -68,4 +121,10 @@ class Gallery:
     raters: np.ndarray = field(default_factory=lambda: NO_COUNTS)
     splits: tuple[str, ...] = ()
     references: tuple[int, ...] = ()
+    agreed: np.ndarray = field(default_factory=lambda: NO_COUNTS)
+    of_labels: int = 0
+    performance: str = ""
     problem_lists: tuple[tuple[str, ...], ...] = ()
+    columns: tuple[ColumnItem, ...] = ()
+    chips: tuple[Chip, ...] = ()
+    kept: np.ndarray = field(default_factory=lambda: ALL_KEPT)

@@ -1,10 +1,15 @@
-"""What the removal of each map changes: the score against the error."""
+"""What the removal of each map changes: the score against the error, of one image or of a set."""
 
 from __future__ import annotations
+
+from dataclasses import field
 
 import numpy as np
 
 from xai_widgets.scenes._record import scene
+from xai_widgets.scenes.gallery import EMPTY
+
+CROSSED = 64  # maps, all of whose intervals are drawn; of more, those of the maps that are pointed at
 
 
 @scene
@@ -12,7 +17,7 @@ class Plane:
     """Delta y against delta error, or delta y by rank where the error is not known.
 
     Attributes:
-        delta_y: (c) float32.
+        delta_y: (c) float32; of a set the median over images, NaN where no image has a value.
         delta_error: (c) float32; empty where neither a rating nor a label is known.
         error: its name: "error", or "cross entropy".
         roles: (c) int8: 0 neutral, 1 and 2 helpful, 3 and 4 harmful; odd ones raise the score.
@@ -25,6 +30,13 @@ class Plane:
         about: image, model, layer and P, for a figure that stands alone.
         facts: score, rating and residual, or the cross entropy with the label.
         note: what was removed, and what follows from the residual.
+        of: "image" or "set".
+        no_set: why the set cannot be shown; empty where it can.
+        counts: how many maps have each role, by its number; of a set only.
+        delta_y_low: (c) float32, lower ends of intervals of 95 % of medians, NaN where there is none; of a set only.
+        delta_y_high: the upper end.
+        delta_error_low: the same of delta error.
+        delta_error_high: the upper end.
     """
 
     delta_y: np.ndarray
@@ -40,3 +52,10 @@ class Plane:
     facts: str
     note: str
     about: str = ""
+    of: str = "image"
+    no_set: str = ""
+    counts: tuple[int, ...] = ()
+    delta_y_low: np.ndarray = field(default_factory=lambda: EMPTY)
+    delta_y_high: np.ndarray = field(default_factory=lambda: EMPTY)
+    delta_error_low: np.ndarray = field(default_factory=lambda: EMPTY)
+    delta_error_high: np.ndarray = field(default_factory=lambda: EMPTY)

@@ -24,6 +24,7 @@ class Series:
         low: lower ends of the intervals; empty where there are none.
         high: upper ends.
         texts: the values in words: "0.712 [0.690, 0.731]", "n/a", or "…" before it is there.
+        more: what else is said of each value when one points at it, such as "SD 0.104, n = 196"; empty where nothing.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Series:
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
     texts: tuple[str, ...] = ()
+    more: tuple[str, ...] = ()
 
 
 @scene
@@ -43,13 +45,20 @@ class Table:
 
 @scene
 class Detail:
-    """The axis that is open: its number, its meaning, what was tested, and what it is made of."""
+    """The axis that is open: its number, its meaning, what was tested, and what it is made of.
+
+    Attributes:
+        pull: what shows the images of the set that are lowest on this axis; empty where the set is not measured.
+        pulled: whether these are what the gallery shows.
+    """
 
     label: str
     text: str
     meaning: str
     note: str
     tables: tuple[Table, ...] = ()
+    pull: str = ""
+    pulled: bool = False
 
 
 @scene
@@ -59,6 +68,7 @@ class Radar:
     Attributes:
         axes: in their order, clockwise from the top.
         series: the present measures first.
+        sets: means over the whole set, and over the images that are chosen together or shown; none where not known.
         relative: whether each axis is a share of the best that is shown.
         note: what was measured, in one line: image, model, layer, map, gains, target rule.
         stale: what has changed since it was measured; empty where nothing has.
@@ -83,3 +93,4 @@ class Radar:
     side: str = "positive"
     one_sided: bool = False
     unmeasured: str = ""
+    sets: tuple[Series, ...] = ()

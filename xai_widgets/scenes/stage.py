@@ -123,6 +123,7 @@ class Look:
     grey: bool = True
     secondary: str = "off"  # off, grey, outline
     scale: str = "each"  # of several panels: full colour at the largest value of each, or of all of the same unit
+    reference: bool = False  # whether the undistorted photo stands beside the picture
 
 
 @scene
@@ -132,6 +133,8 @@ class Stage:
     Attributes:
         photo: (H W 3) uint8, as maps lie on it; None before the first answer.
         name: of the image.
+        reference: (H W 3) uint8, the undistorted photo, where it is switched on and read.
+        no_reference: why there is none to stand beside the photo; empty where there is.
         score: what the network says, or None.
         map: the saliency, or None while it is computed.
         secondary: the secondary layer, where it is switched on.
@@ -171,5 +174,7 @@ class Stage:
     no_secondary: str = ""
     checkable: bool = False
     error: str = ""
+    reference: np.ndarray | None = None
+    no_reference: str = ""
     common: float = 0.0
     common_words: str = ""

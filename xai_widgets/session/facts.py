@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -17,8 +18,38 @@ SHARES = (0, 0.25, 0.5, 0.75, 1)
 def picture(model: ImageModel, images: ImageSet, name: str) -> np.ndarray:
     """What maps lie on, (h w 3) bytes: the photo, or what the network saw where its place there is not known."""
     photo = images.photo(name)
+    return _lies_on(model, photo, photo if model.channels == 3 else images.bands(name))
+
+
+def reference(model: ImageModel, images: ImageSet, name: str) -> np.ndarray | None:
+    """The undistorted photo of an image as `picture` has the image itself, (h w 3) bytes; None where there is none.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    photo = images.reference(name)
+    if photo is None or model.placed or model.channels != 3:
+        return photo
+    with suppress(ValueError):  # of another size than the transform takes
+        return _lies_on(model, photo, photo)
+    return photo
+
+
+def no_reference(images: ImageSet, name: str) -> str:
+    """Why no undistorted photo can stand beside an image; empty where one can."""
+    if images.has_reference(name):
+        return ""
+    return f"no reference photo of {name!r} is known; the column 'reference' of a table names its file."
+
+
+def _lies_on(model: ImageModel, photo: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """The photo, or what the network sees of it where that has no known place in it.
+
+    Args:
+        given: the channels that the network takes.
+    """
     try:
-        prepared = model.prepare(photo if model.channels == 3 else images.bands(name))
+        prepared = model.prepare(given)
     except ValueError:  # the answer says it; a transform in parts leaves the photo as it is
         if model.placed:
             return photo

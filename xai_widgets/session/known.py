@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from xai_widgets.engine import Output, Query, Rating, Sources, known_rating
+from xai_widgets.engine.performance import Performance, performance_of, right_labels
 from xai_widgets.engine.query import class_of
 from xai_widgets.images import ImageSet
 from xai_widgets.models import ImageModel, LayerInfo
@@ -24,6 +26,7 @@ class Known:
     output: Output | None
     scores: dict[str, float]
     predictions: dict[str, str]
+    failures: dict[str, str]
     ask: Callable[..., None]
     _outputs: dict[str, Output]  # of the images, as the model that is asked gave them
 
@@ -72,6 +75,22 @@ class Known:
         if self.model.has_classes:
             return Rating()
         return known_rating(self.model, self.images, query.image, self.target(), query.shown)
+
+    @property
+    def performance(self) -> Performance | None:
+        """How well the model does on the images that are scored so far and of which a rating or a label is known."""
+        return self.performance_within()
+
+    def performance_within(self, most: float = math.inf) -> Performance | None:
+        """The same, without the AUROC where images times classes are more; None until all images are scored."""
+        target = 0 if self.model.has_classes else self.target()
+        if most < math.inf and len(self._outputs) + len(self.failures) < len(self.images):
+            return None
+        return performance_of(self.model, self.images, self._outputs, target, most=most)
+
+    def right_labels(self) -> dict[str, int]:
+        """How many labels of an image are right at a probability of 0.5, by name, where all that hold are known."""
+        return right_labels(self.model, self.images, self._outputs)
 
     def readings(self) -> list[tuple[str, str]]:
         """(model, words): the same network with its outputs read otherwise, where this was found by looking."""

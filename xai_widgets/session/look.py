@@ -25,6 +25,7 @@ class Look:
         smooth: whether the map is up-sampled, or shown as its cells.
         grey: whether the photo is shown without its colours under the map, so that every colour is the map's.
         secondary: harmful maps over the map that is shown: "off", "grey", or an "outline" of their top 10 %.
+        reference: whether the undistorted photo stands beside the picture, where it is known.
         scale: of several panels: full colour at the largest value of "each", or of "all" that have the same unit.
 
     Raises:
@@ -38,6 +39,7 @@ class Look:
     grey: bool = True
     secondary: str = "off"
     scale: str = "each"
+    reference: bool = False
 
     def __post_init__(self) -> None:
         if not (isinstance(self.opacity, int | float) and 0 <= self.opacity <= 1):
@@ -46,6 +48,8 @@ class Look:
         one_of("sign", self.sign, SIGNS)
         one_of("secondary", self.secondary, SECONDARY)
         one_of("scale", self.scale, SCALES)
+        if not isinstance(self.reference, bool):
+            raise ValueError(f"reference must be True or False, got {self.reference!r}.")
 
 
 @dataclass(frozen=True)
@@ -55,3 +59,5 @@ class Status:
     device: str = ""
     busy: str = ""
     progress: float | None = None
+    background: str = ""  # what is made of the whole set while nothing else runs
+    share: float | None = None  # of it

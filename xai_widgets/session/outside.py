@@ -25,6 +25,8 @@ class Outside(OneChange):
     say: Callable[[str], None]
     in_order: Callable[[], list[Panel]]
     _requests: Requests
+    _set_forget: Callable[..., None]
+    _set_reread: Callable[[tuple[str, ...]], None]
 
     def refresh(self, notice: str = "") -> None:
         """Ask for everything again, such as after the weights or the file of an image have changed.
@@ -37,6 +39,8 @@ class Outside(OneChange):
                 return
             if notice:
                 self.say(notice)
+            for model, run in {(panel.query.model, panel.query.run) for panel in self.panels}:
+                self._set_forget(model, run, brought=False)  # unless the answer says that the weights are others
             self._ask_again(self.in_order())
             self._requests.scoring.all(self.query)
 
@@ -60,6 +64,7 @@ class Outside(OneChange):
             self.say(f"The weights of {model} have changed; all is computed with the new ones.")
             for panel in concerned:
                 panel.forget()
+            self._set_forget(model, run)
             self._ask_again(concerned)
             if (self.query.model, self.query.run) == (model, run):
                 self._outputs, self.scores, self.predictions = {}, {}, {}
@@ -76,6 +81,7 @@ class Outside(OneChange):
             self.failures = {name: words for name, words in self.failures.items() if name not in names}
             self.replaced = (names, self.replaced[1] + 1)
             self._requests.scoring.some(self.query, names)
+            self._set_reread(names)
             concerned = [panel for panel in self.in_order() if panel.query.image in names]
             if concerned:
                 self.say(f"The file of {concerned[0].query.image} has changed; it is read again.")

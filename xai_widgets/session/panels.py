@@ -35,6 +35,7 @@ class Panels(OneChange):
     predictions: dict[str, str]
     _outputs: dict[str, Output]
     _scored_again: Callable[[], None]
+    _set_moved: Callable[[Query], None]
     failures: dict[str, str]
     _go: Callable[..., None]
     _prepare: Callable[[dict[str, Any]], None]
@@ -231,6 +232,7 @@ class Panels(OneChange):
         now = self.panel.query
         if now.differs(query, ("model", "run", "layer")):
             self.selected = ()
+        self._set_moved(query)
         self.error = self.panel.error  # a gesture that was refused before is past
         if now.differs(query, ("model", "run")):
             self._outputs, self.scores, self.predictions, self.failures = {}, {}, {}, {}

@@ -18,6 +18,7 @@ from xai_widgets.session.panel import OF_THE_PLACE, Panel
 from xai_widgets.session.scoring import Scoring
 from xai_widgets.session.unsettled import SETTLING, Unsettled
 from xai_widgets.session.weights import Weights
+from xai_widgets.session.whole_set import SetWork
 
 if TYPE_CHECKING:
     from xai_widgets.session.session import Session
@@ -40,6 +41,7 @@ class Requests:
         self.session, self.engine = session, engine
         self.owner: Hashable = object()
         self.scoring = Scoring(self)
+        self.set_work = SetWork(self)
         self.unsettled = Unsettled(self)
         self._jobs: dict[Where, Job] = {}  # the last of each part of each panel
         self._words: dict[Where, str] = {}  # what each does, for the reader
@@ -114,9 +116,7 @@ class Requests:
         """A panel is no longer the active one: what is shown of the active one alone need not be finished."""
         needed = ("impacts",) if panel.answers.saliency is None or not panel.answers.saliency.done else ()
         for name in set(ACTIVE_ALONE) - set(needed):
-            with self._jobs_lock:
-                job = self._jobs.get((panel.key, name))
-            if job is not None and _goes_on(job):
+            if self._comes(panel, name) and (job := self._jobs.get((panel.key, name))):
                 job.cancelled.set()
                 panel.take(**{name: None})  # it is asked for again when the panel becomes active
 
@@ -165,6 +165,7 @@ class Requests:
         with self._jobs_lock:
             for job in self._jobs.values():
                 job.cancelled.set()
+        self.set_work.stop()
         self.engine.worker.cancel(self.owner)
         self._cancelled = True
         self.tell("", None)
@@ -181,18 +182,19 @@ class Requests:
         """Stop all, and let go of what is remembered about models that nobody else works with."""
         self.cancel()
         if not self.engine.worker.closed:
-            engine, owner = self.engine, self.owner  # and not this object, which holds the session
-            engine.worker.submit(Lane(owner, "flush"), lambda job: engine.leave(owner))
+            engine, owner, images = self.engine, self.owner, self.session.images  # and not the session
+            engine.worker.submit(Lane(owner, "flush"), lambda job: engine.leave(owner), lambda _: images.forget())
 
-    def wait(self, seconds: float, *, measures: bool = False) -> bool:
+    def wait(self, seconds: float, *, measures: bool = False, whole_set: bool = False) -> bool:
         """Wait for what was asked, and for what that asks in turn; another session's work is not waited for.
 
         Args:
             seconds: at most.
             measures: whether to wait also for measures that are taken again some time after a drag.
+            whole_set: whether to wait also for what is made of all images.
         """
         end = time.monotonic() + seconds
-        while left := self._left(measures):
+        while left := self._left(measures) or (self.set_work.jobs if whole_set else []):
             if not left[0].ended.wait(max(end - time.monotonic(), 0)):
                 return False
         return True
@@ -317,8 +319,7 @@ class Requests:
 
     def _comes(self, panel: Panel, part: str) -> bool:
         with self._jobs_lock:
-            job = self._jobs.get((panel.key, part))
-        return job is not None and _goes_on(job)
+            return _goes_on(self._jobs.get((panel.key, part)))
 
     def often(self) -> bool:
         """Whether it is time for another look at long work."""
@@ -394,5 +395,5 @@ def _part(name: str) -> str:
     return name if name in PARTS else "scores"  # which come in several portions
 
 
-def _goes_on(job: Job) -> bool:
-    return not job.ended.is_set() and not job.cancelled.is_set()
+def _goes_on(job: Job | None) -> bool:
+    return job is not None and not job.ended.is_set() and not job.cancelled.is_set()

@@ -316,7 +316,7 @@ _LOOK = record(
     {
         "opacity": number,
         **{name: text(LONGEST) for name in ("palette", "sign", "secondary", "scale")},
-        **dict.fromkeys(("smooth", "grey"), switch),
+        **dict.fromkeys(("smooth", "grey", "reference"), switch),
     },
     Look,
 )

@@ -12,6 +12,7 @@ from xai_widgets.engine.methods import options_of
 from xai_widgets.engine.query import FIELDS
 from xai_widgets.session.board import Board
 from xai_widgets.session.changes import BOUND, as_given, changed, following
+from xai_widgets.session.filters import Filter
 from xai_widgets.session.grids import full, grid_of, same
 from xai_widgets.session.literals import Code, call, gains, literal
 from xai_widgets.session.look import MEASURING, Look
@@ -52,12 +53,23 @@ def seen(session: Session) -> list[str]:
     look = {name: value for name, value in asdict(session.look).items() if value != default[name]}
     if "secondary" in look and not session.knows_error():
         del look["secondary"]  # it shows nothing here, and could not be asked for
+    if "reference" in look and not session.images.has_reference(session.query.image):
+        del look["reference"]  # likewise
     found += [call("session.show", **look)] if look else []
     found += [call("session.pin", _image(name, session.sources)) for name in session.pins]
+    found += [_filter(one) for one in session.filters if not session.columns_of_images.is_of_set(one.column)]
     if session.selected_images:
         names = tuple(_image(name, session.sources) for name in session.selected_images)
         found.append(f"session.selected_images = {literal(names)}")
+    if session.map_card is not None:
+        by = {} if session.map_card.by == "maximum" else {"by": session.map_card.by}
+        found.append(call("session.card", session.map_card.index, **by))
     return [*found, call("session.select", list(session.selected))] if session.selected else found
+
+
+def _filter(one: Filter) -> str:
+    """The call that makes a filter."""
+    return call("session.filter", **{name: value for name, value in asdict(one).items() if value not in (None, ())})
 
 
 class Script:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -28,11 +28,14 @@ from xai_widgets.engine import (
 )
 from xai_widgets.engine.methods import method_named, missing
 from xai_widgets.engine.query import checked_gain, one_of, plain
+from xai_widgets.engine.set_answers import SetAnswers
 from xai_widgets.images import grouped
 from xai_widgets.models import ImageModel
 from xai_widgets.session import facts
 from xai_widgets.session.board import Board
+from xai_widgets.session.cards import Cards, MapCard
 from xai_widgets.session.changes import all_possible, changed, following, possible
+from xai_widgets.session.filters import Filters
 from xai_widgets.session.gains import Gains
 from xai_widgets.session.history import History
 from xai_widgets.session.known import Known
@@ -42,12 +45,13 @@ from xai_widgets.session.panel import Panel
 from xai_widgets.session.panels import Panels
 from xai_widgets.session.requests import OTHERS, Requests
 from xai_widgets.session.samples import first_shown
-from xai_widgets.session.sources import Models, first_readable
+from xai_widgets.session.sources import ByName, Models, first_readable
 from xai_widgets.session.steps import Steps
 from xai_widgets.session.watch import Watch
+from xai_widgets.session.whole_set import WholeSet
 
 
-class Session(Panels, Steps, Outside, Gains, Known):
+class Session(Panels, Steps, Outside, Gains, Known, Filters, WholeSet, Cards):
     """The only state that views share. A gesture calls `ask`; answers arrive as traits, from the engine's thread.
 
     `query`, `output`, `saliency` and the other answers are those of the active panel, `session.panel`.
@@ -83,6 +87,8 @@ class Session(Panels, Steps, Outside, Gains, Known):
     predictions = Dict(help="The predicted class and its probability, or the score, in words, by image.")
     replaced = TupleTrait(((), 0), help="Images whose files were written again, and how often that was seen.")
     failures = Dict(help="Images on which the network failed, and why, by name.")
+    of_set = Instance(SetAnswers, allow_none=True, read_only=True, help="What is known of all images.")
+    map_card = Instance(MapCard, allow_none=True, help="The feature map whose card is open, and its crops; see `card`.")
     status = Instance(Status, args=(), help="What runs, and how far it is.")
     idle = Bool(True, help="Whether nothing runs.")
     steps = TupleTrait((False, False), help="Whether there is a step back, and one forward.")
@@ -101,7 +107,7 @@ class Session(Panels, Steps, Outside, Gains, Known):
         self.lock = threading.RLock()  # cells, gestures and the engine come on different threads
         self.closed = False
         self.traceback = ""
-        self._outputs = {}
+        self._outputs, self._brought = {}, {}
         self._said = ""  # the notice that the next gesture takes back
         engine = engine or Engine.shared()
         self.sources = model if isinstance(model, Sources) else Sources(model, images, cache=engine.cache)
@@ -125,6 +131,7 @@ class Session(Panels, Steps, Outside, Gains, Known):
             self._arrange(board)
             self._requests.send(self.panel, None)
             self._requests.scoring.all(start)
+            self._begin_set()
         self._watch = Watch(self)
 
     # ------------------------------------------------------------------ what is asked
@@ -137,7 +144,7 @@ class Session(Panels, Steps, Outside, Gains, Known):
     @property
     def models(self) -> Mapping[str, ImageModel]:
         """All models by name; one that comes from a source is loaded when it is looked up."""
-        return _Models(self.sources)
+        return ByName(self.sources)
 
     @property
     def engine(self) -> Engine:
@@ -282,7 +289,7 @@ class Session(Panels, Steps, Outside, Gains, Known):
                 self.pins = (*others, name) if kept else others
 
     def show(self, **changes: Any) -> None:
-        """Change how it looks: opacity, palette, sign, smooth, grey, secondary, scale.
+        """Change how it looks: opacity, palette, sign, smooth, grey, secondary, scale, reference.
 
         Raises:
             ValueError: something else, or a value that it does not take.
@@ -294,6 +301,9 @@ class Session(Panels, Steps, Outside, Gains, Known):
             switched = look.secondary != "off" and before.secondary == "off"
             if switched and not self.knows_error():
                 raise ValueError(facts.no_harmful(Subject(self.sources, self.query)))
+            lacking = facts.no_reference(self.images, self.query.image) if look.reference else ""
+            if lacking and not before.reference:
+                raise ValueError(lacking)
             self.look = look
             for panel in self.panels:
                 if look.secondary == "off":
@@ -343,14 +353,15 @@ class Session(Panels, Steps, Outside, Gains, Known):
             self._requests.cancel()
             self.say("Stopped.")
 
-    def wait(self, seconds: float = 120, *, measures: bool = False) -> bool:
+    def wait(self, seconds: float = 120, *, measures: bool = False, whole_set: bool = False) -> bool:
         """Wait until all that this session asked is answered; False when the time is up. Not from a gesture.
 
         Args:
             seconds: at most.
             measures: whether to wait also for measures that are taken again a moment after a drag.
+            whole_set: whether to wait also for what is made of all images in the background.
         """
-        return self._requests.wait(seconds, measures=measures)
+        return self._requests.wait(seconds, measures=measures, whole_set=whole_set)
 
     def close(self) -> None:
         """Close the views, stop what runs, let go of what is remembered. May be called twice."""
@@ -371,20 +382,3 @@ class Session(Panels, Steps, Outside, Gains, Known):
             raise RuntimeError("this session is closed; make a new one.")
         if self.engine.worker.closed:
             raise RuntimeError("the engine of this session is closed; make a new session.")
-
-
-class _Models(Mapping[str, ImageModel]):
-    def __init__(self, sources: Sources) -> None:
-        self._sources = sources
-
-    def __getitem__(self, name: str) -> ImageModel:
-        try:
-            return self._sources.model(name)
-        except ValueError:
-            raise KeyError(name) from None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._sources.names)
-
-    def __len__(self) -> int:
-        return len(self._sources.names)

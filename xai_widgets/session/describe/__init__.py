@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from xai_widgets.session.describe.bank import bank as bank
+from xai_widgets.session.describe.card import card as card
+from xai_widgets.session.describe.filters import ranked as ranked
 from xai_widgets.session.describe.gallery import GalleryScenes as GalleryScenes
 from xai_widgets.session.describe.gallery import gallery as gallery
 from xai_widgets.session.describe.grid import comparisons as comparisons
@@ -16,6 +18,7 @@ from xai_widgets.session.describe.radar import kept as kept
 from xai_widgets.session.describe.radar import radar as radar
 from xai_widgets.session.describe.radar import series as series
 from xai_widgets.session.describe.radar import stale as stale
+from xai_widgets.session.describe.sets import QUARTER as QUARTER
 from xai_widgets.session.describe.stage import stage as stage
 from xai_widgets.session.describe.stage import waiting as waiting
 from xai_widgets.session.describe.words import doing as doing

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xai_widgets.engine import Impacts, Joint, Maps
+from xai_widgets.engine.set_answers import SetAnswers
 from xai_widgets.scenes import Bank
 from xai_widgets.session.describe.roles import ROLE_WORDS
 from xai_widgets.session.describe.words import short
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 NO_MAPS = Maps(np.zeros((0, 0, 0), np.uint8), np.zeros(0, bool), "", "maps")
 NONE = np.zeros(0, np.float32)
+OF_SET = ("set_delta_y", "set_delta_error", "set_active")
+HERE = "this explorer"  # the source of what was made in an open session
 NO_ROLES, NO_MARKS = np.zeros(0, np.int8), np.zeros(0, bool)
 for _empty in (NO_MAPS.thumbs, NO_MAPS.dead, NONE, NO_ROLES, NO_MARKS):
     _empty.flags.writeable = False
@@ -40,7 +44,75 @@ def bank(session: Session) -> Bank:
         key=" ".join((query.image, query.shown, query.model, query.layer, str(query.call), str(query.run))),
         joint=joint_words(session.joint, session.impacts),
         can_undo=session.steps[0],
+        **of_set(session),
     )
+
+
+def of_set(session: Session) -> dict[str, Any]:
+    """What is known of each map over the set, and why it is not known."""
+    known, count = session.of_set, 0 if session.maps is None else len(session.maps.thumbs)
+    medians = (None, None) if known is None else (known.median_delta_y, known.median_delta_error)
+    found = [None if one is None else one.median.numpy() for one in medians]
+    found.append(None if known is None else known.active)
+    fits = [one is not None and len(one) == count and not np.isnan(one).all() for one in found]
+    values = [np.asarray(one, np.float32) if there else None for one, there in zip(found, fits, strict=True)]
+    lacks = [words if one is None else "" for one, words in zip(values, _missing(session), strict=True)]
+    return {
+        **dict(zip(OF_SET, values, strict=True)),
+        "set_source": source_words(session),
+        "set_lacks": tuple(zip(OF_SET, lacks, strict=True)),
+    }
+
+
+def _missing(session: Session) -> tuple[str, str, str]:
+    """Why medians of delta y and of delta error, and shares of images, are not known, where they are not."""
+    words = {"coming": "on their way", "": "not computed yet, see the card of a map"}
+    removals, activations = session.knows_set("impacts"), session.knows_set()
+    error = "no rating or label is known" if removals == "all" else words.get(removals, "not known")
+    return words.get(removals, "not known"), error, words.get(activations, "not known")
+
+
+def source_words(session: Session) -> str:
+    """Of which images what is known of the set is, and whence; empty where nothing is known."""
+    known = session.of_set
+    if known is None:
+        return ""
+    named = {"activations": known.maximum, "impacts": known.delta_y}
+    said = {group: _of_images(session, known, group) for group, values in named.items() if values is not None}
+    if len(set(said.values())) < 2:
+        found = next(iter(said.values()), _of_images(session, known, "columns"))
+    else:
+        found = "; ".join(f"{group} {words}" for group, words in said.items())
+    return f"{found}; {baseline_words(known)}" if "impacts" in said else found
+
+
+def _of_images(session: Session, known: SetAnswers, group: str) -> str:
+    """Of which images a group is: of the set that is open, of a study, or of both."""
+    sources, total = known.source_of(group), len(session.images)
+    count = sum(number for _, number in sources)
+    if all(source in ("", HERE) for source, _ in sources):
+        some = "the" if count == total else f"{count:,} of the"
+        return f"of {some} {images_words(total)} of this set"
+    if len(sources) == 1:
+        return f"of {sources[0][0]}, {images_words(count)}"
+    return f"of {images_words(count)}, {source_of_images(sources)}"
+
+
+def source_of_images(sources: Sequence[tuple[str, int]]) -> str:
+    """Whence the values of images are: "from the study faces", "3 from the study faces and 2 made in this explorer"."""
+    words = {source: f"made in {HERE}" if source == HERE else f"from {source or 'the set'}" for source, _ in sources}
+    if len(sources) == 1:
+        return words[sources[0][0]]
+    return " and ".join(f"{count:,} {words[source]}" for source, count in sources)
+
+
+def baseline_words(known: SetAnswers) -> str:
+    """What a map was replaced by, where impacts of a set are known."""
+    return f"{known.baseline} baseline"
+
+
+def images_words(count: int) -> str:
+    return f"{count:,} image{'s' * (count != 1)}"
 
 
 def about(session: Session) -> str:

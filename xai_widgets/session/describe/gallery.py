@@ -9,14 +9,18 @@ import numpy as np
 import pandas as pd
 
 from xai_widgets.engine import column_of, ratings_of, unusable
+from xai_widgets.engine.performance import Performance
 from xai_widgets.engine.sample import shown_in_words
 from xai_widgets.images import ImageSet, Problem, grouped
 from xai_widgets.scenes import Gallery
+from xai_widgets.session.describe.filters import Filtering
+from xai_widgets.session.describe.words import decimals_of, fixed
 
 if TYPE_CHECKING:
     from xai_widgets.session.session import Session
 
 MOST_PROBLEMS = 100
+MOST_RANKED = 1e6  # images times classes with an AUROC here, for half a second; a script has it of all
 NOTED = (
     "rating",
     "label",
@@ -40,9 +44,10 @@ class GalleryScenes:
         self._places = {name: place for place, name in enumerate(self._names)}
         self._labels = tuple("" if pd.isna(label) else str(label) for label in table["label"])
         self._notes = notes_of(table)
-        self._known = known_of(table)
+        self._known = known_of(images)
         self._of: Any = None  # the scores that `_scored` is of
         self._scored: dict[str, Any] = {}
+        self._filtering = Filtering()
 
     def scene(self, session: Session, *, scores: bool = True) -> Gallery:
         """What the gallery shows now.
@@ -69,6 +74,7 @@ class GalleryScenes:
             problem_lists=tuple(kind.sentences[:MOST_PROBLEMS] if len(kind) > 1 else () for kind in kinds),
             problem_count=len(problems),
             slices=self._images.slices,
+            **self._filtering.fields(session, fresh=scores),
         )
 
     def _numbers(self, names: Iterable[str]) -> tuple[int, ...]:
@@ -78,7 +84,7 @@ class GalleryScenes:
         """Scores are never changed in place, so that identity tells whether there are others."""
         model = session.model
         target = 0 if model.has_classes else session.target()
-        about = (session.scores, session.query.model, session.query.run, target)
+        about = (session.scores, session.query.model, session.query.run, target, len(session.failures))
         if self._of is not None and about[0] is self._of[0] and about[1:] == self._of[1:]:
             return
         self._of = about
@@ -96,10 +102,25 @@ class GalleryScenes:
             "score_name": "" if classifier or model.one_score else model.name_of(target),
             "ratings": frozen(np.array(ratings, np.float32)),
             "scores": frozen(scores),
+            "performance": performance_words(session.performance_within(MOST_RANKED), self._decimals(session)),
+            **self._right(session),
             "limits": tuple(map(float, session.score_range())),
             "comparable": model.exclusive and any(label.casefold() in known for label in self._labels),
             **(self._classes(session) if classifier else {"classes": (), "predicted": NO_CLASSES}),
         }
+
+    def _decimals(self, session: Session) -> int:
+        return 2 if session.model.has_classes else decimals_of(*session.score_range())
+
+    def _right(self, session: Session) -> dict[str, Any]:
+        """How many labels of each image are right, where several may hold."""
+        right = session.right_labels()
+        if not right:
+            return {"agreed": NO_CLASSES, "of_labels": 0}
+        agreed = np.full(len(self._names), -1, np.int32)
+        for name, count in right.items():
+            agreed[self._places[name]] = count
+        return {"agreed": frozen(agreed), "of_labels": session.model.outputs}
 
     def _with_slices(self, taken: int) -> tuple[str, ...]:
         """The notes after what a sample holds, and of which image the scores are where a network takes one of them."""
@@ -123,13 +144,30 @@ def gallery(session: Session) -> Gallery:
     return GalleryScenes(session.images).scene(session)
 
 
-def known_of(table: pd.DataFrame) -> dict[str, Any]:
+def performance_words(found: Performance | None, decimals: int) -> str:
+    """How well a model does, in one line: "accuracy 0.83 · AUROC 0.91 (n = 24)"."""
+    if found is None:
+        return ""
+    several = f" (mean of {found.labels:,})" if found.labels > 1 else ""
+    parts = {
+        "accuracy": fixed(found.accuracy, 2) if found.accuracy is not None else "",
+        "AUROC": f"{fixed(found.auroc, 2)}{several}" if found.auroc is not None else "",
+        "r": fixed(found.r, 2) if found.r is not None else "",
+        "RMSE": fixed(found.rmse, decimals) if found.rmse is not None else "",
+    }
+    trained = f", {found.trained:,} of them trained on" if found.trained else ""
+    told = " · ".join(f"{name} {text}" for name, text in parts.items() if text)
+    return f"{told} · n = {found.n:,}{trained}"
+
+
+def known_of(images: ImageSet) -> dict[str, Any]:
     """Split and reference, where any is known."""
     found: dict[str, Any] = {}
+    table = images.table
     if "split" in table:
         found["splits"] = tuple("" if pd.isna(split) else str(split) for split in table["split"])
-    if "reference" in table:
-        found["references"] = tuple(np.flatnonzero(table["reference"].notna()).tolist())
+    if "reference" in table or "reference" in images.slices:
+        found["references"] = tuple(place for place, name in enumerate(images.names) if images.has_reference(name))
     return found
 
 

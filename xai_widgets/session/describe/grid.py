@@ -10,7 +10,7 @@ from xai_widgets import scenes
 from xai_widgets.session.axes import PRESETS, SELECTIONS
 from xai_widgets.session.board import MOST_PANELS
 from xai_widgets.session.describe.heads import Heads, headed, table_of, unusual
-from xai_widgets.session.describe.stage import common, with_photo, without_photo
+from xai_widgets.session.describe.stage import common, with_photo, with_reference, without_photo
 
 if TYPE_CHECKING:
     from xai_widgets.session.session import Session
@@ -35,6 +35,11 @@ def grid(session: Session, *, photo: bool = True) -> scenes.Grid:
         scene = [
             with_photo(one, session.images.slice(query.shown), model, answer)
             for one, query, model, answer in zip(scene, board.queries, models, answers, strict=True)
+        ]
+        names = [one.name for one in scene]
+        scene = [  # one reference an image
+            with_reference(one, session.images, model) if one.name not in names[:place] else one
+            for place, (one, model) in enumerate(zip(scene, models, strict=True))
         ]
     return scenes.Grid(
         panels=tuple(scene),

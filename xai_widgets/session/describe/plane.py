@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xai_widgets.engine import Impacts
+from xai_widgets.engine import Impacts, Rating
 from xai_widgets.scenes import Plane
 from xai_widgets.session.describe.bank import about, effects
+from xai_widgets.session.describe.plane_of_set import no_set, of_the_set
 from xai_widgets.session.describe.roles import ROLE_WORDS
-from xai_widgets.session.describe.words import short
+from xai_widgets.session.describe.words import rated, short
 from xai_widgets.session.facts import where
 
 if TYPE_CHECKING:
     from xai_widgets.session.session import Session
 
+NO_RATING = Rating()
 
-def plane(session: Session) -> Plane:
-    """What the impact plane shows: each map by what its removal changes."""
+
+def plane(session: Session, *, of: str = "image") -> Plane:
+    """What the impact plane shows: each map by what its removal changes.
+
+    Args:
+        of: "image" for the one that is explained; "set" for medians over the set, where these are known.
+    """
+    why_not = no_set(session)
+    if of == "set" and not why_not:
+        return of_the_set(session)
     impacts = session.impacts
     known = effects(impacts)
     by_error = impacts is not None and impacts.delta_error is not None
@@ -28,8 +38,9 @@ def plane(session: Session) -> Plane:
         up=f"Δ {known['error']} when removed" if by_error else "Δ score when removed",
         about=about(session),
         title=f"Impact of each map · {where(session.sources, session.query)}",
-        facts="" if impacts is None else facts(impacts, *_named(session)),
+        facts="" if impacts is None else facts(impacts, *_named(session), known=session.known_rating()),
         note="" if impacts is None else _note(session, impacts),
+        no_set=why_not,
     )
 
 
@@ -39,19 +50,23 @@ def _named(session: Session) -> tuple[str, ...]:
     return () if model.has_classes or model.one_score else (model.name_of(session.target()),)
 
 
-def facts(impacts: Impacts, name: str = "Score") -> str:
+def facts(impacts: Impacts, name: str = "Score", *, known: Rating = NO_RATING) -> str:
     """Score, rating and residual; or the cross entropy with the label.
 
     Args:
         name: of the score, where there are several.
+        known: the spread of the rating between raters.
     """
     if impacts.label:
-        error = f"{impacts.error} with the label {impacts.label} {short(impacts.error_value or 0.0)}"
+        several = impacts.error.startswith("mean ")  # over all labels: those that hold and the others
+        label = impacts.label if several else f"the label {impacts.label}"
+        error = f"{impacts.error} with {label} {short(impacts.error_value or 0.0)}"
         return f"{name} {short(impacts.value)}, {error}."
     if impacts.residual is None:
         return f"{name} {short(impacts.value)}"
     way = "too high" if impacts.residual > 0 else "too low" if impacts.residual < 0 else "just right"
-    rating = short(impacts.value - impacts.residual)
+    spread = None if known.sd is None else short(known.sd)
+    rating = rated(short(impacts.value - impacts.residual), spread, known.raters)
     residual = short(impacts.residual, sign=True)
     return f"{name} {short(impacts.value)}, rating {rating}: residual r = {residual}, the score is {way}."
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from xai_widgets.engine import METHODS, Measures, Query, Subject
@@ -13,6 +14,7 @@ from xai_widgets.engine.parts.sides import IN_WORDS as SIDES
 from xai_widgets.engine.parts.sides import ONE_SIDED, in_words
 from xai_widgets.engine.sample import shown_in_words
 from xai_widgets.scenes import Axis, Detail, Radar, Series, Table
+from xai_widgets.session.describe.sets import of_sets, pull, set_note
 from xai_widgets.session.describe.words import fixed, short
 from xai_widgets.session.facts import contrast_of, where
 
@@ -73,14 +75,18 @@ def radar(session: Session, others: Sequence[Series] = (), *, axis: str = "", re
     """
     query, measures = session.query, session.measures
     present = series(_series_name(query), measures.values if measures else {}, texts=texts_of(measures))
+    opened = detail(axis, measures, others) if axis else None
+    if opened is not None:
+        opened = replace(opened, **pull(session, axis, opened))
     return Radar(
         axes=AXES,
         series=(present, *others),
+        sets=of_sets(session, MEASURES),
         relative=relative,
-        note=note(session),
+        note=" ".join(filter(None, (note(session), set_note(session)))),
         stale=stale(session),
         done=measures is not None and measures.done,
-        detail=detail(axis, measures, others) if axis else None,
+        detail=opened,
         of=session.measuring["of"],
         rule=session.measuring["rule"],
         side=session.measuring["side"],

@@ -28,7 +28,7 @@ from xai_widgets.engine.options import Option
 from xai_widgets.engine.sample import shown_in_words
 from xai_widgets.session.describe.picker import unheard
 from xai_widgets.session.describe.words import arrow, decimals_of, fixed, rated, sentence, short, signs, split_words
-from xai_widgets.session.facts import contrast_of, no_harmful, picture, score_range_of
+from xai_widgets.session.facts import contrast_of, no_harmful, no_reference, picture, reference, score_range_of
 from xai_widgets.session.samples import calls
 
 if TYPE_CHECKING:
@@ -79,7 +79,17 @@ def stage(session: Session, panel: Panel | None = None, *, photo: bool = True) -
         scene, answer = without_photo(session, panel, common(session)), panel.answers.saliency
         model = session.model_of(panel)
         images = session.images.slice(panel.query.shown)
-    return with_photo(scene, images, model, answer) if photo else scene
+    return with_reference(with_photo(scene, images, model, answer), session.images, model) if photo else scene
+
+
+def with_reference(scene: scenes.Stage, images: ImageSet, model: ImageModel) -> scenes.Stage:
+    """The scene and the undistorted photo, where it is switched on, read now; what is wrong with it is said."""
+    if not scene.look.reference or scene.no_reference:
+        return scene
+    try:
+        return replace(scene, reference=reference(model, images, scene.name))
+    except (ValueError, OSError) as error:
+        return replace(scene, no_reference=sentence(str(error)))
 
 
 def with_photo(scene: scenes.Stage, images: ImageSet, model: ImageModel, answer: Saliency | None) -> scenes.Stage:
@@ -129,6 +139,7 @@ def without_photo(session: Session, panel: Panel, shared: Mapping[int, Common], 
         contrast=contrast(session, panel),
         unheard=unheard(query),
         no_secondary=no_secondary(session, panel),
+        no_reference=sentence(no_reference(session.images, query.image)),
         checkable="receipt" in PARTS and shown is not None and not shown.degenerate,
         error=panel.error,
         common=full.limit,
@@ -349,14 +360,19 @@ def contrast(session: Session, panel: Panel) -> str:
     asked = panel.query.contrast
     with suppress(ValueError):  # the error line says that there is no such class
         number = None if asked is None else contrast_of(session.sources, panel.query)
-        return "" if asked is None or number is None else _rather_than(session.model_of(panel), panel, asked, number)
+        return "" if asked is None or number is None else _rather_than(session, panel, asked, number)
     return ""
 
 
-def _rather_than(model: ImageModel, panel: Panel, asked: Contrast, number: Contrast) -> str:
+def _rather_than(session: Session, panel: Panel, asked: Contrast, number: Contrast) -> str:
+    model = session.model_of(panel)
     if number.kind == "score":
-        value = short(float(number.value))
-        words = f"rather than the rating, {value}" if asked.asks_rating else f"rather than {value}"
+        words = f"rather than {short(float(number.value))}"
+        if asked.asks_rating:
+            query, subject = panel.query, Subject(session.sources, panel.query)
+            of = known_rating(model, session.images, query.image, subject.target, query.shown)
+            rating = rated(short(float(number.value)), None if of.sd is None else short(of.sd), of.raters)
+            words = f"rather than the rating, {rating}"
         return f"{words}, by tiles" if number.form == "tiles" else words
     target = None if panel.answers.output is None else panel.answers.output.target
     if number.kind == "confidence" or (int(number.value) == target and model.exclusive):
