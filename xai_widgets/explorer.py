@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import base64
+import sys
 import threading
 import weakref
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import ipywidgets as widgets
 
-from xai_widgets.engine import Engine
+from xai_widgets.engine import Engine, SetAnswers
 from xai_widgets.engine.query import one_of
 from xai_widgets.session import Models, Session
+from xai_widgets.session.set_rows import without
 from xai_widgets.views import ContrastPicker, Gallery, ImpactPlane, MapBank, MetricRadar, Stage, StatusBar
 from xai_widgets.views import _notebook as notebook
+
+if TYPE_CHECKING:
+    from xai_widgets.study import Study
 
 GAP = "8px"
 FIGURES = ("stage", "bank", "plane", "radar")  # views that are written into files
@@ -29,19 +34,29 @@ class Explorer(widgets.VBox):
     All views show one session and change each other through it. `explorer.session` answers to Python.
 
     Args:
-        model: an `ImageModel`, a name for `load_model`, several of either, or a `Session`.
-        images: an `ImageSet`, or what it takes: a folder, files, arrays, a table. Not with a session.
+        model: an `ImageModel`, a name for `load_model`, several of either, a `Session`, or a `Study`, whose models and
+            images are shown with what it knows of them.
+        images: an `ImageSet`, or what it takes: a folder, files, arrays, a table. Not with a session or a study.
         options: image, layer, engine; see `Session`.
     """
 
-    def __init__(self, model: Models | Session, images: Any = None, **options: Any) -> None:
+    def __init__(self, model: Models | Session | Study, images: Any = None, **options: Any) -> None:
+        study = _study_of(model)
+        if study is not None and images is not None:
+            raise TypeError("an explorer of a study takes no images: they are those of the study.")
         if isinstance(model, Session) and (images is not None or options):
             raise TypeError(
                 "an explorer of a session takes nothing else: images, image, layer and engine are the session's."
             )
-        self.session = model if isinstance(model, Session) else _session(model, images, options)
+        if isinstance(model, Session):
+            self.session = model
+        elif study is not None:
+            self.session = _session(study.sources.given, study.sources.images, options)
+        else:
+            self.session = _session(cast("Models", model), images, options)
         self._owns = not isinstance(model, Session)
         session = self.session
+        self._bring = None if study is None else _Bringing(session, study)
         self._cell: dict[str, Any] = {}  # the message that showed this, under which a still can be left
         self.status = StatusBar(session, keep=self._keep_below)
         self.gallery = Gallery(session, height=HEIGHT)
@@ -199,7 +214,54 @@ def _which_cell() -> tuple[str, str]:
     return "", ""
 
 
-def explore(model: Models | Session, images: Any = None, **options: Any) -> Explorer:
+def _study_of(given: Any) -> Study | None:
+    """A study, where one is given; nobody has one who has not imported it."""
+    studies = sys.modules.get("xai_widgets.study")
+    return given if studies is not None and isinstance(given, studies.Study) else None
+
+
+class _Bringing:
+    """Gives a session what a study knows of the model, training run and layer that are shown."""
+
+    def __init__(self, session: Session, study: Study) -> None:
+        self._session, self._study = session, study
+        self._seen: set[tuple[str, int, str]] = set()
+        self._bring(self._key)
+        session.observe(self._moved, "query")
+
+    @property
+    def _key(self) -> tuple[str, int, str]:
+        query = self._session.query
+        return query.model, query.run, query.layer
+
+    def _moved(self, _: Any) -> None:
+        if self._key not in self._seen:  # many files may have to be read
+            threading.Thread(target=self._bring, args=(self._key,), name="xai_widgets study", daemon=True).start()
+
+    def _bring(self, key: tuple[str, int, str]) -> None:
+        self._seen.add(key)
+        try:
+            unlike = self._study.unlike(key[0], key[1])
+            known = None if unlike else self._study.set_answers(*key)
+            if unlike:
+                self._session.say(unlike)
+            elif known is not None and not self._session.closed:
+                self._session.bring(known)
+                threading.Thread(target=self._look, args=(known,), name="xai_widgets study", daemon=True).start()
+        except (ValueError, RuntimeError, OSError) as error:
+            self._session.say(f"What the study knows could not be read: {error}")
+
+    def _look(self, known: SetAnswers) -> None:
+        """Leave out what is no longer true: files may have been replaced."""
+        replaced = self._study.replaced(known.images)
+        if replaced and not self._session.closed:
+            with suppress(ValueError, RuntimeError):  # the session was closed, or asks something else now
+                self._session.bring(without(known, replaced))
+                count = "1 image" if len(replaced) == 1 else f"{len(replaced):,} images"
+                self._session.say(f"The files of {count} were replaced after the study was planned: run it again.")
+
+
+def explore(model: Models | Session | Study, images: Any = None, **options: Any) -> Explorer:
     """Open an explorer; see `Explorer`."""
     return Explorer(model, images, **options)
 

@@ -64,7 +64,7 @@ def missing(scene: words.Drawable) -> str:
     if isinstance(scene, Picker):
         known = len(scene.probabilities) if scene.task == "classification" else scene.score is not None
         return "" if known else "no answer of the network"
-    values = [value for one in scene.series for value in one.values]
+    values = [value for one in (*scene.series, *scene.sets) for value in one.values]
     return "" if np.isfinite(values).any() else "no measures"
 
 

@@ -67,6 +67,8 @@ def known(scene: Gallery, index: int) -> str:
         parts.append(f"rating {number(rating, signed=False)}{_spread(scene, index)}")
     if scene.labels[index]:
         parts.append(f"label {scene.labels[index]}")
+    if len(scene.agreed) and scene.agreed[index] >= 0:
+        parts.append(f"{scene.agreed[index]} of {scene.of_labels} labels right")
     if scene.splits and scene.splits[index]:
         parts.append("trained on" if scene.splits[index] == "train" else scene.splits[index])
     return one_line(" · ".join(parts))
@@ -89,11 +91,17 @@ def caption(scene: Gallery) -> list[str]:
     """Which images are shown, which is explained, and what is wrong with others."""
     some, count = len(scene.thumbs), len(scene.names)
     parts = [f"The first {some} of {count} images" if some < count else f"All {count} images"]
+    if scene.chips:
+        kept = int(scene.kept.sum())
+        first = f"the first {some} of them" if some < kept else "all of them"
+        parts = [f"{kept} of {count} images, {first} shown: {'; '.join(one_line(one.words) for one in scene.chips)}"]
     if scene.slices:
         held = f"{len(scene.slices)} images ({one_line(', '.join(scene.slices))})"
         parts.append(f"Each is a sample of {held}, of which the first is shown")
     if scene.current in dict(scene.thumbs):
         parts.append(f"Framed: {one_line(scene.names[scene.current])}, which is explained")
+    if scene.performance:
+        parts.append(f"All images: {scene.performance}")
     if scene.problem_count:
         parts.append(f"{scene.problem_count} with problems, such as: {one_line(scene.problems[0])}")
     return parts

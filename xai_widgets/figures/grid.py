@@ -11,7 +11,17 @@ from matplotlib.axes import Axes
 
 from xai_widgets.figures.layout import Canvas, Rows, in_mm, inset, write
 from xai_widgets.figures.legends import second_words
-from xai_widgets.figures.panels import LETTER_MM, Cell, cell_of, colours_of, key_height, paint_key, scaled
+from xai_widgets.figures.panels import (
+    LETTER_MM,
+    Cell,
+    cell_of,
+    colours_of,
+    key_height,
+    paint_key,
+    reference_of,
+    references,
+    scaled,
+)
 from xai_widgets.figures.stage import secondary_of
 from xai_widgets.figures.style import FAINT, PAD_MM, SMALL, Plan, line_mm, middled, one_line, wrapped
 from xai_widgets.scenes import Grid
@@ -142,7 +152,17 @@ def _lines(scene: Grid, sheet: Sheet) -> list[Line]:
             above = row == 0 or sheet.beside < columns
             down = scene.down[row] if row < len(scene.down) else ""
             made.append(Line(some, tuple(cells), tuple(heads) if above and any(heads) else (), one_line(down)))
-    return made
+    return [*made, *_references(scene, sheet)]
+
+
+def _references(scene: Grid, sheet: Sheet) -> list[Line]:
+    """The undistorted photos, below all panels, an image once."""
+    cells = [reference_of(panel, sheet.width, sheet.tall, sheet.size) for panel in references(scene)]
+    return [
+        Line(tuple(range(first + len(scene.panels), first + len(scene.panels) + len(some))), some, (), "")
+        for first in range(0, len(cells), sheet.beside)
+        for some in [tuple(cells[first : first + sheet.beside])]
+    ]
 
 
 def _height(line: Line, sheet: Sheet) -> float:

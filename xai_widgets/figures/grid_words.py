@@ -9,7 +9,7 @@ from string import ascii_lowercase
 
 from xai_widgets.figures import stage_words
 from xai_widgets.figures.legends import meaning
-from xai_widgets.figures.panels import colours_of, has_colours, scaled, why_no_map
+from xai_widgets.figures.panels import colours_of, has_colours, references, scaled, why_no_map
 from xai_widgets.figures.stage import secondary_of
 from xai_widgets.figures.style import number, one_line
 from xai_widgets.scenes import Grid, Stage
@@ -42,7 +42,8 @@ def caption(scene: Grid, interpolation: str) -> list[str]:
     whole = [panel.map is None or tuple(panel.map.box) == stage_words.WHOLE for panel in panels]
     parts += [] if all(whole) else [stage_words.DIMMED]
     parts += _notes([panel.map.note if panel.map else "" for panel in panels])
-    return [*parts, *_by_letter([panel.receipt for panel in panels])]
+    parts += _by_letter([panel.receipt for panel in panels])
+    return [*parts, *_references(scene)]
 
 
 def alt(scene: Grid) -> list[str]:
@@ -56,7 +57,7 @@ def alt(scene: Grid) -> list[str]:
         said = [one_line(panel.name), *named(scene, place), stage_words.score(panel)]
         told = [f"{ascii_lowercase[place]}: {', '.join(filter(None, said))}", why_no_map(panel)]
         parts += told + (stage_words.strongest(panel) if has_colours(panel) else [])
-    return parts
+    return [*parts, *_references(scene)]
 
 
 def named(scene: Grid, place: int) -> list[str]:
@@ -79,6 +80,15 @@ def _colours(panels: Sequence[Stage]) -> list[str]:
             limits.setdefault(number(panel.map.limit, signed=False), []).append(place)
     full = ", ".join(f"{limit} in {_ranges(places)}" for limit, places in limits.items())
     return [*found, f"Full colour at {full}"] if full else found
+
+
+def _references(scene: Grid) -> list[str]:
+    """Which letters are the undistorted photos, and why one that was asked for is not there."""
+    first = len(scene.panels)
+    shown = [f"{ascii_lowercase[first + at]}: reference of {one_line(one.name)}, the undistorted photo"
+             for at, one in enumerate(references(scene))]  # fmt: skip
+    lacking = [one.no_reference for one in scene.panels if one.look.reference and one.no_reference]
+    return [*shown, *dict.fromkeys(lacking)]
 
 
 def _notes(texts: Sequence[str]) -> list[str]:

@@ -143,6 +143,23 @@ def cell_of(panel: Stage, title: str, width: float, tall: float, size: float, *,
     return Cell(panel, wide, wide * shape[0] / shape[1], tuple(pair for pair in words if pair[0]), own)
 
 
+def references(scene: Grid) -> list[Stage]:
+    """The first panel of each image whose undistorted photo is shown."""
+    found: dict[str, Stage] = {}
+    for panel in scene.panels:
+        if panel.reference is not None:
+            found.setdefault(panel.name, panel)
+    return list(found.values())
+
+
+def reference_of(panel: Stage, width: float, tall: float, size: float) -> Cell:
+    """The undistorted photo of a panel, this wide and at most so high."""
+    alone = replace(panel, photo=panel.reference, map=None, secondary=None)
+    cell = cell_of(alone, "", width, tall, size, key=False, meaning=False)
+    words = middled(f"reference of {one_line(panel.name)}", width, TITLE_LINES, size)
+    return replace(cell, words=((words, INK),))
+
+
 # ---------------------------------------------------------------------- legends
 
 

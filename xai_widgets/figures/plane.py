@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from xai_widgets.figures import marks
 from xai_widgets.figures.layout import Canvas, Rows
 from xai_widgets.figures.style import FAINT, INK, PAD_MM, SMALL, Plan, shortened, width_of
-from xai_widgets.scenes import Plane
+from xai_widgets.scenes import CROSSED, Plane
 
 SHAPE = 0.72  # height over width
 WIDEST_MM = 120.0  # of the plot: a wider page leaves it no wider
 ACROSS, UP = (0.38, 1.05), (0.25, 1.25)  # the share of an axis that each side of zero keeps, for names; a margin
+EMPTY = np.zeros(0, np.float32)
 KEY_MM = 8.0  # of an entry of the key, beside its words
 LABEL_LINES = 2
 CORNERS = ((1, 0, 1), (2, 1, 1), (3, 0, 0), (4, 1, 0))  # role; left or right, bottom or top
@@ -26,10 +27,12 @@ def paint_plane(scene: Plane, figure: Canvas, plan: Plan) -> Rows:
     axes = rows.add(figure.add_subplot(rows.next), lambda mm: SHAPE * min(mm, WIDEST_MM))
     axes.axhline(0, color=FAINT, linewidth=0.6, zorder=1)
     across, up = points(scene)
-    axes.set(ylim=_reach(up, *UP), xlim=_reach(across, *ACROSS) if has_error(scene) else (0, len(across) + 1))
+    wide, tall = _with_ends(scene, across, up)
+    axes.set(ylim=_reach(tall, *UP), xlim=_reach(wide, *ACROSS) if has_error(scene) else (0, len(across) + 1))
     if has_error(scene):
         axes.axvline(0, color=FAINT, linewidth=0.6, zorder=1)
         _name_quadrants(axes, scene, plan)
+    _crosses(axes, scene, across, up)
     _scatter(axes, scene, across, up)
     axes.set_xlabel(shortened(scene.across, plan.width_mm * 0.75, LABEL_LINES))
     axes.set_ylabel(shortened(scene.up, min(plan.width_mm, WIDEST_MM) * SHAPE * 0.8, LABEL_LINES))
@@ -71,6 +74,40 @@ def _reach(values: NDArray[np.float64], least: float, margin: float) -> tuple[fl
     return margin * min(low, -side), margin * max(high, side)
 
 
+def crossed(scene: Plane) -> list[int]:
+    """The maps whose intervals are drawn: all of few, else those that are selected."""
+    count = len(scene.delta_y)
+    if scene.of != "set":
+        return []
+    return list(range(count)) if count <= CROSSED else [index for index in scene.selected if 0 <= index < count]
+
+
+def _ends(scene: Plane) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """The ends of the intervals across and up; empty where there are none."""
+    across, up = (scene.delta_y_low, scene.delta_y_high), (scene.delta_error_low, scene.delta_error_high)
+    return [across, up] if has_error(scene) else [(EMPTY, EMPTY), across]
+
+
+def _with_ends(
+    scene: Plane, across: NDArray[np.float64], up: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """All that both axes hold: the points, and the intervals that are drawn."""
+    some = crossed(scene)
+    wide, tall = ([end[some] for end in ends if len(end)] for ends in _ends(scene))
+    return np.concatenate([across, *wide]), np.concatenate([up, *tall])
+
+
+def _crosses(axes: Axes, scene: Plane, across: NDArray[np.float64], up: NDArray[np.float64]) -> None:
+    """The intervals of medians, thin, in the colour of the map."""
+    some = crossed(scene)
+    colours = [mark_of(scene, index).colour for index in some]
+    (left, right), (low, high) = _ends(scene)
+    if len(left):
+        axes.hlines(up[some], left[some], right[some], colors=colours, linewidth=0.5, alpha=0.55, zorder=2)
+    if len(low):
+        axes.vlines(across[some], low[some], high[some], colors=colours, linewidth=0.5, alpha=0.55, zorder=2)
+
+
 def _scatter(axes: Axes, scene: Plane, across: NDArray[np.float64], up: NDArray[np.float64]) -> None:
     """One collection a mark: full points were computed, hollow ones are estimates; selected ones are ringed."""
     size = 8 if len(across) > 400 else 16
@@ -94,7 +131,8 @@ def _name_quadrants(axes: Axes, scene: Plane, plan: Plan) -> None:
         mark = marks.role(role)
         (left, zero), (low, high) = _half(axes.get_xlim(), upper=bool(right)), _half(axes.get_ylim(), upper=bool(top))
         axes.fill_between([left, zero], low, high, color=mark.colour, alpha=0.06, linewidth=0, zorder=0)
-        words = shortened(scene.role_words[role].replace(", ", ",\n"), plan.width_mm * 0.25, 2, SMALL)
+        counted = f"{scene.counts[role]}: {scene.role_words[role]}" if scene.counts else scene.role_words[role]
+        words = shortened(counted.replace(", ", ",\n"), plan.width_mm * 0.25, 2, SMALL)
         axes.annotate(words, (right, top), xycoords="axes fraction", xytext=(3 - 6 * right, 3 - 6 * top),
                       textcoords="offset points", ha="right" if right else "left", va="top" if top else "bottom",
                       color=mark.colour, fontsize=SMALL, zorder=2)  # fmt: skip

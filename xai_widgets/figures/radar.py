@@ -18,6 +18,8 @@ from xai_widgets.scenes import Radar, Series
 
 MARKERS = ("o", "D", "s", "^", "X", "P")
 STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
+OF_SETS = 100  # from this number on, looks of the set and of some of its images
+SETS: tuple[tuple[str, str, Any], ...] = (("#7a6fd0", "p", "-"), ("#2b9eb3", "*", "--"))
 LABEL_MM, TEXT_MM = 22.0, 30.0  # the most that a label and a number take before they break
 NARROW_MM = 120.0  # below it the plots stand one above the other
 TICKS = (0, 0.25, 0.5, 0.75, 1)
@@ -26,7 +28,7 @@ TICKS = (0, 0.25, 0.5, 0.75, 1)
 def paint_radar(scene: Radar, figure: Canvas, plan: Plan) -> Rows:
     """Both plots side by side, or one above the other; below them which line is which."""
     narrow = plan.width_mm < NARROW_MM
-    several = len(scene.series) > 1
+    several = len(shown(scene)) > 1
     grid = figure.add_gridspec(1 + narrow + several, 1 if narrow else 2)
     rows = Rows(grid)
     polar = figure.add_subplot(grid[0, 0], projection="polar")
@@ -42,6 +44,11 @@ def paint_radar(scene: Radar, figure: Canvas, plan: Plan) -> Rows:
     return rows
 
 
+def shown(scene: Radar) -> list[tuple[int, Series]]:
+    """All series with the number of their look: those of sets have looks of their own."""
+    return [*enumerate(scene.series), *((OF_SETS + place, one) for place, one in enumerate(scene.sets))]
+
+
 def drawn(scene: Radar, one: Series, values: tuple[float, ...]) -> np.ndarray:
     """Where values stand on their axes: a negative one at 0, as a share of the best where that was asked."""
     known = np.clip(np.array(values or [math.nan] * len(scene.axes), float), 0, None)
@@ -52,7 +59,7 @@ def drawn(scene: Radar, one: Series, values: tuple[float, ...]) -> np.ndarray:
 
 
 def _all(scene: Radar) -> list[tuple[float, ...]]:
-    return [one.values for one in scene.series]
+    return [one.values for _, one in shown(scene)]
 
 
 def labels(scene: Radar, plan: Plan) -> list[str]:
@@ -67,9 +74,10 @@ def _paint_polar(axes: PolarAxes, scene: Radar, plan: Plan) -> None:
     axes.set_theta_zero_location("N")
     axes.set_theta_direction(-1)
     angles = np.arange(len(scene.axes)) * 2 * np.pi / len(scene.axes)
-    for number, one in enumerate(scene.series):
+    for number, one in shown(scene):
         colour, marker, style = look(number)
         values = drawn(scene, one, one.values)
+        _band(axes, angles, drawn(scene, one, one.low), drawn(scene, one, one.high), colour)
         around = np.append(values, values[0])
         axes.plot(np.append(angles, angles[0]), around, color=colour, marker=marker, linestyle=style, markersize=3.5,
                   linewidth=1.2, clip_on=False)  # fmt: skip
@@ -86,13 +94,23 @@ def _paint_polar(axes: PolarAxes, scene: Radar, plan: Plan) -> None:
     axes.spines["polar"].set_color(LINE)
 
 
+def _band(axes: PolarAxes, angles: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str) -> None:
+    """The intervals of neighbouring axes as a band between them."""
+    for place in range(len(angles)):
+        two = [place, (place + 1) % len(angles)]
+        ends = [*low[two], *high[two[::-1]]]
+        if np.isfinite(ends).all():
+            axes.fill(angles[[*two, *two[::-1]]], ends, color=colour, alpha=0.2, linewidth=0, zorder=1)
+
+
 def _paint_dots(axes: Axes, scene: Radar, plan: Plan) -> None:
     """A line an axis; series a little apart, so that intervals do not lie on each other."""
     places = np.arange(len(scene.axes), dtype=float)
-    for number, one in enumerate(scene.series):
+    every = shown(scene)
+    for place, (number, one) in enumerate(every):
         colour, marker, _ = look(number)
         values, low, high = (drawn(scene, one, ends) for ends in (one.values, one.low, one.high))
-        at = places + (number - (len(scene.series) - 1) / 2) * 0.13
+        at = places + (place - (len(every) - 1) / 2) * 0.13
         axes.plot(values, at, color=colour, marker=marker, linestyle="none", markersize=4, clip_on=False, zorder=3)
         axes.hlines(at, low, high, color=colour, linewidth=1.0, zorder=2)
     axes.set(xlim=(-0.005, 1.005), ylim=(len(scene.axes) - 0.5, -0.5))
@@ -102,7 +120,7 @@ def _paint_dots(axes: Axes, scene: Radar, plan: Plan) -> None:
     axes.grid(axis="x", color=LINE, linewidth=0.6)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    if len(scene.series) == 1 and scene.series[0].texts:
+    if len(every) == 1 and scene.series[0].texts:
         twin = axes.secondary_yaxis("right")
         twin.set_yticks(
             places, [shortened(text, min(TEXT_MM, 0.35 * plan.width_mm), 2) for text in scene.series[0].texts]
@@ -113,15 +131,17 @@ def _paint_dots(axes: Axes, scene: Radar, plan: Plan) -> None:
 
 def look(number: int) -> tuple[str, str, Any]:
     """Colour, marker and line of a series."""
+    if number >= OF_SETS:
+        return SETS[number - OF_SETS]
     return SERIES[number % len(SERIES)], MARKERS[number % len(MARKERS)], STYLES[number % len(STYLES)]
 
 
 def _key(rows: Rows, figure: Canvas, scene: Radar, plan: Plan) -> None:
     """Names of the series, one a line: they are long."""
-    names = [shortened(one_line(one.name), plan.width_mm - 4 * PAD_MM - 12, 4) for one in scene.series]
+    names = [shortened(one_line(one.name), plan.width_mm - 4 * PAD_MM - 12, 4) for _, one in shown(scene)]
     lines = sum(name.count("\n") + 1 for name in names)
     handles = []
-    for number in range(len(names)):
+    for number, _ in shown(scene):
         colour, marker, style = look(number)
         handles.append(Line2D([], [], color=colour, marker=marker, linestyle=style, markersize=3.5, linewidth=1.2))
     axes = rows.add(figure.add_subplot(rows.next), lambda _: 3.6 * lines)

@@ -11,24 +11,32 @@ from PIL import Image
 from xai_widgets.figures.colours import coloured, corners, resized, under
 from xai_widgets.figures.layout import Canvas, Rows
 from xai_widgets.figures.legends import GREY, is_positive, legend, palette_of, say, second_legend
-from xai_widgets.figures.style import INK, MM, Plan
+from xai_widgets.figures.style import FAINT, INK, MM, SMALL, Plan
 from xai_widgets.scenes import Layer, Secondary, Stage
 
 
 def paint_stage(scene: Stage, figure: Canvas, plan: Plan) -> Rows:
-    """Photo and map side by side; below them a legend a layer."""
+    """The reference where it is shown, photo and map side by side; below them a legend a layer."""
     assert scene.photo is not None
     layer = scene.map
     second = secondary_of(scene)
     legends = 0 if layer is None else 1 + (second is not None)
-    grid = figure.add_gridspec(1 + legends, 1 if layer is None else 2)
+    beside = scene.reference is not None
+    columns = beside + 1 + (layer is not None)
+    grid = figure.add_gridspec(1 + legends, columns)
     rows = Rows(grid)
     height, width = scene.photo.shape[:2]
-    photo = rows.add(figure.add_subplot(grid[0, 0]), lambda mm: mm * height / width)
-    _show(photo, scene.photo, plan, plan.width_mm / 2)
+    mm = plan.width_mm / max(columns, 2)
+    photo = rows.add(figure.add_subplot(grid[0, int(beside)]), lambda mm: mm * height / width)
+    _show(photo, scene.photo, plan, mm)
+    if scene.reference is not None:
+        other = figure.add_subplot(grid[0, 0])
+        _show(other, scene.reference, plan, mm)
+        for axes, words in ((other, "reference"), (photo, "photo")):
+            axes.set_title(words, loc="left", fontsize=SMALL, color=FAINT)
     if layer is None:
         return rows
-    paint_map(figure.add_subplot(grid[0, 1]), scene, plan, plan.width_mm / 2)
+    paint_map(figure.add_subplot(grid[0, columns - 1]), scene, plan, mm)
     if layer.degenerate:
         say(rows, figure, layer.degenerate, plan)
     else:

@@ -23,7 +23,7 @@ def caption(scene: Stage, interpolation: str) -> list[str]:
     """Sentences below the pictures."""
     layer = scene.map
     if layer is None:
-        return [scene.pending]
+        return [scene.pending, *beside(scene)]
     parts = [layer.title]
     if not layer.degenerate:  # its sentence stands in the picture
         parts += [meaning(scene), cells(layer, interpolation)]
@@ -32,7 +32,14 @@ def caption(scene: Stage, interpolation: str) -> list[str]:
         parts.append(second.words)
     if tuple(layer.box) != WHOLE:
         parts.append(DIMMED)
-    return [*parts, layer.note, scene.receipt]
+    return [*parts, *beside(scene), layer.note, scene.receipt]
+
+
+def beside(scene: Stage) -> list[str]:
+    """Of the undistorted photo, where it is shown; of one that cannot be read, why."""
+    if scene.reference is not None:
+        return ["Reference: the undistorted photo"]
+    return [scene.no_reference] if scene.look.reference and scene.no_reference else []
 
 
 def cells(layer: Layer, interpolation: str) -> str:
@@ -48,6 +55,8 @@ def alt(scene: Stage) -> list[str]:
     """The picture in words."""
     layer = scene.map
     parts = [f"Photo {one_line(scene.name)}" + (f", {score(scene)}" if scene.score else "")]
+    if scene.reference is not None:
+        parts.append("To its left the undistorted photo, its reference")
     if layer is None:
         return [*parts, scene.pending]
     parts.append(f"Beside it the same photo with a map over it: {layer.title}")

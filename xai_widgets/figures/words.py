@@ -31,7 +31,7 @@ def title(scene: Drawable) -> str:
     if isinstance(scene, Picker):
         return picker.title(scene)
     if isinstance(scene, Radar):
-        return "Measures of a saliency map: " + ", ".join(one_line(one.name) for one in scene.series)
+        return "Measures of a saliency map: " + ", ".join(one_line(one.name) for one in (*scene.series, *scene.sets))
     return one_line(_headed(scene))
 
 
@@ -108,7 +108,7 @@ def _plane_alt(scene: Plane) -> list[str]:
 
 def _radar_alt(scene: Radar) -> list[str]:
     parts = []
-    for one in scene.series:
+    for one in (*scene.series, *scene.sets):
         said = []
         for place, axis in enumerate(scene.axes):
             value = one.values[place]

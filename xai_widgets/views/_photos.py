@@ -23,11 +23,15 @@ READS = 3  # of a file that is written meanwhile
 
 
 class Wanted(NamedTuple):
-    """Which photo: of an image, or where a model does not say where its maps lie, what that model sees of it."""
+    """Which photo: of an image, or where a model does not say where its maps lie, what that model sees of it.
+
+    `reference` means its undistorted photo.
+    """
 
     image: str
     model: Any
     images: Any
+    reference: bool = False
 
 
 class Request(NamedTuple):
@@ -47,6 +51,7 @@ class Photo:
         data: PNG or JPEG; empty where it cannot be read.
         size: width and height of the photo itself.
         answers: those that asked for it to be read again.
+        error: why a reference cannot be read; of the photo itself the panel says so.
     """
 
     wanted: Wanted
@@ -54,6 +59,7 @@ class Photo:
     data: bytes
     size: tuple[int, int]
     answers: tuple[Any, ...] = ()
+    error: str = ""
 
 
 def wanted_of(session: Session, panel: Panel) -> Wanted:
@@ -61,6 +67,14 @@ def wanted_of(session: Session, panel: Panel) -> Wanted:
     model = session.model_of(panel)
     images = session.images.slice(panel.query.shown)
     return Wanted(panel.query.image, None if model.placed else model, images)
+
+
+def reference_of(session: Session) -> Wanted | None:
+    """The undistorted photo beside the active panel, where the reader wants it and it is known."""
+    image, model = session.query.image, session.model
+    if not session.look.reference or not session.images.has_reference(image):
+        return None
+    return Wanted(image, None if model.placed else model, session.images, reference=True)
 
 
 class Slots:
@@ -164,7 +178,9 @@ def _once(requests: Iterable[Request]) -> Sequence[Request]:
 def read(request: Request) -> Photo:
     """The photo and of which content it is; without a photo where it cannot be read, as the error line says why."""
     wanted = request.wanted
-    (name, model, images), answers = wanted, () if request.answer is None else (request.answer,)
+    if wanted.reference:
+        return _read_reference(wanted)
+    (name, model, images, _), answers = wanted, () if request.answer is None else (request.answer,)
     content = ""
     try:
         for _ in range(READS):
@@ -175,6 +191,16 @@ def read(request: Request) -> Photo:
         return Photo(wanted, content, encoded(photo), (photo.shape[1], photo.shape[0]), answers)
     except Exception:  # whatever a file or a transform does; it must not end in a thread's traceback
         return Photo(wanted, content, b"", (1, 1), answers)
+
+
+def _read_reference(wanted: Wanted) -> Photo:
+    name, model, images = wanted[:3]
+    try:
+        photo = images.reference(name) if model is None else facts.reference(model, images, name)
+        assert photo is not None
+        return Photo(wanted, "", encoded(photo), (photo.shape[1], photo.shape[0]))
+    except Exception as error:  # as above
+        return Photo(wanted, "", b"", (1, 1), error=" ".join(str(error).split()))
 
 
 def encoded(photo: NDArray[np.uint8]) -> bytes:

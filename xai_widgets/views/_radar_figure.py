@@ -18,7 +18,9 @@ from xai_widgets.views._plotly_text import PlotlyText, packed
 
 COLOURS = ("#3a87c8", "#d5622b", "#1a9a74", "#c467a0", "#c08a00", "#8a8a8a")  # told apart by the colour-blind too
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "cross")
+SETS = (("#7a6fd0", "pentagon"), ("#2b9eb3", "star"))  # of the set, and of some of its images
 MOST_OTHERS = len(COLOURS) - 1
+LOOKS = (*zip(COLOURS, SYMBOLS, strict=True), *SETS)
 CONFIG = {
     "displayModeBar": False,
     "responsive": True,
@@ -42,7 +44,9 @@ class RadarFigure(go.FigureWidget):
     def __init__(self, lock: Any, axes: Sequence[Axis]) -> None:
         self._lock, self._axes = lock, tuple(axes)
         angles = [(90 - 360 / len(axes) * place) % 360 for place in range(len(axes))]  # clockwise from the top
-        super().__init__([trace for number in range(len(COLOURS)) for trace in (_line(number, angles), _dots(number))])
+        lines = [trace for number in range(len(LOOKS)) for trace in (_line(number, angles), _dots(number))]
+        super().__init__([*lines, *(_band(number) for number in range(len(LOOKS)))])
+        self._angles = angles
         self._config = CONFIG
         self.update_layout(_layout([axis.label for axis in axes], angles))
         self.arrange(narrow=False)
@@ -78,38 +82,45 @@ class RadarFigure(go.FigureWidget):
     def show_scene(self, scene: Radar) -> None:
         """Draw all series; relative ones each as a share of the best on their axis."""
         count = len(self._axes)
-        best = [max((drawn(one, place) or 0.0 for one in scene.series), default=0.0) for place in range(count)]
+        shown = dict(enumerate(scene.series)) | {len(COLOURS) + place: one for place, one in enumerate(scene.sets)}
+        every = list(shown.values())
+        best = [max((drawn(one, place) or 0.0 for one in every), default=0.0) for place in range(count)]
         with self.batch_update():
-            for number in range(len(COLOURS)):
-                shown = scene.series[number] if number < len(scene.series) else None
-                self._show(number, shown, best if scene.relative else [1.0] * count, len(scene.series))
+            for number in range(len(LOOKS)):
+                shift = (list(shown).index(number) - (len(shown) - 1) / 2) * 0.12 if number in shown else 0.0
+                self._show(number, shown.get(number), best if scene.relative else [1.0] * count, shift)
             self.layout.polar.angularaxis.ticktext = self.layout.yaxis.ticktext = [
-                axis.label if any(drawn(one, place) is not None for one in scene.series) else f"{axis.label}<br>n/a"
+                axis.label if any(drawn(one, place) is not None for one in every) else f"{axis.label}<br>n/a"
                 for place, axis in enumerate(self._axes)
             ]
             self.layout.xaxis.title.text = "share of the best shown" if scene.relative else "higher is better"
-            self.layout.showlegend = len(scene.series) > 1
+            self.layout.showlegend = len(every) > 1
 
     def arrange(self, *, narrow: bool) -> None:
         """The two plots side by side, or one above the other."""
         with self.batch_update():
             self.update_layout(**_places(narrow))
 
-    def _show(self, number: int, one: Series | None, best: Sequence[float], count: int) -> None:
-        line, dots = self.data[2 * number : 2 * number + 2]
+    def _show(self, number: int, one: Series | None, best: Sequence[float], shift: float) -> None:
+        """One series; shifted a little from its neighbours, so that intervals do not lie on each other."""
+        (line, dots), band = self.data[2 * number : 2 * number + 2], self.data[2 * len(LOOKS) + number]
         if one is None:
-            line.update(visible=False)
-            dots.update(visible=False)
+            for trace in (line, dots, band):
+                trace.update(visible=False)
             return
         values = [drawn(one, place, best[place]) for place in range(len(self._axes))]
-        # Shifted a little from series to series, so that intervals do not lie on each other.
-        shift = (number - (count - 1) / 2) * 0.12
         name = html.escape(one.name, quote=False)  # plotly reads some HTML in names
-        texts = [f"{name}<br>{axis.label} {text}" for axis, text in zip(self._axes, one.texts, strict=True)]
+        more = one.more or ("",) * len(self._axes)
+        texts = [
+            "<br>".join(filter(None, (name, f"{axis.label} {text}", further)))
+            for axis, text, further in zip(self._axes, one.texts, more, strict=True)
+        ]
         line.update(visible=True, name=name, r=[*values, values[0]], customdata=[*texts, texts[0]])
         line.fill = "toself" if number == 0 and None not in values else "none"  # a gap would be closed by the filling
         dots.update(visible=True, name=name, x=values, y=[place + shift for place in range(len(values))])
         dots.update(customdata=texts, error_x=_whiskers(one, best))
+        around, theta = ring(one, best, self._angles)
+        band.update(visible=bool(around), r=around, theta=theta)
 
 
 def drawn(one: Series, place: int, best: float = 1.0) -> float | None:
@@ -118,15 +129,50 @@ def drawn(one: Series, place: int, best: float = 1.0) -> float | None:
     return max(value, 0.0) / best if math.isfinite(value) and best > 0 else None
 
 
+def ring(one: Series, best: Sequence[float], angles: Sequence[float]) -> tuple[list[Any], list[Any]]:
+    """The band of a series between the ends of its intervals, as four corners between each two axes that have them.
+
+    Returns:
+        (r, theta), with None between two pieces; empty where no two neighbours have an interval.
+    """
+    radii: list[Any] = []
+    around: list[Any] = []
+    lows, highs = (end or (math.nan,) * len(angles) for end in (one.low, one.high))
+    ends = [
+        tuple(max(end, 0.0) / (peak or math.nan) if math.isfinite(end) else math.nan for end in pair)
+        for *pair, peak in zip(lows, highs, best, strict=True)
+    ]
+    for place, (low, high) in enumerate(ends):
+        after = (place + 1) % len(ends)
+        corners = [low, ends[after][0], ends[after][1], high]
+        if all(map(math.isfinite, corners)):
+            radii += [*corners, low, None]
+            around += [angles[place], angles[after], angles[after], angles[place], angles[place], None]
+    return radii, around
+
+
+def _band(number: int) -> go.Scatterpolar:
+    return go.Scatterpolar(
+        mode="lines",
+        line={"width": 0, "color": LOOKS[number][0]},
+        fill="toself",
+        fillcolor=f"{LOOKS[number][0]}40",
+        hoverinfo="skip",
+        legendgroup=str(number),
+        showlegend=False,
+        visible=False,
+    )
+
+
 def _line(number: int, angles: Sequence[float]) -> go.Scatterpolar:
     return go.Scatterpolar(
         theta=[*angles, angles[0]],
         mode="lines+markers",
         hoveron="points",  # else a click names no point
         hovertemplate="%{customdata}<extra></extra>",
-        line={"color": COLOURS[number], "width": 2},
-        marker={"size": 8, "symbol": SYMBOLS[number]},
-        fillcolor=f"{COLOURS[number]}26",
+        line={"color": LOOKS[number][0], "width": 2},
+        marker={"size": 8, "symbol": LOOKS[number][1]},
+        fillcolor=f"{LOOKS[number][0]}26",
         legendgroup=str(number),
         visible=False,
     )
@@ -136,7 +182,7 @@ def _dots(number: int) -> go.Scatter:
     return go.Scatter(
         mode="markers",
         hovertemplate="%{customdata}<extra></extra>",
-        marker={"color": COLOURS[number], "size": 9, "symbol": SYMBOLS[number]},
+        marker={"color": LOOKS[number][0], "size": 9, "symbol": LOOKS[number][1]},
         legendgroup=str(number),
         showlegend=False,
         visible=False,

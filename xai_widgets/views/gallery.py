@@ -8,7 +8,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from traitlets import Bool, Bytes, Dict, Enum, Float, Int, List, Tuple, Unicode
+import numpy as np
+from traitlets import Bool, Bytes, Dict, Enum, Float, Int, List, TraitError, Tuple, Unicode, observe, validate
 
 from xai_widgets import scenes
 from xai_widgets.session import describe
@@ -23,16 +24,17 @@ OFTEN = 0.2  # seconds between two messages with scores while these stream in
 
 
 class Gallery(View):
-    """All images with what is known about each: sort, search, pick one, pin some.
+    """All images with what is known about each: sort, filter, search, pick one, pin some.
 
-    `selected` holds the names that the reader marked with ctrl or shift.
+    `order` is "given", "name", "score", "rating", "residual", "label", "mistake", or the name of a column of
+    `session.columns_of_images`. `selected` holds the names that the reader marked with ctrl or shift.
     """
 
     _esm = front_end("gallery")
     _css = style("gallery")
     watches = (
         "query.image", "query.model", "query.run", "query.target", "scores", "predictions", "failures", "pins",
-        "selected_images", "idle",
+        "selected_images", "idle", "filters", "of_set",
     )  # fmt: skip
     both = ("marked",)
 
@@ -51,6 +53,9 @@ class Gallery(View):
     score_name = Unicode(help="Which of several scores is shown.").tag(sync=True)
     comparable = Bool(False, help="Whether labels name classes of the model.").tag(sync=True)
     limits = Tuple(Float(), Float(), default_value=(0.0, 1.0), help="Of scores and ratings.").tag(sync=True)
+    agreed = Bytes(help="int32: how many labels of an image are right, -1 unknown; empty for classes.").tag(sync=True)
+    of_labels = Int(0, help="Of how many.").tag(sync=True)
+    performance = Unicode(help="How well the model does on all images, once all have scores.").tag(sync=True)
     current = Int(-1, help="The image that is explained.").tag(sync=True)
     pinned = List(Int()).tag(sync=True)
     marked = Dict(help="values: images that the reader has chosen together; version; heard.").tag(sync=True)
@@ -61,7 +66,16 @@ class Gallery(View):
     ).tag(sync=True)
     problem_count = Int(0).tag(sync=True)
     slices = List(Unicode(), help="What the images of a sample are called; empty where it is one.").tag(sync=True)
-    order = Enum(ORDERS, "given").tag(sync=True, echo_update=False)
+    columns = List(Dict(), help="By which images are sorted and filtered: name, words, group, and what is there.").tag(
+        sync=True
+    )
+    chips = List(Dict(), help="The filters that hold.").tag(sync=True)
+    kept = Bytes(help="1 where the filters let an image through; empty where there is no filter.").tag(sync=True)
+    ranked = Dict(
+        help="of: the column that is sorted by; values: float32, the place of each image in it, or NaN; words and "
+        "numbers (float32): its heading and its values, where nothing else tells these."
+    ).tag(sync=True)
+    order = Unicode("given", help="See the class.").tag(sync=True, echo_update=False)
     descending = Bool(False).tag(sync=True, echo_update=False)
     height = Int(460, min=80, help="Of the grid, at most, in CSS pixels.").tag(sync=True)
 
@@ -71,6 +85,7 @@ class Gallery(View):
         self._references = Courier(References(session.images), self._deliver_reference)
         self._sent_at = 0.0
         self._scored = ("", 0)  # the model, and which run of it, whose scores are shown
+        self._keyed: tuple[Any, ...] = ()  # what the keys are of
         super().__init__(session, **traits)
         session.observe(self._replaced, "replaced")
 
@@ -81,13 +96,40 @@ class Gallery(View):
         if due:
             self._sent_at, self._scored = now, model
         self.write(self._scenes.scene(self.session, scores=due))
+        if due:
+            self._send_keys()
+
+    def _send_keys(self) -> None:
+        """The places of all images in the column that is sorted by; the browser has those of other orders."""
+        columns = self.session.columns_of_images
+        column = None if self.order in ORDERS else columns.get(self.order)
+        if column is None:
+            if self._keyed:
+                self._keyed, self.ranked = (), {}
+        elif not self._keyed or self._keyed[0] != self.order or self._keyed[1] is not column.values:
+            self._keyed = (self.order, column.values)
+            self.ranked = describe.ranked(self.order, column)
+
+    @validate("order")
+    def _known_order(self, proposal: Any) -> str:
+        order: str = proposal["value"]
+        if order not in ORDERS and order not in self.session.columns_of_images:
+            known = ", ".join(dict.fromkeys((*ORDERS, *self.session.columns_of_images)))
+            raise TraitError(f"order must be one of {known}, got {order!r}.")
+        return order
+
+    @observe("order")
+    def _ordered(self, _: Any) -> None:
+        with self.session.lock, self.hold_sync():
+            self._send_keys()
 
     def picture(self) -> scenes.Gallery:
         """The first images and that which is explained, with thumbnails, as a scene."""
         with self.session.lock:
             scene = self._scenes.scene(self.session)
-        shown = [*range(len(scene.names))[:SHEET]]
-        if scene.current >= SHEET:
+        kept = np.flatnonzero(scene.kept).tolist() if scene.chips else range(len(scene.names))
+        shown = [*kept[:SHEET]]
+        if scene.current >= 0 and scene.current not in shown and not scene.chips:
             shown.append(scene.current)
         thumbs = []
         for index in shown:
@@ -115,6 +157,11 @@ class Gallery(View):
             with self.session.changing():
                 self.session.selected_images = tuple(self.names[index] for index in chosen)
                 self.moved(marked=chosen)
+        elif kind == "filter":
+            given = {name: details.get(name) for name in ("low", "high", "values", "lowest")}
+            self.session.filter(details["column"], **given)
+        elif kind == "unfilter":
+            self.session.clear_filter(details.get("column"))
         elif kind == "reference":
             self._references.ask(self._checked([details["index"]]), SIDES[-1], self._move[0])
         elif kind == "need":

@@ -2,29 +2,53 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from traitlets import Bool, Dict, Enum, Int, List, Unicode
+from traitlets import Bool, Bytes, Dict, Enum, Int, List, Unicode
 
 from xai_widgets.scenes import Bank
 from xai_widgets.session import describe
 from xai_widgets.static import front_end, style
-from xai_widgets.views._base import WHERE, View
+from xai_widgets.views._base import WHERE, View, plain
 
-ORDERS = ("effect", "raises", "lowers", "helps", "harms", "role", "index")
+ORDERS = (
+    "effect", "raises", "lowers", "helps", "harms", "role", "index", "set_delta_y", "set_delta_error", "set_active",
+)  # fmt: skip
+CROPS = tuple(f"crop_{place}" for place in range(9))  # of the images of a card
 FILTERS = ("all", "raises", "lowers", "helpful", "harmful", "changed", "muted", "selected")
 
 
+def _slots() -> dict[str, Any]:
+    return {name: Bytes(help="JPEG.").tag(sync=True) for name in CROPS}
+
+
 class MapBank(View):
-    """Every feature map as a thumbnail with its effect on the score; drag its bar for less or more of it."""
+    """Every feature map as a thumbnail with its effect on the score; drag its bar for less or more of it.
+
+    The card of a map shows the images of the set to which it answers most. Its crops are `crop_0` to `crop_8`.
+    """
 
     _esm = front_end("map_bank")
     _css = style("map_bank")
-    watches = (*WHERE, "query.gains", "output.target", "maps", "impacts", "joint", "selected", "steps")
+    watches = (
+        *WHERE,
+        "query.gains",
+        "output.target",
+        "maps",
+        "impacts",
+        "joint",
+        "selected",
+        "steps",
+        "of_set",
+        "map_card",
+        "status.background",
+    )
     groups = {  # noqa: RUF012
         "maps": ("thumbs", "dead", "title", "key"),
         "impacts": ("delta_y", "delta_error", "error", "roles", "exact", "value", "done", "note"),
+        "of_set": ("set_delta_y", "set_delta_error", "set_active", "set_source", "set_lacks"),
     }
     both = ("gains", "selected")
 
@@ -45,6 +69,11 @@ class MapBank(View):
     order = Enum(ORDERS, "effect", help="What the maps are sorted by.").tag(sync=True, echo_update=False)
     show = Enum(FILTERS, "all", help="Which maps are shown.").tag(sync=True, echo_update=False)
     size = Enum(("small", "medium", "large"), "medium", help="Of a map.").tag(sync=True, echo_update=False)
+    of_set = Dict(
+        help="set_delta_y, set_delta_error (medians), set_active (share): float32, a map each; set_source, set_lacks."
+    ).tag(sync=True)
+    card = Dict(help="scenes.Card without the crops' data; empty where none is open.").tag(sync=True)
+    locals().update(_slots())
     height = Int(420, min=80, help="Of the grid, at most, in CSS pixels.").tag(sync=True)
 
     def picture(self) -> Bank:
@@ -52,6 +81,7 @@ class MapBank(View):
         return describe.bank(self.session)
 
     def draw(self) -> None:
+        self._draw_card()
         scene = self.picture()
         if scene.pending:
             self.pending = True
@@ -59,9 +89,23 @@ class MapBank(View):
             return
         self.write(scene)
 
+    def _draw_card(self) -> None:
+        card = describe.card(self.session)
+        crops = () if card is None else card.crops
+        for place, name in enumerate(CROPS):
+            setattr(self, name, crops[place].data if place < len(crops) else b"")
+        words = tuple(replace(crop, data=b"") for crop in crops)
+        self.card = {} if card is None else plain(replace(card, crops=words))
+
     def gesture(self, kind: str, **details: Any) -> None:
         if kind == "gain":
             self._drag(**details)
+        elif kind == "card":
+            self.session.card(details["index"], by=details.get("by", "maximum"))
+        elif kind == "image":
+            self.session.ask(image=details["name"])
+        elif kind == "know":
+            self.session.know_set(details["what"])
         elif kind == "select":
             chosen = tuple(int(index) for index in details["indices"])
             self.done(lambda: self.session.select(chosen), selected=chosen)

@@ -26,7 +26,7 @@ class MetricRadar(View):
 
     _esm = front_end("metric_radar")
     _css = style("metric_radar")
-    watches = (*WHERE, "query.method", "query.contrast", "measures", "measuring")
+    watches = (*WHERE, "query.method", "query.contrast", "measures", "measuring", "set_means", "some_means", "filters")
 
     figure = anywidget.WidgetTrait().tag(sync=True)
     axes = List(Dict(), help="One dict an axis: name, label, text (a number, n/a, or … before it is there).").tag(
@@ -112,7 +112,7 @@ class MetricRadar(View):
         measured = scene.done and any(map(math.isfinite, present.values))
         self.can_keep = measured and len(self._others) < MOST_OTHERS
         self.detail = plain(scene.detail) if scene.detail is not None else {}
-        shown = scene.series, scene.relative
+        shown = scene.series, scene.sets, scene.relative
         if shown != self._drawn:
             self._drawn = shown
             self.figure.show_scene(scene)
@@ -129,6 +129,8 @@ class MetricRadar(View):
         elif kind == "relative":
             self.relative = bool(details["on"])
             self.draw()
+        elif kind == "pull":
+            self._pull(details["name"], on=bool(details["on"]))
         elif kind == "narrow":
             self.figure.arrange(narrow=bool(details["on"]))
 
@@ -149,6 +151,16 @@ class MetricRadar(View):
         with self.hold_sync():
             self.axis = "" if name == self.axis else name
             self.draw()
+
+    def _pull(self, name: str, *, on: bool) -> None:
+        """Show in the gallery the quarter of images that are lowest on an axis, or all again."""
+        column = self.session.columns_of_images.of_set(name)
+        if not column:
+            raise ValueError("the measures of the set are not known here.")
+        if on:
+            self.session.filter(column, lowest=describe.QUARTER)
+        elif any(one.column == column for one in self.session.filters):
+            self.session.clear_filter(column)
 
     def _pointed(self, trace: Any, points: Any, state: Any) -> None:
         if points.point_inds:

@@ -18,7 +18,7 @@ from xai_widgets.session.board import MOST_PANELS
 from xai_widgets.session.panel import Panel
 from xai_widgets.static import front_end, style
 from xai_widgets.views._base import WHERE, View, plain
-from xai_widgets.views._photos import Encoder, Photo, Request, Slots, wanted_of
+from xai_widgets.views._photos import Encoder, Photo, Request, Slots, reference_of, wanted_of
 
 PATIENCE = 1.0  # seconds that a display waits for the first answer, so that its picture is one
 ITEM = ("name", "words", "group", "description")  # of a method
@@ -68,6 +68,8 @@ class Stage(View):
     contrast = Unicode(help="Q in words; empty where none is chosen.").tag(sync=True)
     unheard = Unicode(help="Why the map does not ask about Q.").tag(sync=True)
     no_secondary = Unicode(help="Why harmful maps cannot be shown.").tag(sync=True)
+    reference = Dict(help="The undistorted photo: photo (PNG or JPEG), name; empty while not shown.").tag(sync=True)
+    no_reference = Unicode(help="Why none can stand beside the picture.").tag(sync=True)
     checkable = Bool(False, help="Whether the map can be checked by removal.").tag(sync=True)
     look = Dict(help="scenes.Look; version: grows.").tag(sync=True)
     height = Int(400, min=80, help="Of a picture, at most, in CSS pixels.").tag(sync=True)
@@ -81,6 +83,7 @@ class Stage(View):
     def __init__(self, session: Session, **traits: Any) -> None:
         self._menu: Any = None  # which the browser has
         self._photos = Slots(MOST_PANELS)
+        self._reference: Photo | None = None
         self._encoder = Encoder(self._arrived)
         self._there = threading.Event()  # photo and map of each panel are shown, or it is said why not
         super().__init__(session, **traits)
@@ -155,7 +158,7 @@ class Stage(View):
         session = self.session
         grid = describe.grid(session, photo=False)
         self._photos.follow({panel.key: wanted_of(session, panel) for panel in session.panels})
-        self._encoder.ask(filter(None, map(self._lacks, session.in_order())))
+        self._encoder.ask(filter(None, (*map(self._lacks, session.in_order()), self._lacks_reference())))
         shown = [
             scene if self._has_photo(panel) else describe.waiting(scene)
             for panel, scene in zip(session.panels, grid.panels, strict=True)
@@ -173,7 +176,8 @@ class Stage(View):
         self._draw_active(shown[grid.active])
         there = (one.map is not None or bool(one.error) for one in shown)
         refused = len(shown) == 1 and session.error and self._has_photo(session.panel)
-        if refused or (all(there) and all(map(self._has_photo, session.panels))):
+        beside = self._reference is not None or reference_of(session) is None
+        if refused or (all(there) and beside and all(map(self._has_photo, session.panels))):
             self._there.set()
         else:
             self._there.clear()
@@ -195,7 +199,11 @@ class Stage(View):
             self._menu = scene.methods
             self.methods = [{name: getattr(item, name) for name in ITEM} for item in scene.methods]
             self.reasons = {item.name: item.reason for item in scene.methods if item.reason}
-        self.write(scene, but=("common", "map", "name", "score", "secondary", *OF_PANELS))
+        self.write(scene, but=("common", "map", "name", "no_reference", "reference", "score", "secondary", *OF_PANELS))
+        beside = self._reference
+        self._put("no_reference", scene.no_reference or ("" if beside is None else beside.error))
+        there = beside is not None and beside.data
+        self._put("reference", {"photo": beside.data, "name": beside.wanted.image} if beside and there else None)
 
     def _cell(self, panel: Panel, scene: scenes.Stage) -> dict[str, Any]:
         """The words of a panel, and which photo it shows; what is empty does not travel."""
@@ -233,14 +241,27 @@ class Stage(View):
             return None
         return Request(wanted, answer)  # the file was replaced
 
+    def _lacks_reference(self) -> Request | None:
+        """The undistorted photo that is to be read; one that is not shown any more is let go of."""
+        wanted = reference_of(self.session)
+        if self._reference is not None and self._reference.wanted == wanted:
+            return None
+        self._reference = None
+        return None if wanted is None else Request(wanted)
+
     def _arrived(self, photo: Photo) -> None:
         """Show a photo, and the maps over it where they are there; on the encoder's thread."""
         session = self.session
         with session.lock, self.hold_sync():
             wanted = {panel.key: wanted_of(session, panel) for panel in session.panels}
-            if self.comm is None or session.closed or photo.wanted not in wanted.values():
+            if self.comm is None or session.closed:
+                return
+            if photo.wanted.reference and photo.wanted == reference_of(session):
+                self._reference = photo
+            elif photo.wanted in wanted.values():
+                self._photos.take(photo, wanted)
+            else:
                 return  # another image was picked meanwhile
-            self._photos.take(photo, wanted)
             self.draw()
 
     # ------------------------------------------------------------------ what the reader does
@@ -283,6 +304,9 @@ class Stage(View):
                 return None
             panels, grid = self.session.panels, describe.grid(self.session, photo=False)
             shown = tuple(map(self._with_photo, panels, grid.panels))
+            if self._reference is not None and self._reference.data:
+                beside = replace(shown[grid.active], reference=_pixels(self._reference.data))
+                shown = (*shown[: grid.active], beside, *shown[grid.active + 1 :])
         return shown[0] if len(shown) == 1 else replace(grid, panels=shown)
 
     def _with_photo(self, panel: Panel, scene: scenes.Stage) -> scenes.Stage:
@@ -292,8 +316,7 @@ class Stage(View):
             scene = describe.waiting(scene)
         if photo is None or not photo.data:
             return scene
-        pixels = np.asarray(Image.open(io.BytesIO(photo.data)).convert("RGB"))
-        return replace(scene, photo=pixels, name=photo.wanted.image)
+        return replace(scene, photo=_pixels(photo.data), name=photo.wanted.image)
 
     def picture(self) -> scenes.Stage | scenes.Grid:
         """What is shown, as a scene, with all pixels of the photos."""
@@ -307,3 +330,7 @@ class Stage(View):
         self._encoder.close()
         self._there.set()
         super().close()
+
+
+def _pixels(data: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 from traitlets import Bool, Dict, Int, List, Unicode
@@ -43,8 +42,12 @@ class StatusBar(View):
     def draw(self) -> None:
         session = self.session
         status = session.status
-        self.status = asdict(status) | {
-            "words": describe.doing(status.busy, status.progress),
+        busy, progress = (status.busy, status.progress) if status.busy else (status.background, status.share)
+        self.status = {
+            "device": status.device,
+            "busy": busy,
+            "progress": progress,
+            "words": describe.doing(busy, progress),
             "can_undo": session.steps[0],
             "can_redo": session.steps[1],
         }
@@ -58,7 +61,7 @@ class StatusBar(View):
         if (session.model, sized, known) != self._listed:
             self._listed = session.model, sized, known
             unsized = {} if sized else {"height": 0, "width": 0}
-            self.layers = [asdict(layer) | unsized for layer in session.layers()]
+            self.layers = [vars(layer) | unsized for layer in session.layers()]
 
     def _sized(self) -> bool:
         """Are the sizes of the layers those of this image too, or does the network take images of any size?"""

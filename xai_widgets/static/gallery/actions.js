@@ -2,6 +2,8 @@
 
 import { scrollFor } from "./layout.js";
 import { tell, tellOrder } from "./paint.js";
+import { tellFilters } from "./filter_row.js";
+import { isKnown } from "./order.js";
 import { chose, extended, heightOf, laidOut, mustStay, pinOf, sorted, toggled, withOrder } from "./state.js";
 
 /** @typedef {import("./state.js").Changes} Changes */
@@ -12,6 +14,40 @@ import { chose, extended, heightOf, laidOut, mustStay, pinOf, sorted, toggled, w
 /** @typedef {ReturnType<typeof showingOf>} Showing */
 /** @typedef {ReturnType<typeof actionsOf>} Actions */
 /** @typedef {{ repaint: () => void, cells: ReturnType<typeof import("./paint.js").cellsOf>, pictures: import("./thumbnails.js").Pictures }} Painter */
+
+/**
+ * What the kernel says of order and filters.
+ * @param {Page["model"]} model
+ * @param {Parts} parts
+ * @param {State} state
+ * @param {{ change: (changes: Changes) => void, sort: () => void }} showing
+ */
+function newsOf(model, parts, state, { change, sort }) {
+  const readOrder = () => {
+    Object.assign(state, withOrder(state, model.get("order"), model.get("descending")));
+    tellOrder(parts, state);
+    if (mustStay(state)) change({ stale: true });
+    else sort();
+  };
+  /** The places in the column that is sorted by have come. @param {import("./filters.js").Ranked} ranked */
+  const readRanked = (ranked) => {
+    const here = state.awaited;
+    Object.assign(state, { ranked, awaited: false });
+    if (!here && mustStay(state)) change({ stale: true });
+    else sort();
+  };
+  /** The columns, or the filters, are others. @param {Changes} changes */
+  const readFilters = (changes) => {
+    const same = JSON.stringify(changes.chips) === JSON.stringify(state.chips);
+    Object.assign(state, changes);
+    tellFilters(parts, state);
+    Object.assign(state, withOrder(state, model.get("order"), model.get("descending")));
+    tellOrder(parts, state);
+    if (same && mustStay(state)) change({ stale: true });
+    else sort();
+  };
+  return { readOrder, readRanked, readFilters };
+}
 
 /** How changes come to be seen. @param {Page} page @param {Parts} parts @param {State} state @param {Painter} painter */
 export function showingOf({ model }, parts, state, { repaint, cells, pictures }) {
@@ -51,14 +87,9 @@ export function showingOf({ model }, parts, state, { repaint, cells, pictures })
     else show();
   };
   const sort = () => change(sorted(state));
-  const readOrder = () => {
-    Object.assign(state, withOrder(state, model.get("order"), model.get("descending")));
-    tellOrder(parts, state);
-    if (mustStay(state)) change({ stale: true });
-    else sort();
-  };
+  const news = newsOf(model, parts, state, { change, sort });
   return {
-    change, resize, sort, readOrder, showCurrent,
+    ...news, change, resize, sort, showCurrent,
     /** @param {number} place */
     go: (place) => {
       Object.assign(state, { focus: state.ids[place] });
@@ -76,7 +107,8 @@ export function showingOf({ model }, parts, state, { repaint, cells, pictures })
 }
 
 /** @param {Page} page @param {Parts} parts @param {State} state @param {Showing} showing */
-export function actionsOf({ model }, { view }, state, showing) {
+export function actionsOf({ model }, parts, state, showing) {
+  const { view } = parts;
   const { change, sort, readOrder } = showing;
   /** @param {Changes} changes */
   const select = (changes) => {
@@ -105,8 +137,19 @@ export function actionsOf({ model }, { view }, state, showing) {
       model.set("descending", descending);
       model.save_changes();
       view.scrollTop = 0;
-      state.hovering = false;
+      Object.assign(state, { hovering: false, awaited: !isKnown(order) && state.ranked.of !== order });
       readOrder();
+    },
+    /** Choose the column whose filter is changed. @param {string} filtering */
+    openFilter: (filtering) => {
+      state.filtering = filtering;
+      tellFilters(parts, state);
+    },
+    /** @param {{ kind: string } | null} asked what the reader wants to see; null for nothing new */
+    filter: (asked) => {
+      if (!asked) return;
+      view.scrollTop = 0;
+      model.send({ ...asked });
     },
     /** @param {Changes} changes of what is looked for */
     look: (changes) => {

@@ -1,7 +1,7 @@
 // One thumbnail of the gallery and the words under it. Cells are used again for other images when the reader scrolls.
 
 import { element } from "../shared/dom.js";
-import { fixed, isRight, isTrained, predicted, residual, signedFixed, spreadOf, stripOf } from "./order.js";
+import { agreedWords, fixed, isRight, isTrained, predicted, ratedWords, residual, signedFixed, spreadOf, stripOf } from "./order.js";
 
 /** @typedef {import("./order.js").Images} Images */
 /** @typedef {ReturnType<typeof buildCell>} Cell */
@@ -59,7 +59,7 @@ function showScore({ node, strip, bar, tick, dot, spread, words }, images, index
   }
   node.dataset.sign = Number.isNaN(off) ? "" : `${Math.sign(off)}`;
   delete node.dataset.right;
-  const rated = Number.isNaN(rating) ? "no rating" : `rated ${fixed(rating, digits)}`;
+  const rated = Number.isNaN(rating) ? "no rating" : `rated ${ratedWords(images, index, digits)}`;
   write(words, fixed(score, digits), Number.isNaN(off) ? "" : signedFixed(off, digits), lines > 1 ? rated : "", "");
 }
 
@@ -70,7 +70,7 @@ function showClass({ node, strip, words }, images, index) {
   node.dataset.right = `${right ?? ""}`;
   delete node.dataset.sign;
   write(words, predicted(images, index) || "–", "", fixed(images.scores[index], 2),
-    right === null ? "" : right ? "✓" : `✗ ${images.labels[index]}`);
+    right === null ? agreedWords(images, index) : right ? "✓" : `✗ ${images.labels[index]}`);
 }
 
 /** @param {HTMLElement[]} nodes @param {string[]} texts */

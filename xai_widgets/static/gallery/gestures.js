@@ -1,6 +1,7 @@
 // Pointer, keys and buttons of the gallery, turned into actions.
 
 import { wheelOnceMoved } from "../shared/wheel.js";
+import { rangeOfColumn, valueOfColumn } from "./filters.js";
 import { deedOf, firstWay } from "./state.js";
 
 // Milliseconds after the pointer has left, before cells take new places.
@@ -79,7 +80,7 @@ export function listenToKeys(page, { view, search }, state, actions) {
 export function listenToTools(page, parts, state, actions) {
   const { order, turn, search } = parts;
   const chosen = () => /** @type {Order} */ (order.value);
-  page.listen(order, "change", () => actions.sortBy(chosen(), firstWay(chosen())));
+  page.listen(order, "change", () => actions.sortBy(chosen(), firstWay(state, chosen())));
   page.listen(turn, "click", () => actions.sortBy(chosen(), !state.descending));
   page.listen(search, "input", () => actions.look({ text: search.value }));
   page.listen(search, "keydown", (event) => {
@@ -91,7 +92,22 @@ export function listenToTools(page, parts, state, actions) {
     } else return;
     event.preventDefault();
   });
+  listenToFilters(page, parts, state, actions);
   page.listen(parts.pinned, "click", () => actions.look({ only: !state.only }));
   page.listen(parts.pinAll, "click", () => actions.pin([...state.chosen]));
   page.listen(parts.clear, "click", () => actions.choose([]));
+}
+
+/** @param {Page} page @param {Parts} parts @param {State} state @param {Actions} actions */
+function listenToFilters(page, { filterBy, low, high, values, chips }, state, actions) {
+  const range = () => actions.filter(rangeOfColumn(state.filtering, low.value, high.value, state.chips));
+  page.listen(filterBy, "change", () => actions.openFilter(filterBy.value));
+  for (const field of [low, high]) page.listen(field, "change", range);
+  page.listen(values, "change", () => {
+    if (values.selectedIndex > 0) actions.filter(valueOfColumn(state.filtering, values.value, state.chips));
+  });
+  page.listen(chips, "click", ({ target }) => {
+    const chip = target instanceof Element ? target.closest("button") : null;
+    if (chip instanceof HTMLElement) actions.filter({ kind: "unfilter", .../** @type {object} */ ("column" in chip.dataset ? { column: chip.dataset.column } : {}) });
+  });
 }

@@ -21,17 +21,23 @@ const NATURAL = new Intl.Collator(undefined, { numeric: true, sensitivity: "base
  * @property {boolean} comparable whether labels name classes
  * @property {ArrayLike<number>} [spreads] standard deviations of ratings; empty where none is known
  * @property {ArrayLike<number>} [raters] how many gave each rating, or 0
+ * @property {ArrayLike<number>} [agreed] how many labels are right, where several may hold; -1 where that is not known
+ * @property {number} [ofLabels] of how many
  * @property {string[]} [splits] train, val, test, ...; empty where none is known
  * @property {string[] | null} [texts] what a search looks at; made when it is first needed
  * @property {number} [version]
  */
-/** @typedef {"given" | "name" | "score" | "rating" | "residual" | "label" | "mistake"} Order */
+/** @typedef {"given" | "name" | "score" | "rating" | "residual" | "label" | "mistake"} Known */
+/** @typedef {Known | string} Order another one is the name of a column */
 
-/** Words, and whether large values come first at the start. @type {Record<Order, [string, boolean]>} */
+/** Words, and whether large values come first at the start. @type {Record<Known, [string, boolean]>} */
 export const ORDERS = {
   given: ["as given", false], name: ["name", false], score: ["score", true], rating: ["rating", true], residual: ["|residual|", true],
   label: ["label", false], mistake: ["mistakes", true],
 };
+
+/** Whether an order is one of those that need no column. @param {Order} order @returns {order is Known} */
+export const isKnown = (order) => Object.hasOwn(ORDERS, order);
 
 /** @param {Images} images @param {number} index */
 export const residual = (images, index) => images.scores[index] - images.ratings[index];
@@ -43,6 +49,9 @@ export function isRight(images, index) {
   const label = images.labels[index], word = predicted(images, index);
   return images.comparable && label && word ? label.toLowerCase() === word.toLowerCase() : null;
 }
+
+/** How many labels of an image are right, as "2/3"; empty where one class holds. @param {Images} images @param {number} index */
+export const agreedWords = (images, index) => ((images.agreed?.[index] ?? -1) < 0 ? "" : `${images.agreed?.[index]}/${images.ofLabels}`);
 
 /** @param {Images} images @param {Order} order @param {number} index */
 function keyOf(images, order, index) {
@@ -74,11 +83,33 @@ export function matcher(images, text) {
   return (index) => words.every((word) => texts[index].includes(word));
 }
 
-/** Indices of the images that are shown, in order; what has no value comes last either way. @param {Images} images @param {{ order?: Order, descending?: boolean, text?: string, only?: Set<number> | null }} [how] */
-export function arrange(images, { order = "given", descending = false, text = "", only = null } = {}) {
+/** By what an order sorts, one number an image. @param {Images} images @param {Order} order @param {import("./filters.js").Ranked} ranked @returns {(index: number) => number} */
+function sorterOf(images, order, ranked) {
+  const places = ranked.values;
+  return !isKnown(order) && places ? (index) => places[index] : (index) => keyOf(images, order, index);
+}
+
+/** How many of some images have no value in what they are sorted by, and so come last. @param {Images} images @param {number[]} ids @param {Order} order @param {import("./filters.js").Ranked} ranked */
+export function withoutValue(images, ids, order, ranked) {
+  if (order === "given" || order === "name") return 0;
+  if (order === "label") return ids.filter((index) => !images.labels[index]).length;
+  const sorter = sorterOf(images, order, ranked);
+  return ids.filter((index) => Number.isNaN(sorter(index))).length;
+}
+
+/**
+ * Indices of the images that are shown, in order; what has no value comes last either way.
+ * @param {Images} images
+ * @param {{ order?: Order, descending?: boolean, text?: string, only?: Set<number> | null, kept?: ArrayLike<number>,
+ *   ranked?: import("./filters.js").Ranked }} [how] `kept` is empty where nothing is filtered
+ */
+export function arrange(images, { order: wanted = "given", descending = false, text = "", only = null, kept: through = [], ranked = {} } = {}) {
+  const order = isKnown(wanted) || ranked.of === wanted ? wanted : "given"; // the places in a column come a moment later
   const fits = matcher(images, text), ranks = images.ranks, sign = descending ? -1 : 1;
   const kept = [];
-  for (let index = 0; index < images.names.length; index++) if ((!only || only.has(index)) && fits(index)) kept.push(index);
+  for (let index = 0; index < images.names.length; index++) {
+    if ((!only || only.has(index)) && (!through.length || through[index]) && fits(index)) kept.push(index);
+  }
   if (order === "given") return descending ? kept.reverse() : kept;
   if (order === "name") return kept.sort((a, b) => sign * (ranks[a] - ranks[b]));
   if (order === "label") {
@@ -87,7 +118,7 @@ export function arrange(images, { order = "given", descending = false, text = ""
       return Number(!p) - Number(!q) || sign * NATURAL.compare(p, q) || ranks[a] - ranks[b];
     });
   }
-  const keys = new Map(kept.map((index) => [index, keyOf(images, order, index)]));
+  const sorter = sorterOf(images, order, ranked), keys = new Map(kept.map((index) => [index, sorter(index)]));
   return kept.sort((a, b) => {
     const p = keys.get(a) ?? NaN, q = keys.get(b) ?? NaN, [x, y] = [Number.isNaN(p), Number.isNaN(q)];
     return Number(x) - Number(y) || (x ? 0 : sign * (p - q)) || ranks[a] - ranks[b];
@@ -97,12 +128,12 @@ export function arrange(images, { order = "given", descending = false, text = ""
 /** Whether there is a rating of a score. @param {{ regression: boolean, ratings: ArrayLike<number> }} images */
 export const isRated = ({ regression, ratings }) => regression && Array.from(ratings).some((rating) => !Number.isNaN(rating));
 
-/** Which orders tell something about these images. @param {Images} images @returns {Order[]} */
+/** Which orders tell something about these images, before those by columns. @param {Images} images @returns {Known[]} */
 export function ordersFor(images) {
   const rated = isRated(images);
   const has = { given: true, name: true, score: true, rating: rated, residual: rated,
     label: images.labels.some(Boolean), mistake: images.comparable };
-  return /** @type {Order[]} */ (Object.keys(ORDERS)).filter((order) => has[order]);
+  return /** @type {Known[]} */ (Object.keys(ORDERS)).filter((order) => has[order]);
 }
 
 /** Decimals with which a hundredth of the range is seen. @param {[number, number]} limits */
@@ -147,7 +178,8 @@ export function describe(images, index, digits) {
   if (label) parts.push(`label ${label}`);
   const split = images.splits?.[index];
   if (split) parts.push(split === "train" ? "trained on (train split)" : `${split} split`);
-  const right = isRight(images, index);
+  const right = isRight(images, index), agreed = agreedWords(images, index);
+  if (agreed) parts.push(`${agreed.replace("/", " of ")} labels right`);
   if (right !== null) parts.push(right ? "right" : "wrong");
   return parts.join(" · ");
 }

@@ -4,7 +4,8 @@
 import { element } from "../shared/dom.js";
 import { placeOf } from "../shared/grid.js";
 import { buildCell, showFacts, showState } from "./cells.js";
-import { describe, ORDERS, ordersFor } from "./order.js";
+import { grouped } from "./filters.js";
+import { describe, isKnown, ORDERS, ordersFor } from "./order.js";
 import { inWindow, problemLine, wordsOf } from "./state.js";
 
 // Milliseconds after which cells are put in order.
@@ -110,11 +111,13 @@ export function tell(parts, state, pictures) {
 }
 
 /** What can be sorted by, and what is. @param {Parts} parts @param {State} state */
-export function tellOrder({ order: list, turn }, { images, order, descending }) {
-  const offered = ordersFor(images), key = `${offered}${images.regression}`;
+export function tellOrder({ order: list, turn }, { images, columns, order, descending }) {
+  const offered = ordersFor(images), groups = grouped(columns.filter(({ name }) => !isKnown(name)));
+  const key = JSON.stringify([offered, images.regression, groups.map(([, some]) => some.map(({ name, words }) => [name, words]))]);
   if (list.dataset.offered !== key) {
     list.replaceChildren(...offered.map((name) => element("option", { value: name },
-      name === "score" && !images.regression ? "confidence" : ORDERS[name][0])));
+      name === "score" && !images.regression ? "confidence" : ORDERS[name][0])), ...groups.map(([label, some]) =>
+      element("optgroup", { label }, ...some.map(({ name, words }) => element("option", { value: name }, words)))));
     list.dataset.offered = key;
   }
   list.value = order;
@@ -140,8 +143,9 @@ export function tellProblems({ problems, summary, list }, kinds, lists, count) {
   }));
 }
 
-/** A mark on each thumbnail where a sample has several images. @param {Parts} parts @param {number} count of images a sample */
-export function tellSample({ sheet }, count) {
+/** A mark on each thumbnail where a sample has several images; how well the model does on all. @param {Parts} parts @param {number} count of images a sample @param {string} words */
+export function tellSet({ sheet, performance }, count, words) {
+  [performance.textContent, performance.hidden] = [words, !words];
   sheet.classList.toggle("xw-several", count > 1);
   sheet.style.setProperty("--xw-images", JSON.stringify(`${count} images`));
 }

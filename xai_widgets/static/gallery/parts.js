@@ -12,6 +12,11 @@ function buildTools() {
       autocomplete: "off", spellcheck: "false" }),
     order: element("select", { class: "xw-select", "aria-label": "Sort by" }),
     turn: button("", "", { class: "xw-button xw-turn" }),
+    filterBy: element("select", { class: "xw-select", "aria-label": "Filter by" }),
+    low: element("input", { class: "xw-input xw-end", inputmode: "decimal", "aria-label": "At least", autocomplete: "off" }),
+    high: element("input", { class: "xw-input xw-end", inputmode: "decimal", "aria-label": "At most", autocomplete: "off" }),
+    values: element("select", { class: "xw-select", "aria-label": "Values that are shown" }),
+    chips: element("span", { class: "xw-chips", role: "group", "aria-label": "Filters" }),
     pinned: button("", "Show only pinned images", { class: "xw-button xw-only", "aria-pressed": "false" }),
     pinAll: button("Pin", ""),
     clear: button("Clear", ""),
@@ -31,14 +36,21 @@ export function build() {
   const beside = element("div", { class: "xw-beside", hidden: true },
     element("figure", {}, own, element("figcaption", { class: "xw-caption" }, "image")),
     element("figure", {}, other, element("figcaption", { class: "xw-caption" }, "reference")));
+  const performance = element("div", { class: "xw-caption xw-numbers xw-performance", role: "status", hidden: true });
   const summary = element("summary"), list = element("ul");
   const problems = element("details", { class: "xw-problems xw-caption", hidden: true }, summary, list);
   const sorting = element("div", { class: "xw-bar xw-sorting" },
     element("label", { class: "xw-caption xw-sort" }, "Sort ", tools.order), tools.turn, tools.pinned);
+  const range = element("span", { class: "xw-range" }, tools.low, element("span", { class: "xw-caption" }, "to"), tools.high);
+  const filters = element("div", { class: "xw-bar xw-filters" },
+    element("label", { class: "xw-caption xw-sort" }, "Filter ", tools.filterBy), range, tools.values, tools.chips);
   const root = element("div", { class: "xw xw-gallery" },
-    element("div", { class: "xw-bar xw-head" }, element("h3", { class: "xw-title" }, "Images"), tools.count),
-    element("div", { class: "xw-bar" }, tools.search, sorting),
+    element("div", { class: "xw-bar xw-head" }, element("h3", { class: "xw-title" }, "Images"), tools.count), performance,
+    element("div", { class: "xw-bar" }, tools.search, sorting), filters,
     element("div", { class: "xw-frame" }, view, empty),
     element("div", { class: "xw-detail" }, who, facts, tools.compare, beside), choice, problems);
-  return { root, ...tools, view, sheet, empty, who, facts, choice, number, beside, own, other, problems, summary, list };
+  return {
+    root, ...tools, filters, range, view, sheet, empty, who, facts, choice, number, beside, own, other, problems, summary, list,
+    performance,
+  };
 }

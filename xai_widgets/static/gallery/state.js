@@ -4,7 +4,8 @@
 import { hasHeard } from "../shared/moves.js";
 import { visible } from "../shared/grid.js";
 import { layoutOf, linesOf, moved, sideFor } from "./layout.js";
-import { arrange, between, describe, digitsFor, isRated, ORDERS, ordersFor, rankedWords } from "./order.js";
+import { isWords } from "./filters.js";
+import { arrange, between, describe, digitsFor, fixed, isKnown, isRated, ORDERS, ordersFor, rankedWords, withoutValue } from "./order.js";
 
 /** @typedef {import("./order.js").Images} Images */
 /** @typedef {import("./order.js").Order} Order */
@@ -22,6 +23,13 @@ import { arrange, between, describe, digitsFor, isRated, ORDERS, ordersFor, rank
  * @property {boolean} descending
  * @property {string} text of the search
  * @property {boolean} only pinned images
+ * @property {import("./filters.js").Column[]} columns by which images are sorted and filtered
+ * @property {import("./filters.js").Chip[]} chips the filters that hold
+ * @property {ArrayLike<number>} kept 1 where the filters let an image through; empty where there is none
+ * @property {import("./filters.js").Ranked} ranked
+ * @property {boolean} awaited whether the places in a column that was chosen here are on their way
+ * @property {string} filtering the column whose filter is being changed, or ""
+ * @property {number} without how many images come last, since they have no value
  * @property {number[]} ids the images that are shown, in order
  * @property {number[]} places where each image stands; -1 where it is not shown
  * @property {Layout} layout
@@ -48,7 +56,7 @@ const NO_IMAGES = { names: [], labels: [], notes: [], ranks: [], ratings: [], sc
 /** @param {string} origin @returns {State} */
 export const newState = (origin) => ({
   origin, step: 0, images: NO_IMAGES, version: 0, limits: [0, 1], digits: 2, lines: 2, order: "given", descending: false, text: "",
-  only: false, ids: [], places: [], layout: layoutOf(0, 0, 1), side: 96, current: -1, focus: 0, anchor: 0, under: -1, picked: -1,
+  only: false, columns: [], chips: [], kept: [], ranked: {}, awaited: false, filtering: "", without: 0, ids: [], places: [], layout: layoutOf(0, 0, 1), side: 96, current: -1, focus: 0, anchor: 0, under: -1, picked: -1,
   chosen: new Set(), pins: new Set(), hovering: false, typing: false, stale: false,
 });
 
@@ -63,8 +71,13 @@ export function withImages({ images: before, version }, more, limits) {
 }
 
 /** What the reader, or another view, sorts by. @param {State} state @param {Order} order @param {boolean} descending @returns {Changes} */
-export const withOrder = ({ images }, order, descending) =>
-  ({ order: ordersFor(images).includes(order) ? order : "given", descending });
+export const withOrder = ({ images, columns }, order, descending) =>
+  ({ order: isKnown(order) ? (ordersFor(images).includes(order) ? order : "given") : columns.some(({ name }) => name === order) ? order : "given",
+    descending });
+
+/** The filters, and which images they let through. @param {State} state @param {import("./filters.js").Column[]} columns @param {import("./filters.js").Chip[]} chips @param {ArrayLike<number>} kept @returns {Changes} */
+export const withFilters = ({ filtering }, columns, chips, kept) =>
+  ({ columns, chips, kept, filtering: columns.some(({ name }) => name === filtering) ? filtering : "" });
 
 /** Another view, or an undo, may have changed the image. @param {State} state @param {number} current @returns {Changes} */
 export const withCurrent = ({ typing, focus }, current) =>
@@ -81,11 +94,11 @@ export const mustStay = ({ hovering, typing, order, ids }) =>
   (hovering || typing) && order !== "given" && order !== "name" && ids.length > 0;
 
 /** @param {State} state @returns {Changes} */
-export function sorted({ images, order, descending, text, only, pins }) {
-  const ids = arrange(images, { order, descending, text, only: only ? pins : null });
+export function sorted({ images, order, descending, text, only, pins, kept, ranked }) {
+  const ids = arrange(images, { order, descending, text, only: only ? pins : null, kept, ranked });
   const places = new Array(images.names.length).fill(-1);
   ids.forEach((index, place) => { places[index] = place; });
-  return { ids, places, stale: false };
+  return { ids, places, stale: false, without: withoutValue(images, ids, order, ranked) };
 }
 
 /** @param {State} state @param {number} width @param {number} ratio of device pixels @returns {Changes} */
@@ -136,8 +149,9 @@ export const extended = (state, index, more) =>
 export const pinOf = ({ pins, images }, indices) =>
   ({ kind: "pin", names: indices.map((index) => images.names[index]), kept: !indices.every((index) => pins.has(index)) });
 
-/** The order that a choice in the list begins with. @param {Order} order */
-export const firstWay = (order) => ORDERS[order][1];
+/** The order that a choice in the list begins with: large numbers first, words from A on. @param {State} state @param {Order} order */
+export const firstWay = ({ columns }, order) =>
+  (isKnown(order) ? ORDERS[order][1] : !isWords(columns.find(({ name }) => name === order)));
 
 /** What a key does on the focused image; null where it does nothing. @param {Key} event @param {State} state @param {number} height @returns {Deed | null} */
 export function deedOf(event, { places, focus, layout, chosen }, height) {
@@ -151,13 +165,18 @@ export function deedOf(event, { places, focus, layout, chosen }, height) {
 
 // ------------------------------------------------------------------ words
 
+/** The number of an image in the column that is sorted by; "" where it is told anyway. @param {import("./filters.js").Ranked} ranked @param {Order} order @param {number} index */
+const numberWords = ({ of, words, numbers }, order, index) => (numbers && of === order ? `${words} ${fixed(numbers[index], 3)}` : "");
+
 /** What is said around the grid. @param {State} state @param {(index: number) => string | undefined} faultOf why an image has no picture */
-export function wordsOf({ images, ids, order, only, pins, under, typing, focus, current, chosen, digits }, faultOf) {
+export function wordsOf({ images, ids, order, only, pins, chips, without, ranked: places, under, typing, focus, current, chosen, digits }, faultOf) {
   const all = images.names.length, index = under >= 0 ? under : typing ? focus : current, name = images.names[index];
-  const facts = name === undefined ? "" : faultOf(index) ?? [describe(images, index, digits), images.notes[index]].filter(Boolean).join(" · ");
-  const ranked = rankedWords(images, ids, order), count = ids.length === all ? `${all}` : `${ids.length} of ${all}`;
-  return { count: [count, ranked].filter(Boolean).join(", "), index: name === undefined ? -1 : index, who: name ?? "", facts,
-    empty: ids.length ? "" : only && !pins.size ? "No image is pinned: press P, or the star on an image." : "No image is like that.",
+  const facts = name === undefined ? "" : faultOf(index) ?? [describe(images, index, digits), numberWords(places, order, index), images.notes[index]].filter(Boolean).join(" · ");
+  const ranked = rankedWords(images, ids, order), count = ids.length === all ? `${all}` : `${ids.length} of ${all} shown`;
+  const last = without ? `${without} without a value last` : "";
+  return { count: [count, ranked, last].filter(Boolean).join(", "), index: name === undefined ? -1 : index, who: name ?? "", facts,
+    empty: ids.length ? "" : only && !pins.size ? "No image is pinned: press P, or the star on an image."
+      : chips.some(({ known }) => known) ? "No image passes the filters." : "No image is like that.",
     pinAll: [...chosen].every((one) => pins.has(one)) ? "Unpin" : "Pin" };
 }
 

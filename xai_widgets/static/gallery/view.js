@@ -6,21 +6,54 @@ import { introduce } from "../shared/moves.js";
 import { bytes, floats } from "../shared/values.js";
 import { actionsOf, showingOf } from "./actions.js";
 import { listenToKeys, listenToPointer, listenToTools } from "./gestures.js";
+import { tellFilters } from "./filter_row.js";
 import { ranksOf } from "./order.js";
-import { cellsOf, tellProblems, tellSample } from "./paint.js";
+import { cellsOf, tellProblems, tellSet } from "./paint.js";
 import { build } from "./parts.js";
 import { referenceOf } from "./reference.js";
-import { nearWindow, newState, withCurrent, withImages, withMarked } from "./state.js";
+import { nearWindow, newState, withCurrent, withFilters, withImages, withMarked } from "./state.js";
 import { askerOf, picturesOf } from "./thumbnails.js";
 
 /** What may stream in. @param {import("../shared/mount.js").Model} model */
 const scored = (model) => ({ score: model.get("score_name"), classes: model.get("classes"), comparable: model.get("comparable"), regression: model.get("task") === "regression",
+  ofLabels: model.get("of_labels"), agreed: new Int32Array(bytes(model.get("agreed")).slice().buffer),
   scores: floats(model.get("scores")), predicted: new Int32Array(bytes(model.get("predicted")).slice().buffer) });
 
 /** @param {import("../shared/mount.js").Model} model */
 const named = (model) => ({ names: model.get("names"), labels: model.get("labels"), notes: model.get("notes"),
   ratings: floats(model.get("ratings")), spreads: floats(model.get("spreads")), splits: model.get("splits"),
   raters: new Int32Array(bytes(model.get("raters")).slice().buffer), ranks: ranksOf(model.get("names")) });
+
+/** @param {import("./state.js").State} state @param {import("../shared/mount.js").Model} model */
+const filtered = (state, model) => withFilters(state, model.get("columns"), model.get("chips"), bytes(model.get("kept")).slice());
+
+/** The places in the column that is sorted by. @param {import("../shared/mount.js").Model} model */
+function rankedOf(model) {
+  const { of, values, words, numbers } = model.get("ranked");
+  return of ? { of, values: floats(values), ...(numbers ? { words, numbers: floats(numbers) } : {}) } : {};
+}
+
+/**
+ * What is sorted and filtered by.
+ * @param {import("../shared/mount.js").Page} page
+ * @param {import("./parts.js").Parts} parts
+ * @param {import("./state.js").State} state
+ * @param {import("./actions.js").Actions} actions
+ * @param {() => boolean} isOpened
+ */
+function watchColumns({ watch, model }, parts, state, actions, isOpened) {
+  watch("columns chips kept", () => {
+    if (isOpened()) actions.readFilters(filtered(state, model));
+    else {
+      Object.assign(state, filtered(state, model));
+      tellFilters(parts, state);
+    }
+  });
+  watch("ranked", () => {
+    if (isOpened()) actions.readRanked(rankedOf(model));
+    else state.ranked = rankedOf(model);
+  });
+}
 
 /** @param {import("../shared/mount.js").Context} context */
 function render(context) {
@@ -34,8 +67,7 @@ function render(context) {
     asker.soon();
   };
   const repaint = page.oncePerFrame(paint), reference = referenceOf(page, parts, pictures, state.origin);
-  const showing = showingOf(page, parts, state, { repaint, cells, pictures });
-  const actions = actionsOf(page, parts, state, showing);
+  const actions = actionsOf(page, parts, state, showingOf(page, parts, state, { repaint, cells, pictures }));
   const readScores = () => {
     Object.assign(state, withImages(state, scored(model), model.get("limits")));
     actions.readOrder();
@@ -43,6 +75,7 @@ function render(context) {
   const scoresSoon = page.oncePerFrame(readScores);
   let opened = false;
 
+  watchColumns(page, parts, state, actions, () => opened);
   page.watch("pinned", () => {
     actions.change({ pins: new Set(model.get("pinned")) });
     if (state.only) actions.sort();
@@ -54,13 +87,13 @@ function render(context) {
     if (!here) actions.showCurrent();
   });
   page.watch("marked", () => actions.change(withMarked(state, model.get("marked"))));
-  page.watch("slices", () => tellSample(parts, model.get("slices").length));
+  page.watch("slices performance", () => tellSet(parts, model.get("slices").length, model.get("performance")));
   reference.watch(page);
   page.watch("names labels notes ratings spreads raters splits", () => {
     Object.assign(state, withImages(state, { ...named(model), ...scored(model) }, model.get("limits")));
     actions.readOrder();
   });
-  page.watch("scores predicted classes task limits comparable score_name", () => { if (opened) scoresSoon(); });
+  page.watch("scores predicted classes task limits comparable score_name agreed of_labels", () => { if (opened) scoresSoon(); });
   page.watch("order descending", () => { if (opened) actions.readOrder(); });
   page.watch("problems problem_lists problem_count",
     () => tellProblems(parts, model.get("problems"), model.get("problem_lists"), model.get("problem_count")));

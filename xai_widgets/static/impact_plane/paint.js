@@ -2,7 +2,7 @@
 
 import { paintAxes, paintBrush, trace } from "../shared/plot.js";
 import { clamp } from "../shared/values.js";
-import { shapeOf } from "./points.js";
+import { crossed, shapeOf } from "./points.js";
 
 /** @typedef {import("./points.js").Impacts} Impacts */
 /** @typedef {import("./points.js").Layout} Layout */
@@ -18,11 +18,11 @@ const CORNERS = [[1, "left", "top"], [2, "right", "top"], [3, "left", "bottom"],
  * @param {CanvasRenderingContext2D} context
  * @param {Layout} layout
  * @param {Impacts} impacts
- * @param {{ chosen: number[], path: [number, number][] | null, tool: string }} state
+ * @param {{ chosen: number[], hovered: number, path: [number, number][] | null, tool: string }} state
  * @param {Palette} palette
  * @param {string} font
  */
-export function paintPlane(context, layout, impacts, { chosen, path, tool }, palette, font) {
+export function paintPlane(context, layout, impacts, { chosen, hovered, path, tool }, palette, font) {
   paintAxes(context, layout.frame, layout.x, layout.y, { ...palette, xName: impacts.across, yName: impacts.up, font });
   context.save();
   [context.font, context.strokeStyle, context.lineWidth, context.lineJoin] = [font, palette.paper, 4, "round"];
@@ -33,10 +33,12 @@ export function paintPlane(context, layout, impacts, { chosen, path, tool }, pal
     for (const [role, side, edge] of CORNERS) {
       const colour = role < 3 ? palette.helps : palette.harms;
       fillCorner(context, layout, colour, side, edge);
-      writeCorner(context, layout, `${role % 2 ? "▲" : "▼"} ${impacts.roleWords[role] ?? ""}`, colour, side, edge);
+      const mark = role % 2 ? "▲" : "▼", count = impacts.counts?.length ? ` ${impacts.counts[role]}:` : "";
+      writeCorner(context, layout, `${mark}${count} ${impacts.roleWords[role] ?? ""}`, colour, side, edge);
     }
   }
   context.restore();
+  paintCrosses(context, layout, impacts, crossed(impacts, chosen, hovered), palette);
   paintPoints(context, layout, impacts, chosen, palette);
   if (path) paintBrush(context, path, tool, palette.accent);
 }
@@ -77,6 +79,31 @@ function colourOfMap(index, { deltaY, roles }, { faint, helps, harms, raises, lo
   return [raises, faint, lowers][Math.sign(deltaY[index]) + 1];
 }
 
+/** The intervals of medians, thin. @param {CanvasRenderingContext2D} context @param {Layout} layout @param {Impacts} impacts @param {number[]} some @param {Palette} palette */
+function paintCrosses(context, { frame, x, y, px, py, byRank }, impacts, some, palette) {
+  if (!impacts.ends) return;
+  const { left, right, low, high } = impacts.ends, up = byRank ? [left, right] : [low, high];
+  context.save();
+  context.beginPath();
+  context.rect(frame.left, frame.top, frame.right - frame.left, frame.bottom - frame.top);
+  context.clip();
+  [context.globalAlpha, context.lineWidth] = [0.55, 1];
+  for (const index of some) {
+    context.strokeStyle = colourOfMap(index, impacts, palette);
+    context.beginPath();
+    if (!byRank && Number.isFinite(left[index])) {
+      context.moveTo(x.place(left[index]), py[index]);
+      context.lineTo(x.place(right[index]), py[index]);
+    }
+    if (Number.isFinite(up[0][index])) {
+      context.moveTo(px[index], y.place(up[0][index]));
+      context.lineTo(px[index], y.place(up[1][index]));
+    }
+    context.stroke();
+  }
+  context.restore();
+}
+
 /** @param {CanvasRenderingContext2D} context @param {Layout} layout @param {Impacts} impacts @param {number[]} chosen @param {Palette} palette */
 function paintPoints(context, { frame, px, py }, impacts, chosen, palette) {
   const { deltaY, exact } = impacts, count = deltaY.length;
@@ -92,9 +119,9 @@ function paintPoints(context, { frame, px, py }, impacts, chosen, palette) {
   context.rect(frame.left, frame.top, frame.right - frame.left, frame.bottom - frame.top);
   context.clip();
   [context.globalAlpha, context.lineWidth] = [chosen.length ? 0.45 : 0.8, 1];
-  for (let index = 0; index < count; index++) draw(index, 0);
+  for (let index = 0; index < count; index++) if (Number.isFinite(px[index] + py[index])) draw(index, 0);
   context.globalAlpha = 1;
-  for (const index of chosen.filter((one) => one < count)) {
+  for (const index of chosen.filter((one) => one < count && Number.isFinite(px[one] + py[one]))) {
     draw(index, 1);
     [context.strokeStyle, context.lineWidth] = [palette.accent, 2];
     context.beginPath();

@@ -3,6 +3,8 @@
 import { frameOf, nearer, rangeOf, scale } from "../shared/axes.js";
 import { bytes, clamp, floats, signed } from "../shared/values.js";
 
+// Maps, all of whose intervals are drawn.
+export const CROSSED = 64;
 const MARGIN = { left: 62, right: 12, top: 8, bottom: 38 };
 
 /** @typedef {import("../shared/axes.js").Frame} Frame */
@@ -18,7 +20,11 @@ const MARGIN = { left: 62, right: 12, top: 8, bottom: 38 };
  * @property {string} [error] the name of the error
  * @property {string} [across] the name of an axis
  * @property {string} [up]
+ * @property {boolean} [ofSet] whether the values are medians over a set
+ * @property {number[]} [counts] how many maps have each role; of a set only
+ * @property {Ends} [ends] of the intervals of medians
  */
+/** @typedef {{ left: Float32Array, right: Float32Array, low: Float32Array, high: Float32Array }} Ends of delta y, and of delta error; empty where not known */
 
 /** What a removal says about a map: a score that falls without it was raised by it. @param {number} deltaY */
 export const effect = (deltaY) => (deltaY < 0 ? "raises the score" : deltaY > 0 ? "lowers the score" : "changes nothing");
@@ -27,7 +33,8 @@ export const shapeOf = (deltaY) => (deltaY < 0 ? "up" : deltaY > 0 ? "down" : "d
 
 /** Indices by |delta y|, largest first; equal ones by index. @param {Float32Array} deltaY */
 export function ranked(deltaY) {
-  return Array.from(deltaY.keys()).sort((a, b) => Math.abs(deltaY[b]) - Math.abs(deltaY[a]) || a - b);
+  const size = (/** @type {number} */ index) => Math.abs(deltaY[index]) || 0; // a median that is not known is as good as none
+  return Array.from(deltaY.keys()).sort((a, b) => size(b) - size(a) || a - b);
 }
 
 /**
@@ -42,10 +49,23 @@ export function pointsOf({ deltaY, deltaError }) {
 }
 
 /** What is said about one map, in words and both numbers. @param {number} index @param {Impacts} impacts */
-export function sentence(index, { deltaY, deltaError, roles, roleWords, exact, error: name = "error" }) {
-  const error = deltaError.length === deltaY.length ? ` · Δ ${name} ${signed(deltaError[index])}` : "";
+export function sentence(index, { deltaY, deltaError, roles, roleWords, exact, error: name = "error", ofSet = false, ends }) {
+  const median = ofSet ? "median " : "", across = intervalWords(ends?.left[index], ends?.right[index]);
+  const up = intervalWords(ends?.low[index], ends?.high[index]);
+  const error = deltaError.length === deltaY.length ? ` · ${median}Δ ${name} ${signed(deltaError[index])}${up}` : "";
   const role = roles.length ? roleWords[roles[index]] : effect(deltaY[index]);
-  return `map ${index}: Δ score ${signed(deltaY[index])}${error} · ${role}${exact[index] ? "" : " (first estimate)"}`;
+  return `map ${index}: ${median}Δ score ${signed(deltaY[index])}${across}${error} · ${role}${exact[index] ? "" : " (first estimate)"}`;
+}
+
+/** An interval after its number; "" where there is none. @param {number | undefined} low @param {number | undefined} high */
+const intervalWords = (low = NaN, high = NaN) =>
+  (Number.isFinite(low) && Number.isFinite(high) ? ` [${signed(low)}, ${signed(high)}]` : "");
+
+/** The maps whose intervals are drawn: all of few, else those that are pointed at. @param {Impacts} impacts @param {number[]} chosen @param {number} hovered */
+export function crossed({ deltaY, ofSet }, chosen, hovered) {
+  if (!ofSet) return [];
+  if (deltaY.length <= CROSSED) return [...deltaY.keys()];
+  return [...new Set([...chosen, hovered])].filter((index) => index >= 0 && index < deltaY.length);
 }
 
 /**
@@ -69,8 +89,16 @@ export function readImpacts(model) {
   const raw = (/** @type {string} */ name) => bytes(model.get(name)).slice();
   const impacts = { deltaY: floats(model.get("delta_y")), deltaError: floats(model.get("delta_error")),
     roles: new Int8Array(raw("roles").buffer), exact: raw("exact"), error: model.get("error") || "error",
-    roleWords: model.get("role_words"), across: model.get("across"), up: model.get("up") };
+    roleWords: model.get("role_words"), across: model.get("across"), up: model.get("up"), ofSet: model.get("shown") === "set",
+    counts: model.get("counts"), ends: { left: floats(model.get("delta_y_low")), right: floats(model.get("delta_y_high")),
+      low: floats(model.get("delta_error_low")), high: floats(model.get("delta_error_high")) } };
   return impacts.exact.length === impacts.deltaY.length ? impacts : noImpacts();
+}
+
+/** What both axes hold: the points, and of few maps the whole of their intervals. @param {Impacts} impacts @param {boolean} byRank */
+function reaches({ deltaY, deltaError, ofSet, ends }, byRank) {
+  const all = ofSet && ends && deltaY.length <= CROSSED, across = all ? [...deltaY, ...ends.left, ...ends.right] : deltaY;
+  return { wide: across, tall: byRank ? across : all ? [...deltaError, ...ends.low, ...ends.high] : deltaError };
 }
 
 /**
@@ -82,8 +110,9 @@ export function readImpacts(model) {
  */
 export function placeOf(impacts, width, height, zoom) {
   const frame = frameOf(width, height, MARGIN), { xs, ys, byRank } = pointsOf(impacts);
-  const x = scale(byRank ? [0, xs.length + 1] : nearer(rangeOf(xs, 0.08, 0.25), zoom), [frame.left, frame.right]);
-  const y = scale(nearer(rangeOf(ys, 0.16, byRank ? 0.15 : 0.25), zoom), [frame.bottom, frame.top]);
+  const { wide, tall } = reaches(impacts, byRank);
+  const x = scale(byRank ? [0, xs.length + 1] : nearer(rangeOf(wide, 0.08, 0.25), zoom), [frame.left, frame.right]);
+  const y = scale(nearer(rangeOf(tall, 0.16, byRank ? 0.15 : 0.25), zoom), [frame.bottom, frame.top]);
   return { frame, x, y, byRank, px: Float32Array.from(xs, x.place), py: Float32Array.from(ys, y.place) };
 }
 

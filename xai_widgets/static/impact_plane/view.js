@@ -32,11 +32,13 @@ function buildTools() {
   const labelled = (/** @type {string} */ text, /** @type {string} */ label) => button(text, label, { "aria-label": label });
   const tools = { box: labelled("▭ box", "Select with a box"), lasso: labelled("⌾ lasso", "Select with a lasso") };
   const zooms = { out: labelled("−", "Zoom out"), fit: labelled("fit", "Show all maps"), in: labelled("+", "Zoom in to zero") };
-  return { tools, zooms, clear: labelled("clear", "Select nothing") };
+  const sides = { image: labelled("this image", "What removals do on the image that is explained"),
+    set: labelled("the set", "Medians of what removals do over the set") };
+  return { tools, zooms, sides, clear: labelled("clear", "Select nothing") };
 }
 
 function build() {
-  const { tools, zooms, clear } = buildTools(), canvas = element("canvas", { "aria-hidden": "true" });
+  const { tools, zooms, sides, clear } = buildTools(), canvas = element("canvas", { "aria-hidden": "true" });
   const cursor = element("div", { role: "option", tabindex: "0", class: "xw-cursor" });
   const tip = element("div", { class: "xw-tip xw-numbers", "aria-hidden": "true", hidden: true });
   const plot = element("div", { class: "xw-plot", role: "listbox", "aria-multiselectable": "true",
@@ -45,13 +47,16 @@ function build() {
   canvas, cursor, tip);
   const heading = element("h3", { class: "xw-title" });
   const count = element("span", { class: "xw-caption xw-numbers", role: "status" });
+  const why = element("span", { class: "xw-caption" });
   const facts = element("p", { class: "xw-facts xw-numbers" }), note = element("p", { class: "xw-caption" });
   const root = element("section", { class: "xw xw-impact", "aria-label": "Impact plane" },
     element("div", { class: "xw-bar" }, heading,
       element("span", { class: "xw-group", role: "group", "aria-label": "Selection tool" }, tools.box, tools.lasso)),
+    element("div", { class: "xw-bar xw-of" }, element("span", { class: "xw-group", role: "group", "aria-label": "Of what" }, sides.image, sides.set),
+      why),
     plot, element("div", { class: "xw-bar xw-below" }, count, clear,
       element("span", { class: "xw-group", role: "group", "aria-label": "Zoom" }, zooms.out, zooms.fit, zooms.in)), facts, note);
-  return { root, heading, plot, canvas, cursor, tip, count, clear, facts, note, tools, zooms };
+  return { root, heading, plot, canvas, cursor, tip, count, clear, facts, note, tools, zooms, sides, why };
 }
 
 /** Maps inside a box or lasso. @param {Plane} plane @param {Point[]} path */
@@ -66,7 +71,7 @@ const mapAt = ({ layout }, at) => (layout && at ? nearest(layout.px, layout.py, 
 
 /** @param {Plane} plane */
 function paint(plane) {
-  const { ui, impacts, path, tool } = plane, width = ui.plot.clientWidth, height = ui.plot.clientHeight;
+  const { ui, impacts, path, tool, hovered } = plane, width = ui.plot.clientWidth, height = ui.plot.clientHeight;
   if (!width || !height) return;
   const values = colours(ui.root, ...COLOURS.map((name) => `--xw-${name}`));
   const palette = /** @type {import("./paint.js").Palette} */ (Object.fromEntries(COLOURS.map((name, i) => [name, values[i]])));
@@ -74,7 +79,7 @@ function paint(plane) {
   plane.layout = placeOf(impacts, width, height, plane.zoom);
   context.clearRect(0, 0, width, height);
   const chosen = path ? within(plane, path) : plane.chosen;
-  paintPlane(context, plane.layout, impacts, { chosen, path, tool }, palette, font);
+  paintPlane(context, plane.layout, impacts, { chosen, hovered, path, tool }, palette, font);
   moveCursor(plane, plane.layout);
   ui.canvas.dataset.painted = `${impacts.deltaY.length}`;
 }
@@ -86,7 +91,7 @@ function paint(plane) {
  */
 function moveCursor({ ui, order, current, hovered, chosen, impacts, path }, layout) {
   const { cursor } = ui, index = order[current], { left, right, top, bottom } = layout.frame;
-  cursor.hidden = index === undefined;
+  cursor.hidden = index === undefined || !Number.isFinite(layout.px[index] + layout.py[index]);
   if (cursor.hidden) return;
   const [x, y] = [clamp(layout.px[index], left, right), clamp(layout.py[index], top, bottom)];
   cursor.style.transform = `translate(${x - 9}px, ${y - 9}px)`;
@@ -116,7 +121,17 @@ function tell(plane) {
   ui.note.textContent = model.get("note");
   ui.count.textContent = countWords(impacts, plane.chosen.length);
   ui.clear.disabled = !plane.chosen.length;
+  tellSides(plane);
   plane.later();
+}
+
+/** Of what the plane is, and why it cannot be of the set. @param {Plane} plane */
+function tellSides({ ui: { sides, why }, page: { model } }) {
+  const reason = model.get("no_set"), shown = model.get("shown");
+  press(Object.entries(sides), shown);
+  sides.set.disabled = Boolean(reason);
+  sides.set.title = reason ? `The set ${reason}` : "Medians of what removals do over the set";
+  why.textContent = reason;
 }
 
 /** @param {Plane} plane */
@@ -196,10 +211,12 @@ function render(context) {
   /** @type {Plane} */
   const plane = { ui, page, later: page.oncePerFrame(() => paint(plane)), impacts: noImpacts(), layout: null, order: [], chosen: [],
     tool: "box", zoom: 1, current: 0, hovered: -1, path: null };
-  page.watch("delta_y delta_error exact roles across up", () => read(plane));
-  page.watch("selected title facts note", () => tell(plane));
+  page.watch("delta_y delta_error exact roles across up shown counts delta_y_low delta_y_high delta_error_low delta_error_high",
+    () => read(plane));
+  page.watch("selected title facts note no_set", () => tell(plane));
   page.listen(ui.plot, "keydown", (event) => keyOnPlane(plane, event));
   for (const type of ["focus", "blur"]) page.listen(ui.cursor, type, plane.later);
+  for (const [name, node] of Object.entries(ui.sides)) page.listen(node, "click", () => page.model.send({ kind: "of", name }));
   for (const [name, node] of Object.entries(ui.tools)) page.listen(node, "click", () => setTool(plane, name));
   page.listen(ui.zooms.in, "click", () => zoomTo(plane, plane.zoom * 2));
   page.listen(ui.zooms.out, "click", () => zoomTo(plane, plane.zoom / 2));

@@ -43,8 +43,8 @@ export function showingOf({ model }, parts, state, repaint) {
   };
 }
 
-/** @param {Page} page @param {Parts} parts @param {State} state @param {Showing} showing */
-export function actionsOf({ model }, parts, state, showing) {
+/** @param {Page} page @param {Parts} parts @param {State} state @param {Showing} showing @param {import("./card_view.js").Card} card */
+export function actionsOf({ model }, parts, state, showing, card) {
   const { change, news, sort } = showing;
   /** @param {number} index @param {number} value */
   const setGain = (index, value) => {
@@ -61,6 +61,7 @@ export function actionsOf({ model }, parts, state, showing) {
   };
   return {
     ...showing, setGain,
+    card: card.ask,
     /** @param {Iterable<number>} indices */
     choose: (indices) => select(chosen(state, indices)),
     /** @param {number} index @param {{ shift: boolean, more: boolean }} how */

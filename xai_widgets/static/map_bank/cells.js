@@ -1,5 +1,6 @@
 // Painting of the map bank's cells on a canvas: thumbnail, marks, number, gain bar. Shapes say what colours say.
 
+import { MARK } from "./card.js";
 import { decimalsFor, helps, short } from "./order.js";
 import { placeOf } from "../shared/grid.js";
 import { MOST } from "./layout.js";
@@ -57,6 +58,18 @@ function thumbnail(context, atlas, { dead, gains }, i, x, y, size) {
   context.globalAlpha = dead[i] ? 0.35 : gains[i] === 0 ? 0.22 : 1;
   context.drawImage(atlas.canvas, ...atlas.at(i), x, y, size, size);
   context.globalAlpha = 1;
+}
+
+/** Where a click opens the card. @param {CanvasRenderingContext2D} context @param {number} x @param {number} y @param {Ink} colours */
+function mark(context, x, y, colours) {
+  context.fillStyle = colours.paper;
+  context.beginPath();
+  context.roundRect(x, y, MARK, MARK, 3);
+  context.fill();
+  context.fillStyle = colours.accent;
+  context.textAlign = "center";
+  context.fillText("?", x + MARK / 2, y + MARK / 2 + 0.5);
+  context.textAlign = "left";
 }
 
 /** A gain other than 1, in a corner; a muted map is crossed out too. The colour is a bar at its side: as text it would be too pale. @param {CanvasRenderingContext2D} context @param {number} gain @param {number} x @param {number} y @param {number} size @param {Ink} colours */
@@ -140,6 +153,7 @@ export function paintCell(context, { bank, layout, atlas, colours }, i, place, a
   }
   thumbnail(context, atlas, bank, i, x, y, size);
   if (gain !== 1) tag(context, gain, x, y, size, colours);
+  if (active) mark(context, x + size - MARK, y + size - MARK, colours);
   if (bank.roles?.[i]) badge(context, x + size - 5, y + 5, bank.roles[i], Math.abs(bank.error?.[i] ?? 0) / bank.worst, colours);
   caption(context, bank, i, x, y + size, layout, colours);
   gainBar(context, gain, x, y + size + layout.caption, layout, active, colours);

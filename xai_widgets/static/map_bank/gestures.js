@@ -1,6 +1,7 @@
 // Pointer, keys and buttons of the map bank, turned into actions.
 
 import { wheelOnceMoved } from "../shared/wheel.js";
+import { onMark } from "./card.js";
 import { ACTIONS, deedOf, stepOf } from "./keys.js";
 import { cellAt, gainAt } from "./layout.js";
 
@@ -24,6 +25,10 @@ export function listenToPointer(page, { sheet, knob }, state, actions) {
     event.preventDefault();
     knob.focus({ preventScroll: true });
     const index = state.ids[hit.place];
+    if (index === state.under && onMark(state.layout, hit.place, ...local(event))) {
+      actions.card(index);
+      return;
+    }
     if (hit.part === "map") {
       actions.pick(index, { shift: event.shiftKey, more: event.ctrlKey || event.metaKey });
       return;
@@ -81,7 +86,8 @@ export function listenToKeys(page, { root, view }, state, actions) {
       actions.go(deed.place);
       if (deed.extend) actions.pick(state.current, { shift: true, more: false });
       else state.anchor = state.current;
-    } else if (deed.kind === "gain") actions.setOnce(current, deed.value);
+    } else if (deed.kind === "card") actions.card(current);
+    else if (deed.kind === "gain") actions.setOnce(current, deed.value);
     else if (deed.kind === "pick") actions.pick(current, { shift: deed.shift, more: true });
     else if (deed.kind === "select") actions.choose(deed.all ? state.ids : []);
     else actions.act(deed.name);
@@ -102,6 +108,7 @@ export function listenToTools(page, parts, state, actions) {
   page.listen(parts.size, "change", () => actions.remember("size", parts.size.value));
   for (const [name, chip] of Object.entries(parts.filters)) page.listen(chip, "click", () => actions.remember("show", name));
   for (const [kind] of ACTIONS) page.listen(parts.buttons[kind], "click", () => actions.act(kind));
+  page.listen(parts.what, "click", () => actions.card(state.current));
   page.listen(parts.undo, "click", () => actions.act("undo"));
   page.listen(parts.all, "click", () => actions.choose(state.bank.selected.size ? [] : state.ids));
   page.listen(parts.again, "click", actions.sort);

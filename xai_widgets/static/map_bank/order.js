@@ -16,6 +16,7 @@
  * @property {string} subject what is scored
  * @property {number} value the score with all maps
  * @property {number} most the largest |delta y|
+ * @property {Record<string, Float32Array>} [ofSet] medians and shares over the set of images, by name
  * @property {number} worst the largest change of the error
  */
 
@@ -28,6 +29,9 @@ export const ORDERS = {
   harms: "harms most",
   role: "by role",
   index: "by number",
+  set_delta_y: "median |Δy| of the set",
+  set_delta_error: "median Δ error of the set",
+  set_active: "active on most images",
 };
 /** Mark and words of each choice of maps; "%" stands for what is scored. @type {Record<string, [string, string]>} */
 export const FILTERS = {
@@ -68,6 +72,24 @@ export function countsOf(bank) {
   return Object.fromEntries(Object.keys(FILTERS).map((name) => [name, maps.filter(keeper(bank, name)).length]));
 }
 
+/** By what is known over the set; by the effect on this image while that is not known. @param {Bank} bank @param {(i: number) => number} size */
+function ofSetRankers({ ofSet = {} }, size) {
+  const { set_delta_y: delta, set_delta_error: error, set_active: active } = ofSet;
+  return {
+    set_delta_y: delta ? (/** @type {number} */ i) => Math.abs(delta[i]) : size,
+    set_delta_error: error ? (/** @type {number} */ i) => error[i] : size,
+    set_active: active ? (/** @type {number} */ i) => active[i] : size,
+  };
+}
+
+/** Of a map over the set, in words; empty where nothing is known. @param {Bank} bank @param {number} i */
+function overSet({ ofSet = {} }, i) {
+  const { set_delta_y: delta, set_delta_error: error, set_active: active } = ofSet;
+  const some = [active && `active on ${Math.round(100 * active[i])} % of the images`, delta && `median Δy ${plainSigned(delta[i])}`,
+    error && `median Δ error ${plainSigned(error[i])}`].filter(Boolean);
+  return some.length ? ` Over the set: ${some.join(", ")}.` : "";
+}
+
 /** What a map is sorted by, descending; NaN sorts last. @param {Bank} bank @param {string} order @returns {(i: number) => number} */
 function ranker(bank, order) {
   const { delta, error, roles } = bank, size = (/** @type {number} */ i) => Math.abs(delta?.[i] ?? 0), most = 1 + bank.most;
@@ -80,6 +102,7 @@ function ranker(bank, order) {
     harms: (i) => -(error?.[i] ?? 0),
     // Neutral maps last.
     role: (i) => size(i) - most * ((roles?.[i] ?? 0) || 5),
+    ...ofSetRankers(bank, size),
   };
   return rankers[order] ?? (() => 0);
 }
@@ -88,7 +111,7 @@ function ranker(bank, order) {
 export function arrange(bank, order, filter) {
   const rank = ranker(bank, order), keep = keeper(bank, filter), count = bank.gains.length;
   const key = Float64Array.from({ length: count }, (_, i) => {
-    const value = bank.dead[i] && order !== "index" ? -Infinity : rank(i);
+    const value = bank.dead[i] && order !== "index" && !bank.ofSet?.[order] ? -Infinity : rank(i);
     return value === value ? value : -Infinity;
   });
   return Array.from({ length: count }, (_, i) => i).filter(keep).sort((a, b) => Number(key[b] > key[a]) - Number(key[b] < key[a]) || a - b);
@@ -115,11 +138,14 @@ export function short(value, decimals) {
 /** @param {number} value */
 const plain = (value) => (Math.abs(value) >= 0.001 || value === 0 ? value.toPrecision(3) : value.toExponential(1));
 
+/** @param {number} value */
+const plainSigned = (value) => `${value < 0 ? "−" : "+"}${plain(Math.abs(value))}`;
+
 /** What is known of a map, in two lines of words: [short, long]. @param {Bank} bank @param {number} i @param {string} [subject] @returns {[string, string]} */
 export function describe(bank, i, subject = bank.subject ?? "the score") {
   const { delta, exact, error, roles, gains, dead, value } = bank, gain = gains[i];
   const state = gain === 0 ? "muted" : `gain ${gain.toFixed(2)}`;
-  if (dead[i]) return [`map ${i} · ${state} · dead`, "Zero everywhere on this image: its gain changes nothing."];
+  if (dead[i]) return [`map ${i} · ${state} · dead`, "Zero everywhere on this image: its gain changes nothing." + overSet(bank, i)];
   const change = delta?.[i];
   if (change === undefined || change !== change) return [`map ${i} · ${state}`, "Its effect is being computed."];
   const way = change < 0 ? `raises ${subject}` : change > 0 ? `lowers ${subject}` : `leaves ${subject} as it is`;
@@ -131,6 +157,7 @@ export function describe(bank, i, subject = bank.subject ?? "the score") {
     const name = bank.errorName ?? "error";
     long += roles[i] ? ` The ${name} would ${grows} by ${plain(Math.abs(error[i]))}.` : ` The ${name} would stay the same.`;
   }
+  long += overSet(bank, i);
   const role = roles ? ` · ${roles[i] ? bank.roleWords[roles[i]].split(",")[0] : "neutral"}` : "";
   return [`map ${i} · ${state} · ${way}${role}`, long];
 }

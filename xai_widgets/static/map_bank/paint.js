@@ -33,7 +33,7 @@ export function paperOf(root, { thumbs, thumbs_shape: shape = [0, 0, 0] }) {
  * @param {import("./state.js").State} state
  * @param {Paper | null} paper
  */
-export function paint({ view, canvas }, { bank, layout, ids, under, held }, paper) {
+export function paint({ view, canvas }, { bank, layout, ids, under, held, carded }, paper) {
   const width = view.clientWidth, height = view.clientHeight, top = view.scrollTop;
   if (!paper || !width) return;
   const context = fitCanvas(canvas, width, height), about = { bank, layout, ...paper };
@@ -45,7 +45,7 @@ export function paint({ view, canvas }, { bank, layout, ids, under, held }, pape
   const [first, last] = visible(layout, top, height);
   for (let place = first; place < last; place++) {
     const map = ids[place];
-    paintCell(context, about, map, place, map === under || held.includes(map));
+    paintCell(context, about, map, place, map === under || map === carded || held.includes(map));
   }
   canvas.dataset.painted = `${last - first}`;
 }

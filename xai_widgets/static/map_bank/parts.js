@@ -2,6 +2,7 @@
 
 import { button } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
+import { buildCard } from "./card_view.js";
 import { ACTIONS } from "./keys.js";
 import { MOST } from "./layout.js";
 import { FILTERS, ORDERS } from "./order.js";
@@ -25,6 +26,8 @@ function buildTools() {
     buttons: Object.fromEntries(ACTIONS.map(([kind, key, words, title]) => [kind,
       button(words, `${title} (${key})`, { "aria-keyshortcuts": key })])),
     undo: button("Undo", "Take the last change back (u or Ctrl+Z)", { "aria-keyshortcuts": "u Control+Z" }),
+    what: button("Card", "The images of the set to which the current map answers most (Enter, or ? on the map)",
+      { "aria-keyshortcuts": "Enter" }),
     all: button("Select shown", "Select every map that is shown (a)"),
     top: button("Solo first", "Keep the first maps in the order shown, mute all others"),
     most: element("input", { class: "xw-input xw-most", type: "number", min: 1, value: 8, "aria-label": "How many maps to keep" }),
@@ -42,12 +45,12 @@ function buildGrid() {
   const view = element("div", { class: "xw-window", role: "grid", "aria-label": "Feature maps and their gains",
     "aria-multiselectable": "true", "aria-description": "Arrow keys move between maps, with shift they select, space selects, "
       + "plus and minus change the gain, 0 and 1 set it, m mutes, s solos, i inverts, r resets, u or control z undoes, "
-      + "shift control z makes it again." }, sheet, empty);
+      + "shift control z makes it again, enter opens its card." }, sheet, empty);
   return { canvas, knob, cell, row, sheet, empty, view };
 }
 
 export function build() {
-  const tools = buildTools(), grid = buildGrid();
+  const tools = buildTools(), grid = buildGrid(), card = buildCard();
   const words = {
     title: element("span", { class: "xw-title" }, "Feature maps"), count: element("span", { class: "xw-caption xw-numbers" }),
     known: element("span", { class: "xw-caption xw-numbers", role: "status" }),
@@ -58,12 +61,12 @@ export function build() {
   };
   const bar = (/** @type {HTMLElement[]} */ ...children) => element("div", { class: "xw-bar" }, ...children);
   const toolbar = bar(bar(tools.orderLabel, tools.sizeLabel, tools.again),
-    bar(...Object.values(tools.buttons), tools.undo, tools.all, element("span", { class: "xw-pair" }, tools.top, tools.most)));
+    bar(...Object.values(tools.buttons), tools.undo, tools.what, tools.all, element("span", { class: "xw-pair" }, tools.top, tools.most)));
   toolbar.setAttribute("role", "toolbar");
   toolbar.setAttribute("aria-label", "Order and gains of the feature maps");
   const chips = element("div", { class: "xw-bar xw-chips", role: "group", "aria-label": "Which maps are shown" },
     ...Object.values(tools.filters));
   const root = element("div", { class: "xw xw-maps" }, bar(words.title, words.count, words.known), words.legend, toolbar, chips,
-    words.progress, grid.view, words.joint, element("div", { class: "xw-detail xw-numbers" }, words.which, words.more), words.note);
-  return { root, ...tools, ...grid, ...words };
+    words.progress, grid.view, words.joint, element("div", { class: "xw-detail xw-numbers" }, words.which, words.more), words.note, card.root);
+  return { root, card, ...tools, ...grid, ...words };
 }

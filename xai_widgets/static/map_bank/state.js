@@ -30,6 +30,7 @@ import { arrange, largest } from "./order.js";
  * @property {number} under the map under the pointer, or -1
  * @property {number[]} held the maps whose bars are held, the one under the finger first
  * @property {number} gesture a mark that the steps of one drag share
+ * @property {number} carded the map whose card is open, or -1
  * @property {boolean} hovering
  * @property {boolean} typing
  * @property {boolean} stale whether another order is on offer
@@ -38,13 +39,13 @@ import { arrange, largest } from "./order.js";
 
 /** @type {Omit<Bank, "selected">} */
 const NO_MAPS = { gains: new Float32Array(0), dead: new Uint8Array(0), delta: null, error: null, roles: null, roleWords: [],
-  exact: new Uint8Array(0), value: NaN, most: 0, worst: 0, errorName: "error", subject: "the score" };
+  exact: new Uint8Array(0), value: NaN, most: 0, worst: 0, errorName: "error", subject: "the score", ofSet: {} };
 
 /** @param {string} origin @returns {State} */
 export const newState = (origin) => ({
   origin, step: 0, selectStep: 0, bank: { ...NO_MAPS, selected: new Set() }, moves: new Map(), order: "effect", filter: "all",
   size: "medium", ids: [], places: new Int32Array(0), layout: layoutOf(1, 0), about: "", current: 0, anchor: 0, under: -1,
-  held: [], gesture: 0, hovering: false, typing: false, stale: false,
+  held: [], gesture: 0, carded: -1, hovering: false, typing: false, stale: false,
 });
 
 // ------------------------------------------------------------------ news of the kernel
@@ -78,6 +79,12 @@ export function withGains({ bank, moves, held }, { values, heard }) {
 /** @param {State} state @param {{ values?: number[], heard?: Record<string, number> }} selected @returns {Changes} */
 export function withSelected({ bank, origin, selectStep }, { values = [], heard }) {
   return hasHeard(heard, { origin, step: selectStep }) ? { bank: { ...bank, selected: new Set(values) } } : {};
+}
+
+/** What is known of each map over the set of images. @param {State} state @param {Record<string, any>} known @returns {Changes} */
+export function withSet({ bank }, known) {
+  const values = ["set_delta_y", "set_delta_error", "set_active"].filter((name) => known?.[name]?.byteLength);
+  return { bank: { ...bank, ofSet: Object.fromEntries(values.map((name) => [name, floats(known[name])])) } };
 }
 
 // ------------------------------------------------------------------ order

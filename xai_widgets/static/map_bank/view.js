@@ -5,19 +5,48 @@ import { mount } from "../shared/mount.js";
 import { hasHeard, introduce } from "../shared/moves.js";
 import { bytes } from "../shared/values.js";
 import { actionsOf, showingOf } from "./actions.js";
+import { cardOf, CROPS, listenToCard } from "./card_view.js";
 import { listenToKeys, listenToPointer, listenToPresence, listenToTools } from "./gestures.js";
 import { paint, paperOf } from "./paint.js";
 import { build } from "./parts.js";
-import { newState, withDrag, withGains, withImpacts, withMaps, withSelected } from "./state.js";
-import { tellFilters, tellImpacts, tellMaps } from "./words.js";
+import { newState, withDrag, withGains, withImpacts, withMaps, withSelected, withSet } from "./state.js";
+import { tellFilters, tellImpacts, tellMaps, tellSet } from "./words.js";
+
+/** What is known over the set, and the card. @param {import("../shared/mount.js").Page} page @param {import("./parts.js").Parts} parts @param {import("./state.js").State} state @param {import("./actions.js").Actions} actions @param {() => void} readCard */
+function followSet(page, parts, state, actions, readCard) {
+  const { model } = page;
+  page.watch("of_set", () => {
+    const known = model.get("of_set");
+    Object.assign(state, withSet(state, known));
+    tellSet(parts, known);
+    actions.news({});
+  });
+  page.watch(["card", ...CROPS].join(" "), readCard);
+}
+
+/** Gains and selected maps, which both sides move. @param {import("../shared/mount.js").Page} page @param {import("./state.js").State} state @param {import("./actions.js").Actions} actions */
+function followMoves(page, state, actions) {
+  const { model } = page;
+  page.watch("gains", () => actions.news(withGains(state, model.get("gains"))));
+  page.watch("selected", () => actions.news(withSelected(state, model.get("selected"))));
+  // Of another view of the same widget on this page.
+  page.watch("drag", () => {
+    const drag = model.get("drag"), foreign = drag?.origin && drag.origin !== state.origin;
+    if (foreign && !hasHeard(model.get("gains").heard, drag)) actions.news(withDrag(state, drag));
+  });
+}
 
 /** @param {import("../shared/mount.js").Context} context */
 function render(context) {
   const parts = build(), page = mount(context, parts.root), { model } = page, state = newState(introduce(model));
   /** @type {import("./paint.js").Paper | null} */
   let paper = null;
-  const repaint = page.oncePerFrame(() => paint(parts, state, paper));
-  const actions = actionsOf(page, parts, state, showingOf(page, parts, state, repaint));
+  const card = cardOf(page, parts, state);
+  const repaint = page.oncePerFrame(() => {
+    paint(parts, state, paper);
+    card.seat();
+  });
+  const actions = actionsOf(page, parts, state, showingOf(page, parts, state, repaint), card);
   const readPaper = () => {
     paper = paperOf(parts.root, model.get("maps"));
     repaint();
@@ -49,18 +78,17 @@ function render(context) {
     readImpacts();
   });
   page.watch("impacts subject role_words", readImpacts);
-  page.watch("gains", () => actions.news(withGains(state, model.get("gains"))));
-  page.watch("selected", () => actions.news(withSelected(state, model.get("selected"))));
-  // Of another view of the same widget on this page.
-  page.watch("drag", () => {
-    const drag = model.get("drag"), foreign = drag?.origin && drag.origin !== state.origin;
-    if (foreign && !hasHeard(model.get("gains").heard, drag)) actions.news(withDrag(state, drag));
+  followSet(page, parts, state, actions, () => {
+    card.read();
+    repaint();
   });
+  followMoves(page, state, actions);
   page.watch("joint", () => { parts.joint.textContent = model.get("joint"); });
   page.watch("can_undo", () => actions.change({}));
   listenToPointer(page, parts, state, actions);
   listenToPresence(page, parts, state, actions);
   listenToKeys(page, parts, state, actions);
+  listenToCard(page, parts, state, card);
   listenToTools(page, parts, state, actions);
   page.listen(parts.view, "scroll", repaint);
   page.onTheme(readPaper);

@@ -3,7 +3,7 @@
 import { element } from "../shared/dom.js";
 import { placeOf } from "../shared/grid.js";
 import { ACTIONS } from "./keys.js";
-import { countsOf, describe, FILTERS, NEEDS_RATING } from "./order.js";
+import { countsOf, describe, FILTERS, NEEDS_RATING, ORDERS } from "./order.js";
 
 // Other filters are offered where they would keep something.
 const ALWAYS = new Set(["all", "raises", "lowers"]);
@@ -21,7 +21,7 @@ export function tellImpacts(parts, { bank }, { note = "", done = false }) {
   const { subject, roles, errorName, delta, gains } = bank;
   for (const option of parts.order.options) option.hidden = NEEDS_RATING.has(option.value) && !roles;
   const moves = subject === "the score" ? subject : `the logit of ${subject}`;
-  const error = errorName === "error" ? "the error against the rating" : `the ${errorName} with the label`;
+  const error = errorName === "error" ? "the error against the rating" : `the ${errorName} with the ${errorName.startsWith("mean ") ? "labels" : "label"}`;
   parts.legend.textContent = `The figure under a map is Δy: how far ${moves} would move without it (▲ the map raises it, ▼ lowers it). `
     + "Drag its bar to the left for less of the map, to the right for more."
     + `${roles ? ` Without a map that helps ● ${error} would grow.` : ""}`;
@@ -30,6 +30,17 @@ export function tellImpacts(parts, { bank }, { note = "", done = false }) {
   parts.known.textContent = busy ? `measured ${exact} / ${count} · hollow marks are estimates` : "";
   [parts.progress.max, parts.progress.value] = [count || 1, exact];
   parts.progress.style.visibility = busy ? "visible" : "hidden";
+}
+
+/** What the maps can be sorted by over the set, or why not. @param {Parts} parts @param {{ set_source?: string, set_lacks?: [string, string][] }} known */
+export function tellSet(parts, { set_source: source = "", set_lacks: lacks = [] }) {
+  for (const [name, why] of lacks) {
+    const option = [...parts.order.options].find(({ value }) => value === name);
+    if (!option) continue;
+    option.disabled = Boolean(why);
+    option.textContent = why ? `${ORDERS[name]} (${why})` : ORDERS[name];
+    option.title = source;
+  }
 }
 
 /** @param {Parts} parts @param {State} state */

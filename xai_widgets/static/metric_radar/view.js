@@ -11,7 +11,7 @@ export const NARROW = 500; // CSS pixels; below it the two plots stand one above
 const CHOICES = ["of", "side", "rule"]; // what is measured, a menu each
 
 /** @typedef {{ head: string[], rows: string[][] }} Table */
-/** @typedef {{ label?: string, text?: string, meaning?: string, note?: string, tables?: Table[] }} Detail */
+/** @typedef {{ label?: string, text?: string, meaning?: string, note?: string, tables?: Table[], pull?: string, pulled?: boolean }} Detail */
 /** @typedef {import("../shared/mount.js").Page} Page */
 /** @typedef {ReturnType<typeof build>} Parts */
 
@@ -48,12 +48,14 @@ function build(sides) {
   const axes = element("div", { class: "xw-axes", role: "group", "aria-label": "Measures" });
   const others = element("div", { class: "xw-bar xw-others" });
   const detail = element("div", { class: "xw-detail", role: "status" });
+  const pull = button("", "Filter the gallery: the quarter of its images that are lowest here", { "aria-pressed": "false" });
   const note = element("p", { class: "xw-caption xw-numbers" });
   const root = element("section", { class: "xw xw-radar", "aria-label": "Saliency measures" },
     element("div", { class: "xw-bar" }, element("h3", { class: "xw-title" }, "Saliency measures"),
       element("span", { class: "xw-space" }), relative, keep, measure),
-    element("div", { class: "xw-bar" }, of, side, rule), unmeasured, stale, plot, axes, note, others, detail);
-  return { root, measure, keep, relative, of, side, rule, stale, unmeasured, plot, axes, others, detail, note };
+    element("div", { class: "xw-bar" }, of, side, rule), unmeasured, stale, plot, axes, note, others, detail,
+    element("div", { class: "xw-bar xw-pull" }, pull));
+  return { root, measure, keep, relative, of, side, rule, stale, unmeasured, plot, axes, others, detail, pull, note };
 }
 
 /** A button for each axis; made once, so that the one with the focus stays. @param {Parts} ui @param {Page} page */
@@ -102,8 +104,11 @@ function showWords(ui, { model }) {
 }
 
 /** @param {Parts} ui @param {Detail} detail */
-function showDetail(ui, { label, text, meaning, note, tables = [] }) {
+function showDetail(ui, { label, text, meaning, note, tables = [], pull = "", pulled = false }) {
   ui.detail.hidden = !label;
+  ui.pull.parentElement.hidden = !pull;
+  ui.pull.textContent = pull;
+  ui.pull.setAttribute("aria-pressed", `${pulled}`);
   const heading = element("p", {}, element("b", {}, `${label} ${text}`), ` ${meaning}`);
   ui.detail.replaceChildren(...(label ? [heading, ...tables.map(tableOf), element("p", { class: "xw-caption" }, note ?? "")] : []));
 }
@@ -154,6 +159,8 @@ function render(context) {
   page.watch("detail", () => showDetail(ui, model.get("detail")));
   page.listen(ui.measure, "click", () => model.send({ kind: "measure" }));
   for (const name of CHOICES) page.listen(ui[name], "change", () => model.send({ kind: "measure", [name]: ui[name].value }));
+  page.listen(ui.pull, "click", () =>
+    model.send({ kind: "pull", name: model.get("axis"), on: ui.pull.getAttribute("aria-pressed") !== "true" }));
   page.listen(ui.keep, "click", () => model.send({ kind: "keep" }));
   page.listen(ui.relative, "click", () => model.send({ kind: "relative", on: !model.get("relative") }));
   keepFromZooming(ui.plot, page);

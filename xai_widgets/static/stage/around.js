@@ -21,7 +21,7 @@ export function readHead(stage) {
   if (photo.src !== parts.photo.src) photo.src = parts.photo.src;
   photo.alt = cell.name ?? "";
   photo.hidden = parts.photo.hidden;
-  node.style.setProperty("--xw-ratio", `${width / Math.max(height, 1)}`);
+  for (const one of [node, ui.reference.node]) one.style.setProperty("--xw-ratio", `${width / Math.max(height, 1)}`);
   const widest = stage.panels.slice(0, model.get("count")).map(({ cell: { size = [1, 1] } }) => size[0] / Math.max(size[1], 1));
   ui.root.style.setProperty("--xw-widest", `${Math.max(...widest)}`);
 }

@@ -42,7 +42,7 @@ function buildKey() {
 /** What the browser redraws by itself. */
 function buildLook() {
   const opacity = element("input", { type: "range", min: 0, max: 1, step: 0.01, "aria-label": "Opacity of the map" });
-  const grey = element("input", { type: "checkbox" });
+  const [grey, reference] = [0, 1].map(() => element("input", { type: "checkbox" }));
   const [palette, paletteLabel] = chooser("Colours", Object.keys(RAMPS).map((name) => [name, name.replace("-", " and ")]));
   const [sign, signLabel] = chooser("Values", [["signed", "signed"], ["positive", "positive only"]]);
   const [smooth, smoothLabel] = chooser("Map", [["smooth", "smooth"], ["cells", "native cells"]]);
@@ -50,12 +50,21 @@ function buildLook() {
   const [together, togetherLabel] = chooser("Scale", [["each", "one each"], ["all", "one for all"]]);
   const bar = box("xw-bar xw-look", element("label", { class: "xw-caption" }, "Opacity ", opacity), paletteLabel, signLabel, smoothLabel,
     togetherLabel, harmfulLabel,
-    element("label", { class: "xw-caption", title: "Under the map, so that every colour is the map's" }, grey, "Grey photo"));
-  return { opacity, grey, palette, sign, smooth, harmful, scale: together, scaleLabel: togetherLabel, bar };
+    element("label", { class: "xw-caption", title: "Under the map, so that every colour is the map's" }, grey, "Grey photo"),
+    element("label", { class: "xw-caption xw-refer" }, reference, "Reference beside"));
+  return { opacity, grey, reference, palette, sign, smooth, harmful, scale: together, scaleLabel: togetherLabel, bar };
+}
+
+/** The undistorted photo beside the picture. */
+function buildReference() {
+  const photo = element("img", { draggable: "false", alt: "" }), probe = element("i", { class: "xw-probe", hidden: true });
+  const view = box("xw-view", photo), frame = box("xw-frame", view, probe), words = element("figcaption", { class: "xw-caption" });
+  const node = element("figure", { class: "xw-reference", hidden: true }, frame, words);
+  return { node, frame, view, photo, probe, words, lacking: box("xw-unreferenced xw-caption") };
 }
 
 export function buildStage() {
-  const head = buildHead(), key = buildKey(), look = buildLook();
+  const head = buildHead(), key = buildKey(), look = buildLook(), reference = buildReference();
   const options = box("xw-bar"), lacking = box("xw-lacking xw-caption"), grid = box("xw-panels"), ask = box("xw-ask", head.chip), sample = box("xw-bar xw-sample");
   const fold = element("details", { class: "xw-options" }, element("summary", { class: "xw-caption" }, "Options"), options);
   const reading = element("output", { class: "xw-caption xw-numbers" });
@@ -67,9 +76,9 @@ export function buildStage() {
   const plain = element("figure", { class: "xw-plain" }, frame, element("figcaption", { class: "xw-caption" }, "photo"));
   const who = box("xw-who", head.name, ask);
   const said = element("div", { class: "xw-score", "aria-live": "polite" }, head.label, " ", head.headline, head.facts);
-  const body = box("xw-body", box("xw-head", who, said), sample, fold, grid, reading, key.key, key.second,
-    box("xw-checks", check, receipt), look.bar, lacking, key.notes);
+  const body = box("xw-body", box("xw-head", who, said), sample, fold, box("xw-row", reference.node, grid), reading, key.key, key.second,
+    box("xw-checks", check, receipt), look.bar, lacking, reference.lacking, key.notes);
   grid.append(plain);
-  return { root: box("xw xw-stage", body), head, key, look, options, sample, fold, lacking, grid, ask, reading, check, receipt, said,
+  return { root: box("xw xw-stage", body), head, key, look, options, sample, fold, lacking, grid, ask, reading, check, receipt, said, reference,
     plain: { node: plain, frame, view, photo, probe } };
 }

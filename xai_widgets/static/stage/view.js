@@ -11,7 +11,8 @@ import { followKeys, followPointer } from "./gestures.js";
 import { mountMenu } from "./menu.js";
 import { fade, fullColour, lookAt, makePanel, markAt, markProbe, nameOf, probePanel, readCell, readLayers } from "./panel.js";
 import { buildStage } from "./parts.js";
-import { ALL_OF_IT, heightOf, MOST_PANELS } from "./state.js";
+import { mountReference } from "./reference.js";
+import { ALL_OF_IT, heightOf, MOST_PANELS, transformOf } from "./state.js";
 
 const LETTER_OF_HEADING = 7; // CSS pixels
 
@@ -47,7 +48,8 @@ function stageOf(page, ui) {
     several: () => model.get("count") > 1,
     active: () => stage.panels[model.get("active")] ?? stage.panels[0],
     look: () => ({ opacity: Number(look.opacity.value), palette: stage.palette, sign: look.sign.value,
-      smooth: look.smooth.value === "smooth", grey: look.grey.checked, secondary: look.harmful.value, scale: look.scale.value }),
+      smooth: look.smooth.value === "smooth", grey: look.grey.checked, secondary: look.harmful.value, scale: look.scale.value,
+      reference: look.reference.checked }),
   };
   return stage;
 }
@@ -150,7 +152,7 @@ function probeAll(stage, panel) {
     said = `${at} · ${signed(found.value)} · cell ${found.cell[0]}, ${found.cell[1]} of ${one.map.h} × ${one.map.w}${depth}`;
     if (one === stage.active()) share = found.value / fullColour(one, stage).limit;
   }
-  markProbe(ui.plain.probe, point, sight);
+  for (const { probe } of [ui.plain, ui.reference]) markProbe(probe, point, sight);
   ui.reading.textContent = said;
   key.marker.hidden = !Number.isFinite(share);
   key.marker.style.left = `${100 * markAt(share, ui.look.sign.value === "positive" || Boolean(stage.active().map?.one_sided))}%`;
@@ -169,7 +171,7 @@ function actsOf(stage) {
     look: (sight) => {
       stage.sight = sight;
       stage.panels.forEach((panel) => lookAt(panel, stage));
-      stage.ui.plain.view.style.transform = stage.panels[0].parts.view.style.transform;
+      for (const { view } of [stage.ui.plain, stage.ui.reference]) view.style.transform = transformOf(sight);
       stage.ui.root.classList.toggle("xw-near", sight.zoom > 1);
       probeAll(stage, pointed);
     },
@@ -184,11 +186,11 @@ function actsOf(stage) {
 
 /** @param {Stage} stage */
 function readLook(stage) {
-  const look = stage.model.get("look"), { opacity, sign, smooth, grey, harmful, scale } = stage.ui.look;
+  const look = stage.model.get("look"), { opacity, sign, smooth, grey, harmful, scale, reference } = stage.ui.look;
   if (!hasHeard(look.heard, stage.mark)) return; // the hand knows better than an older answer
   if (!stage.fading) opacity.value = look.opacity;
   [sign.value, smooth.value, harmful.value, scale.value] = [look.sign, look.smooth ? "smooth" : "cells", look.secondary, look.scale ?? "each"];
-  grey.checked = look.grey;
+  [grey.checked, reference.checked] = [look.grey, Boolean(look.reference)];
   stage.palette = look.palette;
 }
 
@@ -219,7 +221,7 @@ function followLook(stage, acts) {
     send();
   });
   page.listen(look.palette, "change", () => { stage.palette = look.palette.value; });
-  for (const node of [look.palette, look.sign, look.smooth, look.grey, look.harmful, look.scale]) {
+  for (const node of [look.palette, look.sign, look.smooth, look.grey, look.harmful, look.scale, look.reference]) {
     page.listen(node, "change", () => {
       showLook(stage, acts);
       send();
@@ -254,7 +256,7 @@ function watchPanels(stage, acts) {
 /** @param {import("../shared/mount.js").Context} context */
 function render(context) {
   const ui = buildStage(), page = mount(context, ui.root), { model } = page, stage = stageOf(page, ui), acts = actsOf(stage);
-  const menu = mountMenu(page), compare = mountCompare(page);
+  const menu = mountMenu(page), compare = mountCompare(page), beside = mountReference(page, ui);
   let controls = new AbortController(), places = new AbortController();
   ui.ask.prepend(menu.node);
   ui.ask.append(compare.node);
@@ -263,6 +265,7 @@ function render(context) {
     readLook(stage);
     showLook(stage, acts);
   });
+  page.watch("reference no_reference look", beside);
   page.watch("count columns across down titles active height", () => arrange(stage, acts));
   watchPanels(stage, acts);
   page.watch("common", () => {
@@ -280,7 +283,8 @@ function render(context) {
   });
   page.listen(ui.head.clear, "click", () => model.send({ kind: "clear" }));
   page.listen(ui.check, "click", () => model.send({ kind: "check" }));
-  followPointer(ui.plain.frame, stage, acts, null);
+  for (const { frame } of [ui.plain, ui.reference]) followPointer(frame, stage, acts, null);
+  page.listen(ui.look.reference, "change", beside);
   followLook(stage, acts);
   page.onSize(ui.grid, page.oncePerFrame(() => nameAll(stage)));
   page.onTheme(() => stage.panels.forEach((panel) => panel.later()));
