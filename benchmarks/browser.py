@@ -32,6 +32,8 @@ CELLS = (
     "from xai_widgets import explore, load_images, load_model",
     'quality = explore("demo/quality", "demo/quality")\nquality',
     'resnet = explore(load_model("resnet18", weights=None), load_images("demo/scenes"), layer="layer4")\nresnet',
+    "from xai_widgets import Session\nfrom xai_widgets.views import StatusBar\n"
+    'menu = StatusBar(Session(load_model("resnet50", weights=None), load_images("demo/scenes")))\nmenu',
 )
 
 # The last event counts: one is on its way at a time, but for the fast drag. A browser makes moves up where the page
@@ -58,6 +60,11 @@ OPENED = """began => new Promise((done) => { const times = {}, look = () => {
         && has(".xw-contrast h3")?.textContent) times.first ??= now;
     if (has(".xw-radar .js-plotly-plot .main-svg") && has(".xw-impact canvas")) times.charts ??= now;
     if (times.first && times.charts || now > 120000) done(times); else requestAnimationFrame(look); }; look(); })"""
+
+# From the press on a menu to the second frame after it, the first that the browser has shown.
+MENU = """select => { window.menu = new Promise((done) => select.addEventListener("pointerdown", (event) => {
+    requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - event.timeStamp)));
+  }, {once: true})); }"""
 
 
 @dataclass(frozen=True)
@@ -135,6 +142,22 @@ def others(page: ExplorerPage, count: int = 12) -> list[float]:
     return timed(page, [lambda number=number: page.pick(number) for number in range(1, count + 1)], rest=True)  # type: ignore[misc]
 
 
+def layer_menu(notebook: Notebook, repeats: int = 15) -> str:
+    """The list of the layers of a ResNet-50, opened in the page; and what it costs the kernel to list them."""
+    select = notebook.page.locator(".xw-layer").last
+    times = []
+    for _ in range(repeats):
+        select.evaluate(MENU)
+        select.click()
+        times.append(notebook.page.evaluate("() => window.menu"))
+        notebook.page.keyboard.press("Escape")
+    kernel = notebook.probe(
+        "1000 * median(timeit.repeat(lambda: [{**vars(one)} for one in menu.session.layers()], number=1, repeat=20))",
+        "import timeit\nfrom statistics import median",
+    )
+    return f"{select.locator('option').count()} layers, {median_and_worst(times)}; in the kernel {kernel:.1f} ms"
+
+
 def opening(notebook: Notebook) -> tuple[float, float]:
     """Seconds from the start of the cell to photo, bank and contrast, and to the charts."""
     notebook.run_cell(0)
@@ -160,6 +183,8 @@ def measure(chromium: Browser, folder: Path, steps: int, prompt: bool) -> list[R
         notebook = open_notebook(chromium, server, NOTEBOOK, (1440, 1500))
         first, charts = opening(notebook)
         notebook.run_cell(2)
+        notebook.run_cell(3)
+        menu = layer_menu(notebook)
         quality, resnet = ExplorerPage(notebook, "quality", 0), ExplorerPage(notebook, "resnet", 1)
         resnet.session(f"wait({MOST})")
         resnet.settle()
@@ -175,6 +200,7 @@ def measure(chromium: Browser, folder: Path, steps: int, prompt: bool) -> list[R
             Row("another image, demo/quality", "300 ms", median_and_worst(others(quality))),
             Row("explorer: photo, bank, contrast", "2 s", f"{first:.1f} s"),
             Row("explorer: charts", "8 s cold", f"{charts:.1f} s"),
+            Row("layer menu, ResNet-50", "100 ms", menu),
         ]
         if problems := notebook.console_errors() + notebook.requests_outside_loopback():
             raise RuntimeError(f"the page was not quiet: {problems}")
