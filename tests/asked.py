@@ -70,6 +70,7 @@ class Effects:
         self.baseline = baseline
         self.delta_y = logits[None, :, self.target]
         if subject.label is not None:
+            assert isinstance(subject.label, int)
             self.delta_error = ablation.delta_cross_entropy(scores, logits, subject.label)[None]
         else:
             rating = torch.tensor([subject.rating])

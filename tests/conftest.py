@@ -26,6 +26,7 @@ os.environ.setdefault("XAI_WIDGETS_CACHE", os.path.join(tempfile.gettempdir(), f
 from stages import Slow, settled  # noqa: E402
 
 from xai_widgets import Engine, ImageModel, ImageSet, Session, load_images, load_model  # noqa: E402
+from xai_widgets.session import whole_set  # noqa: E402
 from xai_widgets.views import Stage, _photos  # noqa: E402
 
 # A pretend accelerator would be that of the whole process: `test_pretend.py` gives it one of its own.
@@ -83,6 +84,19 @@ def no_widget_left(request: pytest.FixtureRequest) -> Iterator[None]:
     assert not left, f"widgets were not closed: {[type(widget).__name__ for widget in left]}"
 
 
+@pytest.fixture(autouse=True)
+def set_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No set is looked at before it is asked for, as with one of thousands: what is sent must not depend on time."""
+    monkeypatch.setattr(whole_set, "MOST", 0)
+
+
+@pytest.fixture
+def set_at_once(monkeypatch: pytest.MonkeyPatch, set_on_demand: None) -> None:
+    """A set is looked at as soon as all else rests."""
+    monkeypatch.setattr(whole_set, "MOST", 2_000)
+    monkeypatch.setattr(whole_set, "REST", 0.01)
+
+
 @pytest.fixture
 def fake_comm(monkeypatch: pytest.MonkeyPatch) -> type[FakeComm]:
     monkeypatch.setattr(comm, "create_comm", FakeComm)
@@ -117,7 +131,9 @@ def make_session(fake_comm: type[FakeComm], engine: Engine) -> Iterator[Callable
     def make(model: Any = "demo/quality", images: Any = "demo/quality", **options: Any) -> Session:
         if isinstance(model, list):
             model = [model_named(one) if isinstance(one, str) else one for one in model]
-        model = model_named(model) if isinstance(model, str) else model
+        if isinstance(model, str):
+            model = model_named(model)
+            engine.use(model, "the tests")  # what was answered about it stays when a session is closed
         images = images_named(images) if isinstance(images, str) else images
         session = Session(model, images, engine=options.pop("engine", engine), **options)
         made.append(session)

@@ -20,6 +20,7 @@ PLUMBING = {
     "batches": "run through by every kernel that takes a tail",
     "checks": "run through by all",
     "precision": "is about flags",
+    "tail.along": "is about axes of operations",
     "faults": "is about errors",
     "recorded": "needs a recorder", "tail.recording": "needs a recorder", "tail.captures": "needs a card",
     "tail.feeds": "call a network",

@@ -28,6 +28,7 @@ from xai_widgets.kernels import (
     guided,
     home,
     measures,
+    medians,
     mismatch,
     outputs,
     questions,
@@ -91,6 +92,9 @@ KERNELS: dict[str, Row] = {
     "removals.checked_order": lambda p: removals.checked_order([3, 0], p.one.maps),
     "errors.residual": lambda p: errors.residual(p.uniform(4), p.uniform(4, seed=1)),
     "errors.delta_cross_entropy": lambda p: errors.delta_cross_entropy(p.signed(3), p.signed(5, 3, seed=1), 1),
+    "errors.delta_binary_cross_entropy": lambda p: errors.delta_binary_cross_entropy(
+        p.signed(3), p.signed(5, 3, seed=1), p.mask(3)
+    ),
     "slopes.first_orders": lambda p: slopes.first_orders(p.one, as_it_is, None, p.uniform(6)),
     "scores.output_of": lambda p: scores.output_of(as_it_is, 1, p.one.result),
     "scores.rounding_of": lambda p: scores.rounding_of(p.one, p.one.result) > 0,
@@ -115,6 +119,10 @@ KERNELS: dict[str, Row] = {
     "agreement.kl": lambda p: of_maps(p, agreement.kl),
     "agreement.auc_judd": lambda p: of_maps(p, lambda a, b: agreement.auc_judd(a, b > 0.8)),
     "agreement.shuffled_auc": lambda p: of_maps(p, lambda a, b: agreement.shuffled_auc(a, b > 0.8)),
+    "agreement.auc_against": lambda p: of_maps(
+        p, lambda a, b: agreement.auc_against(a, b > 0.8, (4 * b.abs()).clamp_max(9).long())
+    ),
+    "agreement.counts_at": lambda p: agreement.counts_at(p.mask(8, 6).long(), (5, 12)),
     "agreement.auc": lambda p: agreement.auc(p.uniform(9), p.uniform(12, seed=1)),
     "regions.top_share": lambda p: of_maps(p, lambda a, b: agreement.top_share(a, 0.1)),
     "agreement.relative_risk": lambda p: of_maps(p, lambda a, b: agreement.relative_risk(a, b, 0.2)),
@@ -222,6 +230,9 @@ KERNELS: dict[str, Row] = {
     "measures.methods.grad_cam_explainer": lambda p: p.explainer(p.images, p.indices(0, 2)),
     "measures.methods.explainer_of": lambda p: methods.explainer_of(p.explain)(p.images, None).maps,
     "measures.explaining.one_image": lambda p: explaining.one_image(p.images[0]),
+    "measures.auroc.class_auroc": lambda p: measures.class_auroc(p.signed(6, 3, 2), p.indices(0, 1, 0, 1, 1, 0)),
+    "measures.auroc.auroc_of_odds": lambda p: measures.auroc_of_odds(p.signed(6, 3, 2), p.indices(0, 1, 0, 1, 1, 0)),
+    "measures.auroc.class_log_odds": lambda p: measures.class_log_odds(p.signed(6, 3, 4)),
     "measures.levels.ladders_of": lambda p: levels.ladders_of(("blur",), {}, {"blur": (1.0,)}, 16),
     "measures.levels.levels_of": lambda p: levels.levels_of("blur", None, 16),
     "measures.levels.name_of": lambda p: levels.name_of("blur"),
@@ -238,6 +249,9 @@ KERNELS: dict[str, Row] = {
     "measures.intervals.mean_defined": lambda p: measures.mean_defined(p.put(torch.tensor([1.0, math.nan, 2.0]))),
     "measures.intervals.bootstrap_interval": lambda p: measures.bootstrap_interval(p.uniform(9), generator=p.generator),
     "measures.intervals.interval_of_mean": lambda p: measures.interval_of_mean(p.uniform(9), generator=p.generator),
+    "measures.intervals.intervals_of_means": lambda p: measures.intervals_of_means(
+        torch.where(p.mask(9, 3), math.nan, p.uniform(9, 3)), generator=5, draws=50
+    ),
     "measures.intervals.interval_of_stability": lambda p: measures.interval_of_stability(
         p.uniform(5, 3), generator=p.generator
     ),
@@ -265,7 +279,6 @@ KERNELS: dict[str, Row] = {
     "measures.removal.removals_of": lambda p: measures.removals_of(p.images, p.maps[:, 0]),
     "measures.removal.focus_mask": lambda p: removal.focus_mask(p.maps[0, 0], (16, 16)),
     "measures.removal.focus_mask_of": lambda p: removal.focus_mask_of(p.maps[:, 0], (16, 16)),
-    "measures.removal.class_auroc": lambda p: removal.class_auroc(p.signed(6, 3, 2), p.indices(0, 1, 0, 1, 1, 0)),
     "measures.rows.mean_of": lambda p: measures.rows.mean_of([1.0, math.nan]),
     "measures.runs.stability": lambda p: measures.stability(p.maps[0]),
     "measures.runs.stability_of": lambda p: measures.stability_of(p.maps),
@@ -274,6 +287,7 @@ KERNELS: dict[str, Row] = {
     "measures.runs.stability_rows": lambda p: measures.stability_rows(
         measures.pair_similarity(p.maps), measures.degenerate_runs(p.maps), (8, 8), "fixed"
     ),
+    "measures.runs.pair_name": lambda p: runs.pair_name(2, 0),
     "measures.runs.pairs_of": lambda p: runs.pairs_of(4, p.device),
     "measures.similarity.ssim": lambda p: of_maps(p, similarity.ssim),
     "measures.similarity.degenerate_maps": lambda p: similarity.degenerate_maps(p.maps[:, 0] * p.mask(2, 1, 1)),
@@ -311,6 +325,8 @@ KERNELS: dict[str, Row] = {
     "saliency.degenerate": lambda p: saliency.degenerate(torch.where(p.mask(2, 1, 1), 0, p.maps[:, 0])),
     "saliency.resize": lambda p: [saliency.resize(p.maps[:, 0], size) for size in ((5, 12), (16, 16))],
     "screening.screened_delta_y": lambda p: screening.screened_delta_y(p.one, as_it_is, 1, top=6).delta_y,
+    "medians.medians": lambda p: medians.medians(p.signed(9, 4)),
+    "medians.rank_below": lambda p: medians.rank_below(40, 0.95),
     "ranks.rank_correlation": lambda p: ranks.rank_correlation(p.signed(9), p.signed(9, seed=1)),
     "tail.Tail": lambda p: [p.one(0.5 * p.one.maps), p.two(0.5 * p.two.maps), p.one.without(
         p.indices(0, 3), p.uniform(6, 1, 1)), p.one.maps, p.one.result],

@@ -104,7 +104,7 @@ def n09_crnn(folder, seed):
             return self.fc(y[:, -1]), hidden
 
     network = Crnn().eval()
-    transform = T.Compose([T.Resize((32, 64)), T.ToTensor(), T.Normalize((0.5,), (0.5,))])
+    transform = T.Compose([T.Resize((32, 32)), T.ToTensor(), T.Normalize((0.5,), (0.5,))])
     spread(network, network.fc, batch(seed, transform), 0, 2, lambda y: y[0])
     paths = photos(folder / "words", seed, 4, (150, 40))
     return hand_over(

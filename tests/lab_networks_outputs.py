@@ -189,7 +189,7 @@ def n16_xray_multilabel(folder, seed):
 
 @brought(
     "networks",
-    "pathology, CLAM-like: a slide of 512 x 512 is cut into 256-tiles inside forward, gated attention pools"
+    "pathology, CLAM-like: a slide of 256 x 256 is cut into 128-tiles inside forward, gated attention pools"
     " them; returns (logits, Y_prob, Y_hat, A, {}) where Y_hat holds whole numbers",
 )
 def n17_tiles_inside(folder, seed):
@@ -204,18 +204,18 @@ def n17_tiles_inside(folder, seed):
 
         def forward(self, x):
             n = x.shape[0]
-            t = x.unfold(2, 256, 256).unfold(3, 256, 256).permute(0, 2, 3, 1, 4, 5).reshape(-1, 3, 256, 256)
+            t = x.unfold(2, 128, 128).unfold(3, 128, 128).permute(0, 2, 3, 1, 4, 5).reshape(-1, 3, 128, 128)
             h = self.encoder(t).mean((2, 3)).view(n, -1, 12)
             A = self.c(torch.tanh(self.a(h)) * torch.sigmoid(self.b(h))).transpose(1, 2)
             logits = self.classifiers((A.softmax(2) @ h).squeeze(1))
             return logits, logits.softmax(1), logits.topk(1, 1)[1], A, {}
 
     network, transform, pick = Clam().eval(), T.Compose([T.ToTensor()]), lambda y: y[0]
-    few = torch.stack([transform(photo(seed + i, (512, 512))) for i in range(4)])
+    few = torch.stack([transform(photo(seed + i, (256, 256))) for i in range(4)])
     spread(network, network.classifiers, few, 0, 1.5, pick)
     paths = photos(folder / "slides", seed, 2, (384, 256), ".jpg")
     for p in paths:
-        Image.open(p).resize((512, 512), Image.Resampling.BICUBIC).save(p, quality=85)
+        Image.open(p).resize((256, 256), Image.Resampling.BICUBIC).save(p, quality=85)
     return hand_over(
         network=network,
         transform=transform,

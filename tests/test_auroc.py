@@ -28,6 +28,8 @@ def test_the_auroc_of_class_probability_is_that_of_scikit_learn(classes: int) ->
         for c in range(classes):
             peer = sklearn.metrics.roc_auc_score(labels.numpy() == c, chance[:, c])
             assert found[condition, c].item() == pytest.approx(peer, abs=1e-6)
+    odds = measures.class_log_odds(scores).sigmoid()
+    torch.testing.assert_close(odds, scores.double().softmax(2), atol=1e-12, rtol=0)
     literal = reference.auc(
         *(scores[labels == 1 if own else labels != 1, 2].softmax(1)[:, 1].tolist() for own in (True, False))
     )
@@ -58,3 +60,12 @@ def test_labels_that_do_not_exclude_each_other_are_told_by_their_own_score() -> 
     scores, labels = torch.tensor([[3.0, 9.0], [2.0, -9.0], [1.0, 0.0]])[:, None], torch.tensor([0, 1, 1])
     assert measures.class_auroc(scores, labels, exclusive=False)[0, 0] == 1
     assert measures.class_auroc(scores, labels)[0, 0] == 0
+
+
+def test_several_labels_may_hold() -> None:
+    scores, known = torch.randn(40, 1, 3, generator=seeded(3)), torch.rand(40, 3, generator=seeded(4)) < 0.4
+    found = measures.class_auroc(scores, known, exclusive=False)[0]
+    peer = sklearn.metrics.roc_auc_score(known.numpy(), scores[:, 0].numpy(), average=None)
+    assert found.tolist() == pytest.approx(peer.tolist())
+    with refused(ValueError, r"labels must be \(40 images, 3 labels\), got shape \(40, 2\)"):
+        measures.class_auroc(scores, known[:, :2])

@@ -77,7 +77,7 @@ OUTCOMES = {
     "n12": refused("lets the images of a batch depend on each other.* first seen at layer '1' .BatchNorm2d."),
     "n13": refused(r"say where the scores are with `output`, such as the mean of its map .*output=lambda result"),
     "n14": used("'0' is read, and output='1' reads another"),
-    "n15": used("layout= says how it is to be read"),
+    "n15": used(),
     "n16": used("read as 14 scores, .* task='multilabel' for 14 labels", model={"task": "multilabel"}),
     "n17": used("read as 2 classes"),
     "n18": used("no layer whose output has maps with rows and columns", "log-probability of a class is explained"),

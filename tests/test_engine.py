@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from xai_widgets import ImageModel, ImageSet, load_images, load_model
@@ -299,6 +301,27 @@ def test_an_image_on_which_the_network_raises_costs_no_other_its_score(error: ty
     answers = answer(sources, queries, "scores", failed=lambda query, error: failed.append(query.image))
     assert failed == [sources.images.names[3]]
     assert [one is None for one in answers] == [False, False, False, True, False]
+
+
+@pytest.mark.parametrize("fault", ["unreadable", "refused"])
+def test_an_image_that_is_of_no_use_is_left_out_of_the_mean(fault: str, tmp_path: Path) -> None:
+    photos = np.random.default_rng(0).integers(60, 256, (4, 32, 32, 3), dtype=np.uint8)
+    photos[2] = 0
+    for place, photo in enumerate(photos):
+        Image.fromarray(photo).save(tmp_path / f"{place}.png")
+    images, last = ImageSet([tmp_path / f"{place}.png" for place in range(4)]), ImageSet(tmp_path / "2.png")
+    if fault == "unreadable":
+        (tmp_path / "2.png").write_bytes(b"no picture")
+    sources = Sources(ImageModel(Raises(ValueError), None, "features"), images)
+    subject = Subject(sources, Query(image="0.png", baseline="mean"))
+    others = [Subject(sources, Query(image=f"{place}.png")).tail.maps.mean((2, 3)) for place in (0, 1, 3)]
+    assert subject.baseline is not None
+    torch.testing.assert_close(subject.baseline[None], torch.stack(others).mean(0))
+    note = "Left out of the mean, since they cannot be read or run: 1 of its 4 images ('2.png')."
+    assert answer(sources, subject.query, "impacts").note.endswith(note)
+    none = Sources(ImageModel(Raises(ValueError), None, "features"), last)
+    with pytest.raises(ValueError, match="none of the 1 images of the mean baseline can be read and run"):
+        _ = Subject(none, Query(image="2.png", baseline="mean")).baseline
 
 
 def test_a_baseline_and_a_degradation_are_part_of_the_question(subject: Subject) -> None:

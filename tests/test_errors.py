@@ -179,6 +179,24 @@ def test_where_the_cross_entropy_itself_is_0_in_float32_its_growth_is_not() -> N
     assert float(found[3]) == pytest.approx(float(others.sum() * (1 / torch.e - 1)), rel=1e-5)
 
 
+@pytest.mark.parametrize("size", [1e-3, 1.0, 300.0])
+def test_labels_that_do_not_exclude_each_other_have_a_binary_cross_entropy_each(size: float) -> None:
+    """That of each label is the cross entropy of two classes with the logits 0 and z."""
+    z = torch.tensor([30.0, -2.0, 0.1, -40.0, 2.0])
+    d = torch.randn(6, 5, generator=torch.Generator().manual_seed(1)) * size
+    holds = torch.tensor([True, True, False, False, True])
+    found = errors.delta_binary_cross_entropy(z, d, holds)
+    for index, label in enumerate(holds.long().tolist()):
+        two = errors.delta_cross_entropy(
+            torch.stack((torch.zeros(()), z[index])), F.pad(d[:, index, None], (1, 0)), label
+        )
+        torch.testing.assert_close(found[:, index], two, atol=0, rtol=2e-5)
+    targets = holds.double().expand(6, 5)
+    plain = F.binary_cross_entropy_with_logits((z + d).double(), targets, reduction="none")
+    plain = plain - F.binary_cross_entropy_with_logits(z.double().expand(6, 5), targets, reduction="none")
+    torch.testing.assert_close(found.double(), plain, atol=1e-7, rtol=1e-4)
+
+
 def test_all_four_roles_occur_where_the_error_is_a_cross_entropy() -> None:
     """With y = p of the label and y_true = 1, delta error would be -delta y for every map: two roles could not be."""
     tail = tail_of(Classifier(maps=24))
@@ -252,6 +270,12 @@ Z, D = torch.zeros(3), torch.zeros(4, 3)
         (ValueError, r"delta logits must be \(maps, 2 classes\), got", lambda: errors.delta_cross_entropy(Z[:2], D, 0)),
         (ValueError, "needs at least 2 classes", lambda: errors.delta_cross_entropy(Z[:1], D[:, :1], 0)),
         (ValueError, "label must be 0 to 2, got 3", lambda: errors.delta_cross_entropy(Z, D, 3)),
+        (TypeError, "labels must be a tensor of True and False, got torch.int64",
+         lambda: errors.delta_binary_cross_entropy(Z, D, torch.zeros(3, dtype=torch.long))),
+        (ValueError, r"labels must be as many as the logits, 3, got shape \(2,\)",
+         lambda: errors.delta_binary_cross_entropy(Z, D, torch.zeros(2, dtype=torch.bool))),
+        (ValueError, r"delta logits must be \(maps, 2 labels\), got",
+         lambda: errors.delta_binary_cross_entropy(Z[:2], D, torch.zeros(2, dtype=torch.bool))),
         (TypeError, "label must be a whole number, got True", lambda: errors.delta_cross_entropy(Z, D, True)),
         (ValueError, "logits must be finite, got nan at index 0", lambda: errors.delta_cross_entropy(Z + nan, D, 0)),
         (ValueError, "delta logits must be finite, got", lambda: errors.delta_cross_entropy(Z, D + nan, 0)),

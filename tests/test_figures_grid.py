@@ -207,3 +207,17 @@ def test_a_grid_without_photos_or_maps_is_refused(tmp_path: Path) -> None:
         figures.draw(grid(stage(photo=None), stage(photo=None)))
     with pytest.raises(ValueError, match="this Grid has no map yet: It failed"):
         figures.save(grid(stage(map=None, error="It failed.")), tmp_path / "it.png")
+
+
+def test_undistorted_photos_stand_below_all_panels_an_image_once() -> None:
+    of_cat, of_dog = (np.full((20, side, 3), side, np.uint8) for side in (20, 60))
+    panels = (stage(reference=of_cat), stage(), stage(name="dog.png", reference=of_dog))
+    figure = figures.draw(grid(*panels, titles=("", "", "")))
+    shown = [np.unique(np.asarray(one.images[0].get_array())).tolist() for one in pictures(figure)]
+    assert shown[-2:] == [[20], [60]]
+    assert {"d", "e", "reference of cat.png", "reference of dog.png"} <= set(said(figure))
+    words = " ".join(said(figure))
+    assert "d: reference of cat.png, the undistorted photo." in " ".join(words.split())
+    alone = figures.draw(panels[0])
+    assert [np.asarray(one.images[0].get_array()).max() for one in alone.axes[:2]] == [100, 20]
+    assert {"reference", "photo"} <= set(said(alone))

@@ -32,7 +32,7 @@ def seeded(seed: int) -> torch.Generator:
 def test_rows_say_what_each_value_is_of(images: Tensor) -> None:
     found = measures.five_measures(RUNS, images, seeds=SEEDS, kinds=("salt_and_pepper", "blur"), pure_noise=True)
     rows = found.rows(first=100)
-    assert len({row[:4] + row[-2:-1] for row in rows}) == len(rows) == N * (1 + 3 * 15 + 2 * 2 + 4 + 3 + 2 + 1)
+    assert len({row[:4] + row[-2:-1] for row in rows}) == len(rows) == N * (1 + 3 * 15 + 2 * 2 + 4 + 3 + 2 + 3 + 1 + 3)
     plain = [row for row in rows if row.quantity in ("ssim", "focus") or row.measure == "entropy"]
     by_key = {(row.image - 100, row.measure, row.part, row.level): row for row in plain}
     for index in range(N):
@@ -53,6 +53,10 @@ def test_rows_say_what_each_value_is_of(images: Tensor) -> None:
         stable = by_key[index, "stability", "", None]
         assert stable.value == pytest.approx(found.axes()[index, 4].item())
         assert stable.maps == 3
+        pairs = [
+            by_key[index, "stability", part, None].value for part in ("runs 0 and 1", "runs 0 and 2", "runs 1 and 2")
+        ]
+        assert pairs == found.stability[index].tolist()
         assert by_key[index, "entropy", "", None].value == found.entropy[index].item()
 
 
@@ -69,7 +73,7 @@ def test_a_clean_map_that_says_nothing_is_counted_once(images: Tensor) -> None:
             continue
         is_clean = row.image == 1 and row.maps > 0
         assert row.degenerate == int(is_clean)
-        defined = row.image != 1 or row.quantity == "score_change"
+        defined = row.image != 1 or row.quantity in ("score", "score_change")
         assert math.isnan(row.value) == (not defined or row.measure == "stability")
     whole = next(row for row in found.rows() if row.image == 1 and row.measure == "resilience" and not row.part)
     assert (whole.maps, whole.degenerate, whole.left_out) == (13, 1, 12)
@@ -86,7 +90,8 @@ def test_oblong_images_have_no_turns(images: Tensor) -> None:
     whole = [row for row in found.rows() if row.measure == "resilience" and not row.part]
     assert {(row.maps, row.degenerate, row.left_out) for row in whole} == {(11, 0, 2)}
     assert {row.note for row in (*turns, *whole)} == {"quarter turns: n/a, the image is not square"}
-    assert not any(row.note for row in found.rows() if row not in turns and row not in whole)
+    noted = {(row.measure, row.note) for row in found.rows() if row.note and row not in turns and row not in whole}
+    assert noted == {("stability", "n/a: at least two training runs of the model are needed")}
     groups = [row.value for row in found.rows() if row.part in ("shifts", "flips") and row.image == 2]
     assert found.axes()[2, 2].item() == pytest.approx(np.mean(groups))
 

@@ -179,3 +179,15 @@ def test_no_interval_without_runs_or_images(generator: torch.Generator) -> None:
         assert (found.n, found.runs) == (n, runs)
     with pytest.raises(ValueError, match=r"a column for each pair of runs \(1, 3, 6, ...\), got 2"):
         measures.interval_of_stability(torch.zeros(5, 2), generator=generator)
+
+
+def test_columns_together_have_the_intervals_of_each_alone() -> None:
+    values = torch.randn(30, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    values[3, 1] = math.nan
+    values[:, 2] = math.nan
+    found = measures.intervals_of_means(values, generator=7)
+    for together, column in zip(found, values.unbind(1), strict=True):
+        alone = measures.interval_of_mean(column, generator=7)
+        assert together == pytest.approx(alone, abs=1e-12, nan_ok=True)
+    one = measures.intervals_of_means(values[:1], generator=7)
+    assert one[0] == pytest.approx(measures.interval_of_mean(values[:1, 0], generator=7), nan_ok=True)

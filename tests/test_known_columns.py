@@ -11,13 +11,17 @@ import pandas as pd
 import pytest
 import tiny
 from PIL import Image
+from stages import pixels_of, settled
 
 from xai_widgets import ImageModel
 from xai_widgets.engine import ratings_of
+from xai_widgets.figures import grid_words
+from xai_widgets.figures.stage_words import caption
 from xai_widgets.images import ImageSet
 from xai_widgets.images.columns import chosen
+from xai_widgets.scenes import Stage as Scene
 from xai_widgets.session import Session, describe
-from xai_widgets.views import Gallery
+from xai_widgets.views import Gallery, Stage
 
 NO = (np.nan,)
 ROWS = """image_name,MOS,SD,c_total,subset,ref_img,brand
@@ -101,6 +105,10 @@ def test_they_are_said_where_a_rating_is(images: ImageSet, make_session: Callabl
     assert facts.facts[-1] == "trained on (train split)"
     picker = describe.picker(session)
     assert (picker.rating, picker.rating_sd, picker.raters) == (62.0, 11.2, 24)
+    session.ask(contrast="rating")
+    session.wait()
+    assert describe.stage(session, photo=False).contrast == "rather than the rating, 62 ± 11.2 (n = 24)"
+    assert ", rating 62 ± 11.2 (n = 24): residual r = " in describe.plane(session).facts
     scene = describe.gallery(session)
     assert scene.splits == ("train", "val", "3")
     assert scene.spreads[0] == np.float32(11.2)
@@ -173,3 +181,61 @@ def test_columns_of_named_scores(images: ImageSet, tmp_path: Path, make_session:
     lacking = "Harmful maps need a rating of colour (column 'colour'), and none is known for 'a.png'."
     assert stage.no_secondary == lacking
     assert plane.note.startswith("No rating of colour is known for this image, so the error cannot be told")
+
+
+def test_the_reference_stands_beside_the_picture(images: ImageSet, make_session: Callable[..., Session]) -> None:
+    session = make_session(tiny.regressor(), images)
+    stage = settled(Stage(session))
+    assert (stage.no_reference, stage.reference, stage.look["reference"]) == ("", {}, False)
+    stage.gesture("look", reference=True)
+    settled(stage)
+    assert stage.reference["name"] == "a.png"
+    assert pixels_of(stage.reference["photo"]).max() == 180
+    assert session.look.reference
+    for shown in (stage.scene(), stage.picture()):
+        assert isinstance(shown, Scene)
+        assert shown.reference is not None
+        assert shown.reference.min() == 180
+        assert "Reference: the undistorted photo" in caption(shown, "native")
+    session.ask(image="b.png")  # which has none
+    settled(stage)
+    assert stage.reference == {}
+    assert (
+        stage.no_reference
+        == "No reference photo of 'b.png' is known; the column 'reference' of a table names its file."
+    )
+    assert describe.stage(session).reference is None
+    session.show(reference=False)
+    with pytest.raises(ValueError, match=r"no reference photo of 'b.png' is known"):
+        session.show(reference=True)
+    stage.close()
+
+
+def test_a_reference_that_cannot_be_read_is_said(
+    images: ImageSet, tmp_path: Path, make_session: Callable[..., Session]
+) -> None:
+    (tmp_path / "clean.png").write_bytes(b"no picture")
+    session = make_session(tiny.regressor(), images)
+    session.show(reference=True)
+    stage = settled(Stage(session))
+    assert stage.no_reference.startswith("The reference image of 'a.png' ")
+    assert describe.stage(session).no_reference == stage.no_reference
+    stage.close()
+
+
+def test_an_image_of_a_sample_may_be_the_reference(make_session: Callable[..., Session]) -> None:
+    """Panels of one image have one reference, with a letter of its own."""
+    whole = np.full((16, 16, 3), 180, np.uint8)
+    pairs = ImageSet([(photo, whole) for photo in tiny.photos()], images=["image", "reference"])
+    assert pairs.has_reference("image 0")
+    session = make_session(tiny.regressor(), pairs)
+    session.show(reference=True)
+    session.grid(columns="shown")
+    session.wait()
+    grid = describe.grid(session)
+    first, second = grid.panels
+    assert first.reference is not None
+    assert first.reference.min() == 180
+    assert second.reference is None
+    assert "c: reference of image 0, the undistorted photo" in grid_words.caption(grid, "native")
+    assert describe.gallery(session).references == tuple(range(len(pairs)))

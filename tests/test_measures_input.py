@@ -163,7 +163,7 @@ def test_the_score_of_a_zero_map_does_not_change_and_the_map_is_counted() -> Non
     assert found.change.tolist() == [[0, 0], [0, 0]]
     assert found.scores is not None
     assert torch.equal(found.scores[:, 1], found.scores[:, 0])
-    whole = [row for row in found.rows("fixed") if not row.part]
+    whole = [row for row in found.rows("fixed") if not row.part and row.quantity == "focus"]
     assert [(row.maps, row.degenerate, row.left_out) for row in whole] == [(3, 1, 2)] * 2
 
 

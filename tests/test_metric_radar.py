@@ -16,7 +16,7 @@ from xai_widgets.engine import Query, answer
 from xai_widgets.scenes import Radar, Series
 from xai_widgets.session.describe import AXES, MEASURES, series
 from xai_widgets.views import MetricRadar
-from xai_widgets.views._radar_figure import COLOURS, CONFIG, RadarFigure
+from xai_widgets.views._radar_figure import COLOURS, CONFIG, LOOKS, RadarFigure
 
 EVIL = '<b>cat</b><img src=x onerror="window.hacked = 1">'
 FULL = dict(zip(MEASURES, (0.1, 0.2, 0.3, 0.4, 0.5), strict=True))
@@ -87,7 +87,7 @@ def test_intervals_stand_around_the_dots(figure: RadarFigure) -> None:
     assert list(figure.data[3].error_x.arrayminus) == pytest.approx([0.05] * 5)
     assert "0.100 [0.050, 0.200]" in figure.data[2].customdata[0]
     show(figure, [series("plain", FULL)])
-    assert [trace.visible for trace in figure.data] == [True, True] + [False] * (2 * len(COLOURS) - 2)
+    assert [trace.visible for trace in figure.data] == [True, True] + [False] * (3 * len(LOOKS) - 2)
 
 
 def test_the_interval_of_a_negative_similarity_is_drawn_where_it_is(figure: RadarFigure) -> None:

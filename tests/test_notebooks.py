@@ -30,3 +30,17 @@ def test_the_kernels_answer_from_a_script(tmp_path: Path) -> None:
     assert "Helpful and harmful maps" in outputs(answered)
     errors = [part for cell in notebook.cells for part in cell.get("outputs", []) if part.get("name") == "stderr"]
     assert not errors, errors
+
+
+def test_a_study_of_photographs(tmp_path: Path) -> None:
+    notebook = nbformat.read(NOTEBOOKS / "03_study.ipynb", as_version=4)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": tmp_path}}).execute()
+    made, maps, runs, answers, shown = (cell for cell in notebook.cells if cell.cell_type == "code")
+    assert "171 of 171 images and tables are done." in outputs(made)
+    assert "delta_error" in outputs(maps)
+    assert outputs(runs).count("0.") >= 9
+    assert "of the photographs" in outputs(answers)
+    assert any("application/vnd.jupyter.widget-view+json" in part.get("data", {}) for part in shown.outputs)
+    assert (tmp_path / "quality-study" / "tables" / "README.md").exists()
+    errors = [part for cell in notebook.cells for part in cell.get("outputs", []) if part.get("name") == "stderr"]
+    assert not errors, errors

@@ -12,7 +12,8 @@ import pytest
 import tiny
 import torch
 from PIL import Image
-from test_samples import pair_model, refused
+from test_samples import LAYER, Pair, pair_model, refused
+from torchvision import transforms
 
 from xai_widgets import ImageModel, ImageSet, Session
 from xai_widgets.engine import Query, Sources, Subject
@@ -149,3 +150,69 @@ def test_what_a_table_says_is_of_the_first_image_for_a_network_of_one(folder: Pa
     without = f"Harmful maps need a rating, and none is known for the right image of {name!r}."
     assert describe.stage(session, photo=False).no_secondary == without
     assert describe.gallery(session).notes == ("2 images: left, right; scores are of the left image",)
+
+
+def test_a_mapping_may_have_labels_behind_its_images() -> None:
+    a, b, c = tiny.photos()
+    pairs = ImageSet({"one": (a, b, "cat"), "two": (c, a, ("cat", "dog"))}, images=["left", "right"])
+    assert (pairs.names, pairs.slices) == (("one", "two"), ("left", "right"))
+    np.testing.assert_array_equal(pairs.slice("right").photo("two"), a)
+    assert [pairs.labels_of(name) for name in pairs] == [("cat",), ("cat", "dog")]
+    alone = ImageSet({"one": (a, 1), "two": (b, 0)})
+    assert [alone.label(name) for name in alone] == ["1", "0"]
+    np.testing.assert_array_equal(alone.photo("two"), b)
+    said = ImageSet({"one": (a, 1), "two": (b, 0)}, labels={"one": "mine"})
+    assert [said.label(name) for name in said] == ["mine", None]
+
+
+@pytest.mark.parametrize("kind", ["resized", "cropped"])
+def test_images_of_a_sample_may_have_other_sizes_where_the_transform_makes_them_alike(
+    kind: str, make_session: Make
+) -> None:
+    """Each goes through the transform by itself, and the map lies on the part of the shown one that was seen."""
+    a, b = tiny.photos()[0], np.ascontiguousarray(np.tile(tiny.photos()[1], (2, 3, 1)))  # 64 x 64, and 128 x 192
+    size: Any = transforms.Resize((48, 48)) if kind == "resized" else transforms.Resize(48)
+    steps = transforms.Compose([size, transforms.CenterCrop(48), transforms.ToTensor()])
+    model = ImageModel(Pair(), steps, LAYER, images=2, call="separate")
+    session = make_session(model, ImageSet([(a, b), (b, a)], images=["image", "reference"]))
+    network, given = model.network, [steps(Image.fromarray(one))[None] for one in (a, b)]
+    wide = (0.0, 0.0, 1.0, 1.0) if kind == "resized" else (1 / 6, 0.0, 5 / 6, 1.0)
+    for shown, box in (("image", (0, 0, 1, 1)), ("reference", wide)):
+        session.ask(shown=shown)
+        session.wait()
+        assert session.output is not None
+        assert session.saliency is not None
+        assert session.error == ""
+        assert session.output.value == pytest.approx(float(network(*given).detach()), abs=1e-6)
+        assert session.saliency.box == pytest.approx(box)
+        scene = describe.stage(session)
+        assert scene.photo is not None
+        assert scene.photo.shape == (a if shown == "image" else b).shape
+
+
+def test_sizes_that_the_transform_leaves_apart_are_refused_with_what_would_help(make_session: Make) -> None:
+    a, b = tiny.photos()[0], tiny.photos()[1][:32]
+    model = ImageModel(Pair(), transforms.ToTensor(), LAYER, images=2, call="separate")
+    session = make_session(model, ImageSet([(a, b)]))
+    session.wait()
+    assert session.error.endswith("got 64 x 64 and 32 x 64 pixels; resize or crop them in the transform.")
+
+
+@pytest.mark.parametrize("size", [None, (40, 48)])
+def test_a_first_run_of_several_images_says_what_each_was(size: tuple[int, int] | None) -> None:
+    steps = transforms.Compose([*([transforms.Resize(size)] if size else []), transforms.ToTensor()])
+    model = ImageModel(Pair(), steps, images=2)
+    assert (model.images, model.layer) == (2, "trunk")
+    inputs = model._layers.inputs
+    assert inputs.shape[:2] == (2, 6)
+    assert size is None or inputs.shape[2:] == size
+
+    class Never(Pair):
+        def taken(self, *given: Any) -> Any:
+            raise RuntimeError("no such size")
+
+    shape = r"\(2 3 h w\)" if size is None else r"\(2 3 40 48\)"
+    with pytest.raises(
+        ValueError, match=rf"test batch {shape} for each of 2 images a sample, called as network\(a, b\)"
+    ):
+        ImageModel(Never(), steps, images=2, call="separate")

@@ -1,26 +1,23 @@
-"""Models by name: how another process makes the same one, and which of them stay in memory."""
+"""How another process makes the same model."""
 
 from __future__ import annotations
 
-import gc
 import json
 import pickle
 import subprocess
 import sys
-import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import TinyNet, classifier, photos, rated, regressor
+from tiny import TinyNet, photos, regressor
 from torch import nn
 
-from xai_widgets.engine.cache import Cache
-from xai_widgets.engine.sources import Sources, by_name, image_set_of
-from xai_widgets.models import ImageModel, ModelSource, load_model
+from xai_widgets import ImageSet, Query, Sources, answer
+from xai_widgets.models import ModelSource, load_model
 
 LAB = """
 import torch
@@ -48,6 +45,17 @@ def whole():
 
 def second(result):
     return result[:, 1:2]
+
+class Pair(nn.Module):
+    def __init__(self, channels=3):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(channels, 4, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+    def forward(self, pair):
+        return self.layers(pair["left"])[:, :1] - self.layers(pair["right"])[:, 1:2]
+
+def sides(network, left, right):
+    return network({"left": left, "right": right})
 
 def broken():
     raise KeyError("no such flag")
@@ -152,6 +160,19 @@ def test_options_reach_the_model() -> None:
     assert float(inputs.max()) > 1
 
 
+def test_how_samples_of_several_images_are_taken_reaches_the_model() -> None:
+    given = {"make": "somelab.models:Pair", "transform": None, "arguments": {"channels": 2}, "images": 2, "channels": 2}
+    source = ModelSource(**given, call="somelab.models:sides", task="regression")  # type: ignore[arg-type]
+    model = ModelSource.from_json(source.to_json()).load()
+    assert (model.images, model.channels, model.notices) == (2, 2, ())
+    assert model.source == source
+    a, b = (np.random.default_rng(seed).integers(0, 256, (8, 8, 2), dtype=np.uint8) for seed in range(2))
+    inputs = [torch.from_numpy(one).movedim(2, 0)[None] / 255 for one in (a, b)]
+    wanted = model.network({"left": inputs[0], "right": inputs[1]})
+    found = answer(Sources([source], ImageSet([(a, b)], channels=2)), Query("image 0", source.name), "output")
+    torch.testing.assert_close(torch.tensor(found.scores)[None].float(), wanted)
+
+
 def test_other_runs_come_from_their_weights(lab: Path) -> None:
     files = []
     for seed in (1, 2):
@@ -222,6 +243,11 @@ def test_what_cannot_be_loaded_is_said_in_one_sentence(given: dict[str, object],
         ({"make": "a:b", "runs": "run_04.pt"}, TypeError, "runs .* must be a list of names, got 'run_04.pt'"),
         ({"make": "a:b", "runs": 4}, TypeError, "runs .* must be a list of names, got 4"),
         ({"make": "a:b", "range": (0, float("inf"))}, TypeError, "range .* must be plain data"),
+        ({"make": "a:b", "images": 0}, ValueError, "images .* must be a whole number from 1, got 0"),
+        ({"make": "a:b", "images": 2.0}, TypeError, "images .* must be a whole number from 1, got 2.0"),
+        ({"make": "a:b", "channels": True}, TypeError, "channels .* must be a whole number from 1, got True"),
+        ({"make": "a:b", "call": abs}, TypeError, "call .* must be text, .* name it as 'package.module:name'"),
+        ({"make": "a:b", "call": "lst"}, ValueError, "call .* 'separate', 'list', .* as 'package.*', got 'lst'"),
         ({"make": "a:b", "arguments": [3]}, TypeError, "arguments .* must be a dict"),
         ({"make": "a:b", "arguments": {"device": torch.device("cpu")}}, TypeError, "arguments .* must be plain data"),
     ],
@@ -254,126 +280,3 @@ def test_a_model_knows_its_source_until_its_weights_change() -> None:
     with torch.no_grad():
         next(model.network.parameters()).mul_(2.0)
     assert model.source is None
-
-
-def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of sources that are loaded from now on; loading is quick."""
-    names: list[str] = []
-
-    def load(source: ModelSource) -> ImageModel:
-        names.append(source.name)
-        return ImageModel(TinyNet(), None, "features", name=source.name)
-
-    monkeypatch.setattr(ModelSource, "load", load)
-    return names
-
-
-def test_the_least_recently_used_models_leave(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = made(monkeypatch)
-    own = regressor()
-    found = Sources([own, *(ModelSource("x:y", name=name) for name in "abc")], rated(), most_models=2)
-    assert found.names == ("tiny", "a", "b", "c")
-    assert [found.loaded(name) for name in found.names] == [True, False, False, False]
-    assert names == []
-    assert found.model() is own is found.model("tiny")
-    a = found.model("a")
-    found.model("b")
-    assert found.model("a") is a
-    found.model("c")  # b was used before a was
-    assert names == ["a", "b", "c"]
-    assert [found.loaded(name) for name in found.names] == [True, True, False, True]
-    found.model("b")
-    assert names == ["a", "b", "c", "b"]
-    assert [found.loaded(name) for name in found.names] == [True, False, True, True]
-
-
-def test_readings_leave_with_their_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    made(monkeypatch)
-    found = Sources([ModelSource("x:y", name=name) for name in "abc"], rated(), most_models=1)
-    reading = found.named("a [binary]")
-    network, token = weakref.ref(found.model("a").network), found.model(reading).token
-    found.cache.put(("scores", token), 1)
-    found.held = frozenset([reading])  # what is shown stays, and its network with it
-    found.model("b")
-    assert [found.loaded(name) for name in ("a", reading, "b")] == [True, True, True]
-    found.held = frozenset()
-    found.model("c")
-    gc.collect()
-    assert network() is None
-    assert found.cache.get(("scores", token)) is None
-    assert [found.loaded(name) for name in ("a", reading, "c")] == [False, False, True]
-    assert found.model(reading).name == reading  # made again when it is asked for
-
-
-def test_threads_that_want_one_model_load_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = made(monkeypatch)
-    found = Sources(ModelSource("x:y", name="a"), rated())
-    models: list[ImageModel] = []
-    threads = [Thread(target=lambda: models.append(found.model("a"))) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert names == ["a"]
-    assert [model is models[0] for model in models] == [True] * 8
-
-
-def test_a_model_that_is_being_loaded_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    made(monkeypatch)
-    found = Sources([ModelSource("x:y", name=name) for name in "ab"], rated())
-    a = found.model("a")
-    answers: list[ImageModel] = []
-
-    def load(source: ModelSource) -> ImageModel:
-        asker = Thread(target=lambda: answers.append(found.model("a")))
-        asker.start()
-        asker.join(10)
-        return a
-
-    monkeypatch.setattr(ModelSource, "load", load)
-    found.model("b")
-    assert answers == [a]
-
-
-def test_forms_of_models_and_images() -> None:
-    found = Sources("demo/scenes", [photos()[0]])
-    assert (found.names, found.loaded("demo/scenes")) == (("demo/scenes",), False)
-    assert found.images.names == ("image 0",)
-    assert found.cache.most == 2**30
-    cache = Cache(10)
-    assert Sources(regressor(), rated(), cache=cache).cache is cache
-    images = rated()
-    assert image_set_of(images) is images
-
-
-@pytest.mark.parametrize(
-    ("models", "kind", "words"),
-    [
-        ([], ValueError, "at least one model is needed, got none"),
-        (TinyNet(), TypeError, "a model must be an ImageModel, .* got TinyNet"),
-        ([TinyNet()], TypeError, "a model must be an ImageModel, .* got TinyNet"),
-        ("resnet81", ValueError, "there is no network 'resnet81'; the nearest are 'resnet18'"),
-        (["demo/quality", ModelSource("demo/quality")], ValueError, "different names, got demo/quality, demo/quality"),
-    ],
-)
-def test_what_is_no_model_is_said(models: object, kind: type, words: str) -> None:
-    with pytest.raises(kind, match=words):
-        by_name(models)  # type: ignore[arg-type]
-
-
-def test_unknown_names_list_the_nearest() -> None:
-    found = Sources(["demo/scenes", "demo/quality"], rated())
-    with pytest.raises(ValueError, match="there is no model 'demo/scene'; the nearest are 'demo/scenes'"):
-        found.model("demo/scene")
-    with pytest.raises(ValueError, match="there is no model 'x'"):
-        found.loaded("x")
-
-
-def test_a_model_of_this_process_cannot_be_made_in_another() -> None:
-    scenes = load_model("demo/scenes")
-    assert Sources([scenes, "demo/quality"], rated()).portable() == {
-        "demo/scenes": ModelSource("demo/scenes"),
-        "demo/quality": ModelSource("demo/quality"),
-    }
-    with pytest.raises(ValueError, match=r"'tiny classes' was built or changed in this process.*give ModelSource"):
-        Sources([scenes, classifier()], rated()).portable()

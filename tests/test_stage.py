@@ -125,7 +125,7 @@ def test_tiles_have_two_colours_and_both_are_named(session: Session, stage: Stag
 def test_a_look_reaches_the_session_computes_nothing_and_does_not_echo(session: Session, stage: Stage) -> None:
     query, answer = session.query, session.saliency
     stage.comm.click(kind="look", secondary="off", **LOOK)
-    assert vars(session.look) == LOOK | {"secondary": "off", "scale": "each"}
+    assert vars(session.look) == LOOK | {"secondary": "off", "scale": "each", "reference": False}
     assert session.query is query
     assert session.saliency is answer
     names, _ = stage.comm.take()

@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import expect
 from viewpage import ViewPage
 
-from xai_widgets import ImageSet, Session
+from xai_widgets import ImageModel, ImageSet, Session
 from xai_widgets.views import Gallery
 from xai_widgets.views._thumbnails import References
 
@@ -176,3 +176,15 @@ def test_problems_open_as_a_list_and_the_reference_stands_beside(
     shown = page.locator(".xw-beside img")
     expect(shown.nth(1)).to_have_js_property("naturalWidth", 16)
     expect(shown.nth(1)).to_be_visible()
+
+
+def test_several_labels_and_how_well_the_model_does(opened: Open, make_session: Callable[..., Session]) -> None:
+    model = ImageModel(tiny.TinyNet(3), None, "features", task="multilabel", labels=("cat", "dog", "fox"))
+    session = make_session(model, ImageSet(list(tiny.photos()), labels=["cat;dog", "dog", "fox|cat"]))
+    page = opened(Gallery(session), width=400)
+    right = [session.right_labels()[name] for name in session.images.names]
+    shown = page.find(".xw-cell .xw-second > :last-child").all_inner_texts()
+    assert shown == [f"{count}/3" for count in right]
+    expect(page.find(".xw-performance")).to_have_text(
+        re.compile(r"^accuracy \d\.\d\d · AUROC .* \(mean of 3\) · n = 3$")
+    )

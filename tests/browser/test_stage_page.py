@@ -353,3 +353,28 @@ def test_every_control_has_a_name_and_a_focus_that_is_seen(opened: Open, session
     menu = page.find(".xw-menu").bounding_box()
     assert menu is not None
     assert menu["x"] + menu["width"] <= width
+
+
+def test_the_reference_stands_beside_the_picture_as_large_and_as_near(
+    opened: Open, make_session: Callable[..., Session]
+) -> None:
+    whole = [np.full((32, 32, 3), shade, np.uint8) for shade in (180, 90)]
+    pairs = ImageSet(list(zip(tiny.photos()[:2], whole, strict=True)), images=["image", "reference"])
+    session = make_session(tiny.regressor(), pairs)
+    stage = settled(Stage(session))
+    page = opened(stage, width=700)
+    expect(page.find(".xw-reference")).to_be_hidden()
+    page.find(".xw-refer input").check()
+    page.deliver(session)
+    settled(stage)
+    page.refresh()
+    frames = page.find(".xw-frame:visible")
+    boxes = [frames.nth(place).bounding_box() for place in range(frames.count())]
+    assert len(boxes) == 3
+    assert all(box is not None for box in boxes)
+    assert len({(round(box["width"]), round(box["height"]), round(box["y"])) for box in boxes if box}) == 1
+    page.find(".xw-panel .xw-frame").focus()
+    page.page.keyboard.press("+")
+    near = page.page.eval_on_selector_all(".xw-frame .xw-view", "some => some.map((one) => one.style.transform)")
+    assert len(set(near)) == 1
+    assert near[0] != ""

@@ -3,7 +3,7 @@ import test from "node:test";
 import { placeOf, visible } from "../../xai_widgets/static/shared/grid.js";
 
 import { layoutOf, linesOf, moved, scrollFor, sideFor } from "../../xai_widgets/static/gallery/layout.js";
-import { arrange, between, describe, digitsFor, fixed, isRight, matcher, ordersFor, rankedWords, ranksOf, signedFixed,
+import { agreedWords, arrange, between, describe, digitsFor, fixed, isRight, matcher, ordersFor, rankedWords, ranksOf, signedFixed,
   spreadOf, stripOf } from "../../xai_widgets/static/gallery/order.js";
 import { problemLine } from "../../xai_widgets/static/gallery/state.js";
 
@@ -168,4 +168,11 @@ test("one line stands for all problems, with the first kind", () => {
   assert.equal(problemLine(["48 files of a kind that is not read: .heic.", "No."], 3),
     "3 problems: 48 files of a kind that is not read: .heic.");
   assert.equal(problemLine(["3 images cannot be read, such as: ..."], 3), "3 images cannot be read, such as: ...");
+});
+
+test("of several labels an image is told how many are right", () => {
+  const images = { ...classes(), comparable: false, agreed: [2, -1, 3, 0], ofLabels: 3 };
+  assert.deepEqual([0, 1, 2].map((index) => agreedWords(images, index)), ["2/3", "", "3/3"]);
+  assert.match(describe(images, 0, 2), / · 2 of 3 labels right/);
+  assert.equal(agreedWords(classes(), 0), "");
 });

@@ -161,5 +161,5 @@ test("words: how many, which one, and why there is nothing", () => {
   take({ only: true });
   take(sorted(state));
   assert.match(wordsOf(state, none).empty, /No image is pinned/);
-  assert.equal(wordsOf(state, none).count, "0 of 60");
+  assert.equal(wordsOf(state, none).count, "0 of 60 shown");
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { effect, pointsOf, ranked, selection, sentence, shapeOf } from "../../xai_widgets/static/impact_plane/points.js";
+import { CROSSED, crossed, effect, placeOf, pointsOf, ranked, selection, sentence, shapeOf } from "../../xai_widgets/static/impact_plane/points.js";
 const ROLES = ["makes no difference to the error", "helpful, raises the score", "helpful, lowers the score",
   "harmful, raises the score", "harmful, lowers the score"];
 const impacts = (deltaY, deltaError = [], roles = []) => ({ deltaY: Float32Array.from(deltaY),
@@ -36,4 +36,21 @@ test("a selection is replaced, or grows and shrinks with a key", () => {
   assert.deepEqual(selection([1, 2], [2], true), [1]);
   assert.deepEqual(selection([1, 2], [3], true), [1, 2, 3]);
   assert.deepEqual(selection([1, 2], [2, 5], true), [1, 2, 5]);
+});
+
+test("of a set the medians are told with their intervals, and the crosses of many maps are those that are pointed at", () => {
+  const ends = { left: Float32Array.of(-0.5, NaN), right: Float32Array.of(-0.125, NaN), low: Float32Array.of(0.0625, NaN), high: Float32Array.of(0.25, NaN) };
+  const plane = { ...impacts([-0.25, 0.5], [0.125, -0.5], [1, 4]), ofSet: true, ends };
+  assert.equal(sentence(0, plane), "map 0: median Δ score −0.250 [−0.500, −0.125] · median Δ error +0.125 [+0.0625, +0.250] · helpful, raises the score");
+  assert.equal(sentence(1, plane), "map 1: median Δ score +0.500 · median Δ error −0.500 · harmful, lowers the score");
+  assert.deepEqual([crossed(plane, [1], 0), crossed({ ...plane, ofSet: false }, [1], 0)], [[0, 1], []]);
+  const many = { ...impacts(new Array(CROSSED + 1).fill(1)), ofSet: true };
+  assert.deepEqual([crossed(many, [3, 900], 5), crossed(many, [3], -1), crossed(many, [3], 3)], [[3, 5], [3], [3]]);
+  assert.deepEqual(ranked(Float32Array.of(0.5, NaN, -1)), [2, 0, 1], "what has no median comes last");
+});
+
+test("the axes of a set hold the intervals of few maps", () => {
+  const ends = { left: Float32Array.of(-4), right: Float32Array.of(2), low: Float32Array.of(-1), high: Float32Array.of(8) };
+  const { x, y } = placeOf({ ...impacts([-1], [1], [1]), ofSet: true, ends }, 400, 300, 1);
+  assert.ok(x.low <= -4 && x.high >= 2 && y.low <= -1 && y.high >= 8);
 });
