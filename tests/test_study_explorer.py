@@ -51,6 +51,7 @@ def test_the_numbers_of_a_set_are_those_of_the_answers(study: Study, run: int) -
     assert found.images == ("p00.png", "p01.png", "p03.png")
     assert "p02" in found.failed["p02.png"]
     assert found.total == 4
+    assert found.targets == "the score"
     assert found.done
     sources = Sources([source(runs=2)], str(study.folder.parent / "photos" / "photos.csv"))
     for place, image in enumerate(found.images):

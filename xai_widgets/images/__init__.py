@@ -328,10 +328,7 @@ class ImageSet(Known, Maps, samples.Slices, References, Made):
         if isinstance(origin, Path):
             try:
                 self._check_place(origin)
-                with files.opened(origin) as file:
-                    digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
-                digest.update(self._how.mark.encode())
-                return digest.hexdigest()
+                return files.digest_of(origin, self._how.mark.encode())
             except (OSError, ValueError):
                 self._read(name, version)  # says in a sentence what is wrong with it
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Hashable
@@ -15,6 +16,23 @@ _KINDS = {
     stat.S_IFBLK: "a device",
 }
 MISSING = "missing"
+
+
+def digest_of(path: Path, *more: bytes) -> str:
+    """Of the content of a regular file, in 32 hexadecimal digits.
+
+    Args:
+        more: what else it depends on.
+
+    Raises:
+        ValueError: as `opened`.
+        OSError: as `opened`.
+    """
+    with opened(path) as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+    for part in more:
+        digest.update(part)
+    return digest.hexdigest()
 
 
 def opened(path: Path) -> BufferedReader:

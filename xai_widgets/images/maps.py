@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import os
 from collections.abc import Hashable, Mapping
 from pathlib import Path
@@ -103,8 +102,7 @@ class Maps:
         if path is None:
             return ""
         try:
-            with files.opened(path) as file:
-                return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+            return files.digest_of(path)
         except (OSError, ValueError):
             return ""
 

@@ -23,12 +23,6 @@ def mark_of(texts: Iterable[str], otherwise: str = "") -> str:
     return shown.pop() if len(shown) == 1 else ("?" if shown else otherwise)
 
 
-def is_ambiguous(text: str, mark: str) -> bool:
-    """Whether a text such as 1,234 may be a number with thousands, or one with decimals."""
-    bare = _bare(text)
-    return mark in bare and bool(_WHOLE[mark].fullmatch(bare)) and not _shown_by(bare)
-
-
 def plain(text: str, mark: str) -> str:
     """A number with a point as its decimal mark, and no thousands; any other text as it is."""
     bare = _bare(text)

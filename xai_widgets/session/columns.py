@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +10,13 @@ import pandas as pd
 
 from xai_widgets.engine import ratings_of
 from xai_widgets.engine.set_answers import Column, SetAnswers
+from xai_widgets.images.listing import natural
 
 if TYPE_CHECKING:
     from xai_widgets.session.session import Session
 
 RESERVED = ("given", "name", "mistake")  # orders of a gallery that are no columns
 FILES = ("human_map", "reference")  # columns of the table that name files
-DIGITS = re.compile(r"(\d+)")
 
 
 class Columns(Mapping[str, Column]):
@@ -184,13 +183,8 @@ def ranks(values: np.ndarray) -> np.ndarray:
     if is_number(values):
         _, places = np.unique(values[known], return_inverse=True)
     else:
-        order = {word: place for place, word in enumerate(sorted(set(values[known]), key=natural))}
+        words = sorted(set(values[known]), key=lambda word: (natural(word), word))
+        order = {word: place for place, word in enumerate(words)}
         places = np.array([order[word] for word in values[known]], np.int64)
     found[known] = places
     return found
-
-
-def natural(word: str) -> tuple[Any, ...]:
-    """A key by which words with numbers in them are ordered as people do."""
-    parts = DIGITS.split(word.casefold())
-    return tuple(int(part) if place % 2 else part for place, part in enumerate(parts)), word

@@ -11,7 +11,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xai_widgets.engine import Cache, SetAnswers, Sources, Stopped
+from xai_widgets.engine import SetAnswers, Sources, Stopped
 from xai_widgets.engine.query import one_of
 from xai_widgets.engine.sources import Models
 from xai_widgets.images import ImageSet
@@ -20,14 +20,14 @@ from xai_widgets.study.arguments import Layers, Tables, layers_of, listed, shard
 from xai_widgets.study.current import KNOWN, Current
 from xai_widgets.study.description import AskedModel, Description, all_asked, paths_of
 from xai_widgets.study.files import alone, clear_up
-from xai_widgets.study.identity import from_anywhere, identity_of, look_at
+from xai_widgets.study.identity import Look, from_anywhere, identity_of, look_at
 from xai_widgets.study.parts import digest
 from xai_widgets.study.plan import Plan
 from xai_widgets.study.running import Submits, Tally, interruptible
 from xai_widgets.study.shown import Status, share_of, shown_as, status_of
 from xai_widgets.study.tables import TABLES
 from xai_widgets.study.tables.scores import known_of
-from xai_widgets.study.work import CACHE_BYTES, CannotGoOn, Work, content_of, no_place
+from xai_widgets.study.work import CannotGoOn, Work, content_of, no_place, sources_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +82,7 @@ class Study:
             raise ValueError(f"part_size must be a whole number of at least 1, got {part_size!r}.")
         self._options = tables_of(tables)
         self._part_size = part_size
-        self._sources = Sources(models, images, cache=Cache(CACHE_BYTES), most_models=2)
+        self._sources = sources_for(models, images)
         self._layers = layers_of(layers, self._sources.given_names)
         there = self._sources.images.names
         self._only = there if only is None else tuple(one_of("image", name, there) for name in listed("only", only))
@@ -125,8 +125,10 @@ class Study:
 
     def _described(self, sources: Sources) -> Description:
         images, only = sources.images, set(self._only)
+        before = [pair for asked in all_asked(self.folder, broken=True) for one in asked.models
+                  for pair in zip(one.looks, one.runs, strict=True)]  # fmt: skip
         return Description(
-            models=tuple(self._asked_model(sources, name) for name in sources.given_names),
+            models=tuple(self._asked_model(sources, name, before) for name in sources.given_names),
             set_name=images.name,
             images=images.source,
             marks={image: self._marks(images, image) for image in self._only},
@@ -137,7 +139,7 @@ class Study:
             paths=paths_of(sources.portable_of(name) for name in sources.given_names),
         )
 
-    def _asked_model(self, sources: Sources, name: str) -> AskedModel:
+    def _asked_model(self, sources: Sources, name: str, before: Sequence[tuple[Look, str]]) -> AskedModel:
         model, source = sources.model(name), sources.portable_of(name)
         named = tuple(dict.fromkeys(model.layer_named(layer) for layer in self._layers.get(name) or (model.layer,)))
         lacking = {
@@ -146,8 +148,6 @@ class Study:
             if (said := TABLES[table].lacking(model, sources.images, chosen))
         }
         plain = None if source is None else asdict(from_anywhere(source))
-        before = [pair for asked in all_asked(self.folder, broken=True) for one in asked.models
-                  for pair in zip(one.looks, one.runs, strict=True)]  # fmt: skip
         looks = tuple(look_at(run, source) for run in model.runs)
         return AskedModel(name, plain, tuple(identity_of(look, before) for look in looks), looks, named, lacking)
 
@@ -174,12 +174,12 @@ class Study:
             f"{model.name}, {table}: {said}" for asked in self._planned() for model in asked.models
             for table, said in model.lacking.items()
         ]  # fmt: skip
+        current = Current(list(all_asked(self.folder)))
         gone = [
             f"{count:,} images that were asked here before are not in the set {name!r} any more, nor in its tables; "
             "give the set another name= to have both."
-            for name, count in Current(list(all_asked(self.folder))).left_out().items()
+            for name, count in current.left_out().items()
         ]
-        current = Current(list(all_asked(self.folder)))
         old = [
             f"the ratings or labels of {count:,} images were changed after the table {table} was asked, which has no "
             "rows of them now: ask it again."
@@ -279,8 +279,8 @@ class Study:
 
     def _work(self, asked: Description, *, elsewhere: bool) -> Work:
         if elsewhere or self._sources is None:
-            given, images = asked.sources(), asked.image_set()  # refused here and not in each process
-            return Work(self.folder, asked, Sources(given, images, cache=Cache(CACHE_BYTES), most_models=2))
+            sources = sources_for(asked.sources(), asked.image_set())  # refused here and not in each process
+            return Work(self.folder, asked, sources)
         return Work(self.folder, asked, self._sources)
 
     def cancel(self) -> None:
@@ -291,9 +291,7 @@ class Study:
 
     def status(self) -> Status:
         """How far it is; of all that was asked in the folder."""
-        asked = list(all_asked(self.folder))
-        names = [name for name in TABLES if any(name in one.tables for one in asked)]
-        return status_of({name: assembled.content_of(self.folder, asked, name) for name in names})
+        return status_of(assembled.contents_of(self.folder, list(all_asked(self.folder))))
 
     def write_tables(self) -> Status:
         """Write all tables of the folder from the parts that are there, as `tables/<name>.parquet`, and a README.

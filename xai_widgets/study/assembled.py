@@ -66,6 +66,12 @@ def content_of(
     return content
 
 
+def contents_of(folder: Path, asked: Sequence[Description]) -> dict[str, Content]:
+    """Where the rows of every table that was asked are, by the name of the table."""
+    names = [name for name in TABLES if any(name in one.tables for one in asked)]
+    return {name: content_of(folder, asked, name) for name in names}
+
+
 def _find(
     content: Content, plan: Plan, piece: Piece, images: Sequence[str], before: dict[Path, dict[str, Path]]
 ) -> None:
@@ -109,12 +115,11 @@ def assemble(folder: Path, asked: Sequence[Description]) -> dict[str, Content]:
     Raises:
         OSError: the disk is full, or cannot be written to; older tables stay.
     """
-    names = [name for name in TABLES if any(name in one.tables for one in asked)]
-    contents = {name: content_of(folder, asked, name) for name in names}
+    contents = contents_of(folder, asked)
     place = folder / "tables"
-    finished = list(dict.fromkeys(TABLES[name].finished for name in names))
+    finished = list(dict.fromkeys(TABLES[name].finished for name in contents))
     for name in finished:
-        some = {TABLES[one]: contents[one] for one in names if TABLES[one].finished == name}
+        some = {TABLES[one]: content for one, content in contents.items() if TABLES[one].finished == name}
         _write(place / f"{name}.parquet", TABLES[name].whole, _batches(folder, some))
     failures = list(_failures(contents))
     schema = pa.schema([(column.name, column.kind) for column in FAILURES])

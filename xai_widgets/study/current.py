@@ -24,8 +24,7 @@ class Subject:
 
 def subject_of(description: Description, piece: Piece) -> Subject:
     """What the rows of a piece have in common."""
-    layer = piece.layer if TABLES[piece.table].by_layer else ""
-    return Subject(description.set_name, piece.model.name, piece.run, layer, options_of(description, piece.table))
+    return Subject(description.set_name, piece.model.name, piece.run, piece.layer, options_of(description, piece.table))
 
 
 def options_of(description: Description, table: str) -> str:
@@ -48,9 +47,7 @@ class Current:
 
     def __init__(self, asked: Sequence[Description]) -> None:
         self._asked = asked
-        self._sets: dict[
-            str, dict[str, Mapping[str, str] | None]
-        ] = {}  # images of each set as asked last, or not asked
+        self._sets: dict[str, dict[str, Mapping[str, str] | None]] = {}  # images as asked last; None: not asked
         for one in asked:
             before = self._sets.get(one.set_name, {})
             also = {image: before.get(image) for image in one.also}

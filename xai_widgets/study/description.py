@@ -85,8 +85,7 @@ class Description:
         """What all rows of a part are made from, besides the images."""
         record = TABLES[table]
         runs = model.runs[run] if record.each_run else list(model.runs)
-        layers = layer if record.by_layer else ""
-        return digest(table, record.version, self.tables[table], self.of_set.get(table, ""), runs, layers)
+        return digest(table, record.version, self.tables[table], self.of_set.get(table, ""), runs, layer)
 
     def _asked(self) -> dict[str, Any]:
         return {

@@ -87,13 +87,10 @@ class _Reader:
         last = self._last(table)
         if last is None:
             return
-        record = TABLES[table]
-        run = self._run if record.each_run else 0
-        layer = self._layer if record.by_layer else ""
+        run, layer = self._run if TABLES[table].each_run else 0, self._layer
 
         def fits(piece: Piece) -> bool:
-            fits_layer = piece.layer == layer or not record.by_layer
-            return piece.model.name == self._model and piece.run == run and fits_layer
+            return (piece.model.name, piece.run, piece.layer) == (self._model, run, layer)
 
         content = content_of(self._folder, self._asked, table, fits)
         subject = Subject(last.set_name, self._model, run, layer, options_of(last, table))

@@ -73,13 +73,10 @@ class Plan:
         for model in self.asked.models:
             for run in range(len(model.runs)):
                 for layer in model.layers:
-                    first_run, first_layer = run == 0, layer == model.layers[0]
                     tables = tuple(
                         name
                         for name in self.asked.tables
-                        if name not in model.lacking
-                        and (first_run or TABLES[name].each_run)
-                        and (first_layer or TABLES[name].by_layer)
+                        if name not in model.lacking and (run == 0 or TABLES[name].each_run)
                     )
                     if tables:
                         yield model, run, layer, tables

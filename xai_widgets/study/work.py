@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from xai_widgets.engine import Cache, Query, Sources, Stopped, WeightsChanging, answer
-from xai_widgets.engine.parts import PARTS
+from xai_widgets.engine.sources import Models
 from xai_widgets.kernels.faults import DeviceFault
 from xai_widgets.study.description import Description
 from xai_widgets.study.identity import look_at
@@ -53,6 +53,11 @@ class Done:
     refused: str = ""
 
 
+def sources_for(models: Models, images: Any) -> Sources:
+    """Models and images for the work of a study, with a memory of their own: what a session remembers stays."""
+    return Sources(models, images, cache=Cache(CACHE_BYTES), most_models=2)
+
+
 class Work:
     """Makes parts of one description in this process.
 
@@ -69,21 +74,17 @@ class Work:
         self._of_set: dict[str, str] = {}  # by table, why it cannot be made: the set is not as it was planned
         self._known: dict[Path, dict[str, Path]] = {}  # rows of parts that were there before, by folder
 
-    def left(self, task: Task, *, again: bool = True) -> list[Piece]:
-        """The pieces of a task that are not there whole.
+    def left(self, task: Task) -> list[Piece]:
+        """The pieces of a task that are not there whole."""
+        return [piece for piece in task.pieces() if self.lacks(piece)]
 
-        Args:
-            again: whether those with images that failed count as well.
-        """
-        return [piece for piece in task.pieces() if self.lacks(piece, again=again)]
-
-    def lacks(self, piece: Piece, *, again: bool = True) -> bool:
+    def lacks(self, piece: Piece) -> bool:
         """Whether a piece is not there, is corrupt, or has images that failed."""
         try:
             head = self.plan.parts(piece).head(self.plan.path(piece))
         except Corrupt:
             return True
-        return head is None or (again and bool(head.failed))
+        return head is None or bool(head.failed)
 
     def do(self, task: Task, *, stop: Stop | None = None, told: Told | None = None) -> Done:
         """Make what is missing of a task.
@@ -297,11 +298,6 @@ def by_image(rows: pa.Table, images: list[str]) -> dict[str, pa.Table]:
     return {name: rows.slice(spans[name][0], spans[name][1] - spans[name][0]) for name in images if name in spans}
 
 
-def cost_of(table: str) -> str:
-    """What a table asks of an image, for sentences."""
-    return PARTS[TABLES[table].part].words
-
-
 # ---------------------------------------------------------------------- in another process
 
 _lock = threading.Lock()
@@ -317,8 +313,7 @@ def stop_when(stop: Stop) -> None:
 def _opened(folder: str, key: str, run: str) -> Work:
     """A study in this process: read once in a run, models loaded once."""
     asked = Description.read(Path(folder), key)
-    sources = Sources(asked.sources(), asked.image_set(), cache=Cache(CACHE_BYTES), most_models=2)
-    return Work(Path(folder), asked, sources)
+    return Work(Path(folder), asked, sources_for(asked.sources(), asked.image_set()))
 
 
 def do_elsewhere(folder: str, key: str, number: int, run: str = "") -> Done:

@@ -12,6 +12,7 @@ from xai_widgets.engine import column_of, ratings_of, unusable
 from xai_widgets.engine.performance import Performance
 from xai_widgets.engine.sample import shown_in_words
 from xai_widgets.images import ImageSet, Problem, grouped
+from xai_widgets.images.known import MORE
 from xai_widgets.scenes import Gallery
 from xai_widgets.session.describe.filters import Filtering
 from xai_widgets.session.describe.words import decimals_of, fixed
@@ -21,15 +22,7 @@ if TYPE_CHECKING:
 
 MOST_PROBLEMS = 100
 MOST_RANKED = 1e6  # images times classes with an AUROC here, for half a second; a script has it of all
-NOTED = (
-    "rating",
-    "label",
-    "human_map",
-    "rating_sd",
-    "raters",
-    "split",
-    "reference",
-)  # columns that have a place of their own
+NOTED = ("rating", "label", "human_map", *MORE)  # columns that have a place of their own
 NO_CLASSES = np.zeros(0, np.int32)
 NO_CLASSES.flags.writeable = False
 

@@ -14,7 +14,7 @@ from xai_widgets.engine.query import BASELINES
 from xai_widgets.engine.set_mean import baseline_digests
 from xai_widgets.images import ImageSet
 from xai_widgets.study.tables.record import FLOAT, WHOLE, WORD, Column, Table
-from xai_widgets.study.tables.scores import known_of
+from xai_widgets.study.tables.scores import known_of, target_words
 
 
 def _rows(sources: Sources, query: Query, found: Impacts, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def _rows(sources: Sources, query: Query, found: Impacts, options: Mapping[str, 
     subject = Subject(sources, query)
     return {
         "map": np.arange(count, dtype=np.int32),
-        "target": [subject.name_of(subject.target)] * count,
+        "target": [target_words(subject, subject.target)] * count,
         "score": np.full(count, found.value, np.float32),
         "delta_y": found.delta_y,
         "delta_error": [None] * count if found.delta_error is None else found.delta_error,

@@ -26,7 +26,7 @@ from xai_widgets.study.tables.explained import (
     with_method,
 )
 from xai_widgets.study.tables.record import FLOAT, FLOATS, WHOLE, WORD, Column, Table
-from xai_widgets.study.tables.scores import names_of
+from xai_widgets.study.tables.scores import names_of, target_words
 
 if TYPE_CHECKING:
     from xai_widgets.images import ImageSet
@@ -94,7 +94,7 @@ def _rows(sources: Sources, query: Query, found: Measures, options: Mapping[str,
     count = len(rows)
     return {name: [getattr(row, name) for row in rows] for name in same} | {
         "note": [row.note for row in rows],
-        "target": [None if found.target is None else subject.name_of(found.target)] * count,
+        "target": [None if found.target is None else target_words(subject, found.target)] * count,
         "target_rule": [row.target for row in rows],
         "score": [scores.get((row.measure, row.part, row.level)) for row in rows],
         "label": [names_of(subject, label)] * count,

@@ -63,7 +63,6 @@ class Table:
         lacking: why a model or a set has no such table, as a sentence; empty where it has.
         each_run: whether there are rows for each training run; else they are about all together.
         of_people: whether its rows depend on what people say of an image, its rating or label.
-        by_layer: whether it depends on the layer.
         into: the finished table to which its rows belong, where that is one of another name with the same columns and
             options: what depends on more than that one does is made, and made anew, on its own.
         version: of the definition; another one makes all rows anew.
@@ -82,7 +81,6 @@ class Table:
     lacking: Callable[[ImageModel, ImageSet, Mapping[str, Any]], str] = lambda model, images, options: ""
     each_run: bool = True
     of_people: bool = False
-    by_layer: bool = True
     into: str = ""
     version: int = 1
 

@@ -18,6 +18,11 @@ def known_of(images: ImageSet, name: str, options: Mapping[str, Any]) -> Any:
     return [str(images.table.loc[name, "label"]), known]
 
 
+def target_words(subject: Subject, index: int) -> str:
+    """The explained class by name, or the score."""
+    return subject.name_of(index) if subject.model.has_classes else subject.model.words(index)
+
+
 def names_of(subject: Subject, label: int | tuple[int, ...] | None) -> str | None:
     """A known label by name; several with a semicolon between them."""
     if not isinstance(label, tuple):
@@ -32,7 +37,7 @@ def _rows(sources: Sources, query: Query, output: Output, options: Mapping[str, 
     likely = output.probabilities
     right = None if label is None or likely is None or not model.exclusive else bool(likely.argmax() == label)
     return {
-        "target": [subject.name_of(output.target)],
+        "target": [target_words(subject, output.target)],
         "score": [output.value],
         "probability": [None if likely is None else float(likely[output.target])],
         "rating": [output.rating],
@@ -46,7 +51,8 @@ def _rows(sources: Sources, query: Query, output: Output, options: Mapping[str, 
 
 TABLE = Table(
     name="scores",
-    words="One image, model and training run: what the network says of the image.",
+    words="One image, model and training run: what the network says of the image. Where several layers are asked, the "
+    "same row stands under each.",
     columns=(
         Column("target", WORD, "the explained class or score: the predicted class, or the score"),
         Column("score", FLOAT, "its value: of classes the logit, else in the unit of the ratings"),
