@@ -87,6 +87,7 @@ class Maps(Answer):
     dead: np.ndarray  # (c,) bool
     layer: str
     kind: str  # maps, tokens or channels_last
+    maximum: np.ndarray | None = None  # (c,) float32, the largest value of each map
     query: Any = None
 
 
@@ -159,7 +160,18 @@ class Region(Answer):
     share: float  # of the shown map: sum of absolute values inside over all; NaN for a zero map
     area: float  # what a constant map would have
     joint: float = float("nan")  # change of the score without all maps inside the region, together
+    mask: np.ndarray | None = None  # (h w) bool, the region on the layer's grid
+    box: Box = (0.0, 0.0, 1.0, 1.0)  # what that grid covers of the photo
     note: str = ""
+    done: bool = True
+    query: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class Likeness(Answer):
+    """How alike the shown map is to plain Grad-CAM of the same layer, with the same gains."""
+
+    r: float  # Pearson, over the places of the finer of both maps; NaN where one is constant
     done: bool = True
     query: Any = None
 
@@ -193,6 +205,18 @@ class Activations(Answer):
     grid: tuple[int, int] = (0, 0)  # rows and columns of the layer
     crops: dict[int, Box] = field(default_factory=dict)  # of maps that were asked for: the part of the photo
     notes: dict[int, str] = field(default_factory=dict)  # how each crop was found, or why there is none
+    query: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class Contrasts(Answer):
+    """Maps of "why P, rather than Q?" for classes Q, and how far each is from that of "why P?"."""
+
+    classes: np.ndarray  # (m,) int32, each Q by number
+    maps: np.ndarray  # (m, h, w), signed
+    why: np.ndarray  # (h, w), of "why P?"
+    distance: np.ndarray  # (m,) 1 - r, r the correlation over places; NaN where one map is the same everywhere
+    done: bool = True
     query: Any = None
 
 

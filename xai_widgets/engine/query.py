@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 FORMS = ("plain", "tiles")
 KINDS_OF_CONTRAST = ("class", "score", "confidence")
 BASELINES = ("zero", "mean")
-DEGRADATIONS = ("salt_and_pepper", "gaussian_noise", "blur")
+DEGRADATIONS = ("salt_and_pepper", "gaussian_noise", "blur", "jpeg")
 MOST_GAIN = 2.0
 MOST_SEED = 2**31
 
@@ -52,8 +52,9 @@ class Degradation:
     """What is done to the image before the network sees it.
 
     Attributes:
-        kind: "salt_and_pepper", "gaussian_noise" or "blur".
-        level: share of pixels, standard deviation in [0, 1], or sigma in pixels of the network's input.
+        kind: "salt_and_pepper", "gaussian_noise", "blur" or "jpeg".
+        level: share of pixels, standard deviation in [0, 1], sigma in pixels of the network's input, or the quality of
+            a JPEG, a whole number from 1 to 100.
         seed: of the noise.
 
     Raises:
@@ -69,6 +70,8 @@ class Degradation:
         level, seed = plain(self.level), plain(self.seed)
         if isinstance(level, bool) or not isinstance(level, int | float) or not 0 <= level < math.inf:
             raise ValueError(f"the level of a degradation must be a number from 0, got {self.level!r}.")
+        if self.kind == "jpeg" and not (level == int(level) and 1 <= level <= 100):
+            raise ValueError(f"the quality of a JPEG must be a whole number from 1 to 100, got {self.level!r}.")
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < MOST_SEED:
             raise ValueError(
                 f"the seed of a degradation must be a whole number from 0 to {MOST_SEED - 1}, got {self.seed!r}."

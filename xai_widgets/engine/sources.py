@@ -129,7 +129,7 @@ class Sources:
     def _kept(self, name: str, model: ImageModel) -> ImageModel:
         """Take in a model that was just loaded; the least recently used leaves where there are too many."""
         gone: list[ImageModel] = []
-        held = {self._base_of(shown) for shown in self.held}
+        held = {self.base_name(shown) for shown in self.held}
         with self._lock:
             self._loaded[name] = model
             while len(self._loaded) > self._most:
@@ -142,13 +142,13 @@ class Sources:
             self.cache.drop_about(run.token)  # what is remembered of it would keep its network
         return model
 
-    def _base_of(self, name: str) -> str:
+    def base_name(self, name: str) -> str:
         """The given model of which this is a reading, or the name itself."""
         return reading_of(name)[0] if self.reads(name) else name
 
     def _left(self, reading: str) -> bool:
         """Whether a reading is of a model that has left; it would keep the network in memory."""
-        base = self._base_of(reading)
+        base = self.base_name(reading)
         return not isinstance(self._given[base], ImageModel) and base not in self._loaded and reading not in self.held
 
     def loaded(self, name: str) -> bool:

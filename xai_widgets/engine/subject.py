@@ -11,14 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xai_widgets.engine.degraded import degraded
 from xai_widgets.engine.known import Asked, asked_of, label_of, rating_of, score_range
 from xai_widgets.engine.query import Gains, Query, class_of
 from xai_widgets.engine.reading import own_scores
 from xai_widgets.engine.sample import OfSample
 from xai_widgets.engine.set_mean import SetMean, baseline_digests, baseline_images, mean_over
-from xai_widgets.kernels import degrade
 from xai_widgets.kernels.ablation import with_gains
-from xai_widgets.kernels.draws import seeded
 from xai_widgets.kernels.faults import DeviceFault, said
 from xai_widgets.kernels.tail import Tail
 
@@ -152,16 +151,7 @@ class Subject(OfSample):
                 f"images cannot be degraded for {self.model.name}, since its transform cannot be split; give a pair "
                 "(geometry, normalise)."
             )
-        images = pixels[None]
-        if wanted.kind == "blur":
-            return degrade.blur(images, wanted.level)[0]
-        kinds: dict[str, Callable[..., Tensor]] = {
-            "salt_and_pepper": degrade.salt_and_pepper,
-            "gaussian_noise": degrade.gaussian_noise,
-        }
-        if wanted.kind not in kinds:
-            raise ValueError(f"degradation must be one of {', '.join((*kinds, 'blur'))}, got {wanted.kind!r}.")
-        return kinds[wanted.kind](images, wanted.level, generator=seeded(wanted.seed))[0]
+        return degraded(pixels, wanted)
 
     @property
     def pixels(self) -> Tensor:

@@ -5,11 +5,14 @@ Blur is a Gaussian's standard deviation in pixels of the images everywhere.
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Float, Shaped
+from PIL import Image
 from torch import Tensor
 
 from xai_widgets.kernels import draws
@@ -241,6 +244,37 @@ def blur(images: Float[Tensor, "n c h w"], sigma: float) -> Float[Tensor, "n c h
     columns = rows if height == width else _blur_matrix(width, sigma, planes)
     with products(planes.device):
         return (rows @ planes @ columns.mT).to(images.dtype)
+
+
+def jpeg(images: Float[Tensor, "n c h w"], quality: int) -> Float[Tensor, "n c h w"]:
+    """Images of one or three channels as they come back from a JPEG file; the same quality gives the same pixels.
+
+    Each is rounded to bytes, encoded by libjpeg with colours at half the resolution (4:2:0), and decoded.
+
+    Args:
+        images: in [0, 1].
+        quality: from 1, the worst, to 100.
+
+    Raises:
+        TypeError: no tensor of floating-point numbers, a quality that is no whole number.
+        ValueError: images outside of [0, 1] or of another number of channels, a quality outside of its range.
+    """
+    check_range("images", images)
+    quality = whole_number("quality", quality)
+    if not 1 <= quality <= 100:
+        raise ValueError(f"quality must lie between 1 and 100, got {quality}.")
+    if images.shape[1] not in (1, 3):
+        raise ValueError(f"a JPEG has 1 or 3 channels, got images of {images.shape[1]}.")
+    pixels = (images.detach().float().clamp(0, 1) * 255).round().to("cpu", torch.uint8).permute(0, 2, 3, 1)
+    decoded = [_through_file(one.squeeze(-1).numpy(), quality) for one in pixels]
+    return torch.stack(decoded).to(images) / 255
+
+
+def _through_file(pixels: np.ndarray, quality: int) -> Shaped[Tensor, "c h w"]:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality, subsampling="4:2:0")
+    back = np.array(Image.open(file))
+    return torch.from_numpy(back.reshape(*back.shape[:2], -1)).permute(2, 0, 1)
 
 
 def graded_blur(

@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from xai_widgets.engine.parts import activations, agreement, effects, measuring, output, receipt, region, removals
+from xai_widgets.engine.parts import (
+    activations,
+    agreement,
+    contrasts,
+    effects,
+    likeness,
+    measuring,
+    output,
+    receipt,
+    region,
+    removals,
+)
 from xai_widgets.engine.parts.record import Part as Part
 
-_FILES = (output, removals, effects, measuring, region, receipt, activations, agreement)
+_FILES = (output, removals, effects, measuring, region, receipt, likeness, activations, agreement, contrasts)
 PARTS: dict[str, Part] = {part.name: part for file in _FILES for part in file.PARTS}
 
 

@@ -23,6 +23,7 @@ def maps(request: Request) -> Maps:
     """Thumbnails of every map."""
     subject = request.subject
     values = subject.tail.maps[0].detach()
+    largest = values.amax((1, 2)).float()
     low, high = values.amin((1, 2), keepdim=True), values.amax((1, 2), keepdim=True)
     if not subject.tail.placed:  # no picture: how active each map is, on one scale for all
         values = values.mean((1, 2), keepdim=True)
@@ -30,8 +31,9 @@ def maps(request: Request) -> Maps:
     span = torch.where(high > low, high - low, 1)
     thumbs = ((values - low) / span * 255).round().to(torch.uint8)
     dead = ablation.dead(subject.tail.maps.detach())[0]
-    thumbs, dead = home(thumbs, dead)
-    return Maps(thumbs.numpy(), dead.numpy(), subject.layer, subject.tail.layout.kind)
+    thumbs, dead, largest = home(thumbs, dead, largest)
+    kind = subject.tail.layout.kind
+    return Maps(thumbs.numpy(), dead.numpy(), subject.layer, kind, maximum=largest.numpy())
 
 
 def impacts(request: Request) -> Impacts:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xai_widgets.engine.answers import Box, Explanation, Region, Saliency
+from xai_widgets.engine.answers import Box, Explanation, Maps, Region, Saliency
 from xai_widgets.engine.asking import Request
 from xai_widgets.engine.options import Option
 from xai_widgets.engine.parts.output import EXPLAINED
@@ -36,38 +36,47 @@ def region(request: Request) -> Region:
     """
     subject = request.subject
     subject.check_placed("what a region does")
-    tail, maps = subject.tail, subject.tail.maps.detach()
-    inside = _inside(request, (maps.shape[2], maps.shape[3])).to(maps.device)
-    level = level_of(subject.baseline, maps)
-    together = place_scores(tail, subject.model.scores, inside[None, None], level, None, request.step)
+    maps = subject.tail.maps.detach()
+    inside = _inside(request, (maps.shape[2], maps.shape[3]))
     explanation: Explanation = request.ask("explanation")
-    share, area = _share(request, explanation.saliency, inside.cpu().numpy())
-    change = torch.full((maps.shape[1],), math.nan, device="cpu")
+    share, area = share_inside(explanation.saliency, inside.numpy(), request.options["box"])
     become = "zero" if subject.baseline is None else "its mean over images of the set"
     places, of = int(inside.sum()), inside.numel()
     known = Region(
-        delta_y=array(change),
+        delta_y=array(torch.full((maps.shape[1],), math.nan, device="cpu")),
         places=places,
         of=of,
         share=share,
         area=area,
-        joint=float(together[0, subject.target].cpu() - subject.scores[subject.target]),
+        mask=inside.numpy().copy(),
+        box=subject.box,
         note=f"Each map set to {become} at {places} of {of} places of {subject.layer}, single removals, all gains 1."
         f"{subject.baseline_words}",
         done=False,
     )
-    y = subject.scores[subject.target]
+    # Neither gains nor what the map asks act on single removals: they are made once.
+    level = b"" if subject.baseline is None else subject.baseline.detach().cpu().numpy().tobytes()
+    asked = (subject.target, level, inside.numpy().tobytes())
+    change, joint = subject.remember("inside a region", lambda: _removed(request, inside, known), *asked)
+    return replace(known, delta_y=change, joint=joint, done=True)
+
+
+def _removed(request: Request, inside: Tensor, known: Region) -> tuple[np.ndarray, float]:
+    """The change of the score without each map inside the region (c,), and without all of them together."""
+    subject = request.subject
+    tail, maps = subject.tail, subject.tail.maps.detach()
+    inside, y = inside.to(maps.device), subject.scores[subject.target]
+    level = level_of(subject.baseline, maps)
+    together = place_scores(tail, subject.model.scores, inside[None, None], level, None, request.step)
+    known = replace(known, joint=float(together[0, subject.target].cpu() - y))
+    change = torch.full((maps.shape[1],), math.nan, device="cpu")
     order, nothing = _order(maps, inside, level)
     change[nothing] = 0
     for done, (index, scores) in enumerate(_scores_without(request, inside, level, order)):
         if done:
-            request.show(_with(known, change), float((~change.isnan()).float().mean()))
+            request.show(replace(known, delta_y=array(change).copy()), float((~change.isnan()).float().mean()))
         change[index] = (scores[:, subject.target].cpu() - y).to(change)
-    return _with(known, change, done=True)
-
-
-def _with(known: Region, change: Tensor, *, done: bool = False) -> Region:
-    return replace(known, delta_y=array(change).copy(), done=done)
+    return array(change).copy(), known.joint
 
 
 def _order(maps: Tensor, inside: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
@@ -101,7 +110,7 @@ def _scores_without(request: Request, inside: Tensor, level: Tensor, order: Tens
 
 
 def _inside(request: Request, size: tuple[int, int]) -> Tensor:
-    """The region on the layer's grid."""
+    """The region on the layer's grid, on the CPU."""
     mask, box = request.options["mask"], request.options["box"]
     if bool(mask) == bool(box):
         raise ValueError(f"a region is given by one of mask and box, got {'both' if mask else 'neither'}.")
@@ -144,10 +153,20 @@ def within(box: Box, seen: Box, size: tuple[int, int]) -> np.ndarray:
     return inside
 
 
-def _share(request: Request, saliency: Saliency, inside: np.ndarray) -> tuple[float, float]:
-    """How much of the shown map lies inside, and the share of the area, both on the grid of that map."""
-    values = np.abs(saliency.weight.astype(np.float64))
-    box = request.options["box"]
+def share_inside(
+    saliency: Saliency, inside: np.ndarray, box: Box | tuple[()] = (), *, side: int = 0
+) -> tuple[float, float]:
+    """How much of a map lies inside a region, by its absolute values, and the share of the area; NaN for a zero map.
+
+    Both are counted on the grid of that map.
+
+    Args:
+        inside: the region on the layer's grid (h w).
+        box: the region as a part of the photo, where it was given as one.
+        side: 1 for the values above 0 alone, -1 for those below, 0 for all.
+    """
+    signed = saliency.weight.astype(np.float64)
+    values = np.abs(signed) if side == 0 else np.maximum(side * signed, 0)
     if values.shape != inside.shape:
         if box:
             inside = within(box, saliency.box, (values.shape[0], values.shape[1]))
@@ -157,6 +176,19 @@ def _share(request: Request, saliency: Saliency, inside: np.ndarray) -> tuple[fl
             inside = inside[np.ix_(rows.astype(int), columns.astype(int))]
     total = float(values.sum())
     return (float(values[inside].sum()) / total if total > 0 else math.nan), float(inside.mean())
+
+
+def acting(maps: Maps, indices: Sequence[int], share: float = 0.1) -> np.ndarray:
+    """Where some feature maps act, on the layer's grid (h w): the top share of the activation of each, together.
+
+    As `kernels.regions.top_share` keeps places, of the bytes that are shown: a gesture computes nothing with torch.
+    """
+    some = maps.thumbs[list(indices)].reshape(len(indices), -1)
+    kept, pixels = round(share * some.shape[1]), some.shape[1]
+    bound = np.sort(some, 1)[:, ::-1][:, kept : kept + 1] if kept < pixels else np.zeros((len(some), 1), some.dtype)
+    constant = some.max(1, keepdims=True) == some.min(1, keepdims=True)
+    inside: np.ndarray = ((some > bound) & ~constant).any(0).reshape(maps.thumbs.shape[1:])
+    return inside
 
 
 def checked_mask(given: Any) -> Mask:
@@ -209,5 +241,7 @@ OPTIONS = (
     Option("box", "part of the photo", (), check=checked_box),
 )
 PARTS = (
-    Part("region", "effect of each map inside a region", region, EXPLAINED, knows=True, options=OPTIONS, lane="detail"),
+    Part(
+        "region", "effect of each map inside a region", region, EXPLAINED, knows=True, options=OPTIONS, lane="impacts"
+    ),
 )
