@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from xai_widgets.figures import marks
 from xai_widgets.figures.layout import TALLEST_MM, Canvas, Rows
-from xai_widgets.figures.style import FAINT, INK, LINE, PAD_MM, SMALL, Plan, wrapped
+from xai_widgets.figures.style import FAINT, INK, LINE, PAD_MM, SMALL, Plan, middled, one_line, wrapped
 from xai_widgets.scenes import Bank
 
 CELL_MM, WORDS_MM, GAP = 14.0, 7.2, 0.08  # about a cell's width; its two lines; the gap between cells, as a share
@@ -89,6 +89,8 @@ def _cell(axes: Axes, scene: Bank, index: int, column: int, line: int, high: flo
     if gain == 0:
         axes.plot([column, column + wide], [foot, top], color=INK, linewidth=0.8)
     first, second, colour = _words(scene, index)
+    if index in dict(scene.names):
+        first = middled(first, CELL_MM * (0.6 if gain != 1 else 0.95), 1, SMALL)
     style: dict[str, Any] = {"fontsize": SMALL, "va": "top", "textcoords": "offset points"}
     axes.annotate(first, (column, foot), xytext=(0, -2), **style)
     axes.annotate(second, (column, foot), xytext=(0, -2 - 1.35 * SMALL), color=colour, **style)
@@ -98,11 +100,13 @@ def _cell(axes: Axes, scene: Bank, index: int, column: int, line: int, high: flo
 
 
 def _words(scene: Bank, index: int) -> tuple[str, str, str]:
-    """The number with its role; the effect with its direction; the colour of the latter."""
+    """The number with its role and its name; the effect with its direction; the colour of the latter."""
+    name = dict(scene.names).get(index, "")
+    called = f" {one_line(name)}" if name else ""
     if len(scene.dead) == len(scene.thumbs) and scene.dead[index]:
-        return f"{index}", "dead", FAINT
+        return f"{index}{called}", "dead", FAINT
     if len(scene.delta_y) != len(scene.thumbs):
-        return f"{index}", "", INK
+        return f"{index}{called}", "", INK
     change = float(scene.delta_y[index])
     exact = bool(scene.exact[index])
     mark = marks.direction(change)
@@ -110,7 +114,7 @@ def _words(scene: Bank, index: int) -> tuple[str, str, str]:
     if marks.has_roles(scene.roles, scene.delta_y):
         role = marks.role(int(scene.roles[index]))
         said = f" {role.full if exact else role.hollow}"
-    return f"{index}{said}", f"{mark.full if exact else mark.hollow} {effect(change, scene)}", mark.colour
+    return f"{index}{said}{called}", f"{mark.full if exact else mark.hollow} {effect(change, scene)}", mark.colour
 
 
 def effect(change: float, scene: Bank) -> str:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from xai_widgets.figures import marks
 from xai_widgets.figures.layout import Canvas, Rows
-from xai_widgets.figures.style import FAINT, INK, PAD_MM, SMALL, Plan, shortened, width_of
+from xai_widgets.figures.style import FAINT, INK, PAD_MM, SMALL, Plan, one_line, shortened, width_of
 from xai_widgets.scenes import CROSSED, Plane
 
 SHAPE = 0.72  # height over width
@@ -18,6 +18,7 @@ ACROSS, UP = (0.38, 1.05), (0.25, 1.25)  # the share of an axis that each side o
 EMPTY = np.zeros(0, np.float32)
 KEY_MM = 8.0  # of an entry of the key, beside its words
 LABEL_LINES = 2
+MOST_NAMED = 40  # points whose names are written
 CORNERS = ((1, 0, 1), (2, 1, 1), (3, 0, 0), (4, 1, 0))  # role; left or right, bottom or top
 
 
@@ -34,6 +35,7 @@ def paint_plane(scene: Plane, figure: Canvas, plan: Plan) -> Rows:
         _name_quadrants(axes, scene, plan)
     _crosses(axes, scene, across, up)
     _scatter(axes, scene, across, up)
+    _name_points(axes, scene, across, up, plan)
     axes.set_xlabel(shortened(scene.across, plan.width_mm * 0.75, LABEL_LINES))
     axes.set_ylabel(shortened(scene.up, min(plan.width_mm, WIDEST_MM) * SHAPE * 0.8, LABEL_LINES))
     axes.spines[["top", "right"]].set_visible(False)
@@ -121,6 +123,15 @@ def _scatter(axes: Axes, scene: Plane, across: NDArray[np.float64], up: NDArray[
     chosen = [index for index in scene.selected if 0 <= index < len(across)]
     axes.scatter(across[chosen], up[chosen], 4 * size, marker="o", facecolors="none", edgecolors=INK, linewidths=0.9,
                  zorder=4)  # fmt: skip
+
+
+def _name_points(axes: Axes, scene: Plane, across: NDArray[np.float64], up: NDArray[np.float64], plan: Plan) -> None:
+    """The names that the reader gave, each beside its point."""
+    for index, name in scene.names[:MOST_NAMED]:
+        if index < len(across) and np.isfinite(across[index] + up[index]):
+            words = shortened(one_line(name), plan.width_mm * 0.2, 1, SMALL)
+            axes.annotate(words, (across[index], up[index]), xytext=(4, 3), textcoords="offset points", fontsize=SMALL,
+                          zorder=5)  # fmt: skip
 
 
 def _name_quadrants(axes: Axes, scene: Plane, plan: Plan) -> None:

@@ -12,12 +12,20 @@ from xai_widgets.figures.plane import has_error
 from xai_widgets.figures.style import number, one_line, printable, sentences
 from xai_widgets.scenes import Bank, Gallery, Grid, Picker, Plane, Radar, Stage
 
+NAMED = 12  # maps whose names a caption lists
 Drawable = Stage | Grid | Bank | Plane | Radar | Gallery | Picker
 
 
 def _headed(scene: Bank | Plane) -> str:
     """The title, with image, model and P where the scene names them."""
     return " · ".join(filter(None, (scene.title, scene.about)))
+
+
+def _named(scene: Bank | Plane) -> str:
+    """The names that the reader gave to feature maps."""
+    some = [f"{index} {one_line(name)}" for index, name in scene.names[:NAMED]]
+    more = f" and {len(scene.names) - NAMED} more" if len(scene.names) > NAMED else ""
+    return f"Maps named by the reader: {', '.join(some)}{more}" if some else ""
 
 
 def title(scene: Drawable) -> str:
@@ -57,9 +65,9 @@ def caption(scene: Drawable, interpolation: str = "native") -> str:
     elif isinstance(scene, Picker):
         parts = picker.caption(scene)
     elif isinstance(scene, Bank):
-        parts = [scene.note, scene.joint, "Dark: strong activation, each map on its own scale."]
+        parts = [_named(scene), scene.note, scene.joint, "Dark: strong activation, each map on its own scale."]
     elif isinstance(scene, Plane):
-        parts = [scene.facts, scene.note]
+        parts = [_named(scene), scene.facts, scene.note]
     else:
         parts = [scene.note, scene.stale]
     return " ".join(sentences(parts))
@@ -86,7 +94,8 @@ def _bank_alt(scene: Bank) -> list[str]:
     parts = [f"{_headed(scene)}: {len(scene.thumbs)} feature maps as small pictures"]
     if len(scene.delta_y) == len(scene.thumbs) and len(scene.thumbs):
         first = [int(index) for index in order_of(scene)[:3]]
-        effects = ", ".join(f"map {index} {number(float(scene.delta_y[index]))}" for index in first)
+        names = {index: f" “{one_line(name)}”" for index, name in scene.names}
+        effects = ", ".join(f"map {i}{names.get(i, '')} {number(float(scene.delta_y[i]))}" for i in first)
         parts.append(f"Removing a map changes {scene.subject} most for {effects}")
     muted = int((scene.gains == 0).sum())
     changed = int((scene.gains != 1).sum()) - muted

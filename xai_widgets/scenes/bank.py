@@ -37,6 +37,13 @@ class Bank:
         set_active: (c) float32, the share of images on which a map is active.
         set_source: of which images these are, in words.
         set_lacks: why each of them is not known, by the name of the field; no words where it is.
+        names: (number, name) of each map that the reader has named.
+        groups: (name, numbers of its maps) of each group that the reader has made.
+        activation: (c) float32, the largest value of each map on this image; None before it is known.
+        likeness: (c) float32, correlation of each map with the chosen one; None where it is not asked for.
+        like: the number of the chosen map; -1 where none is.
+        region_delta_y: (c) float32, change of the score where a map is removed inside the region only; None where no
+            region is asked about.
     """
 
     thumbs: np.ndarray
@@ -64,3 +71,9 @@ class Bank:
     set_active: np.ndarray | None = None
     set_source: str = ""
     set_lacks: tuple[tuple[str, str], ...] = ()
+    names: tuple[tuple[int, str], ...] = ()
+    groups: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    activation: np.ndarray | None = None
+    likeness: np.ndarray | None = None
+    like: int = -1
+    region_delta_y: np.ndarray | None = None

@@ -30,7 +30,8 @@ class Card:
 
     Attributes:
         index: its number.
-        title: its number and its layer.
+        name: given by the reader; empty where there is none.
+        title: its number and name, and its layer.
         by: what the images are chosen by: "maximum", the largest value, or "mean" over all places.
         crops: at most nine images, the one that it answers to most first.
         facts: on how many images it is active; what its removal changes, on this image and over the set.
@@ -41,6 +42,7 @@ class Card:
 
     index: int
     title: str
+    name: str = ""
     by: str = "maximum"
     crops: tuple[Crop, ...] = ()
     facts: tuple[str, ...] = ()

@@ -60,6 +60,21 @@ class Chip:
 
 
 @scene
+class SliceItem:
+    """A named part of the set.
+
+    Attributes:
+        name: as the reader calls it.
+        count: how many images it has now.
+        shown: whether it is what the filters show.
+    """
+
+    name: str
+    count: int
+    shown: bool = False
+
+
+@scene
 class Gallery:
     """All images of a set.
 
@@ -82,6 +97,7 @@ class Gallery:
             empty where one class holds.
         of_labels: of how many.
         performance: how well the model does on all images, in one line; empty until all have scores.
+        some: likewise of the selected images, or of those that the filters let through, so far; empty where it is all.
         limits: of scores and ratings.
         current: the image that is explained, or -1.
         pinned: images that are kept in sight.
@@ -96,6 +112,7 @@ class Gallery:
         columns: by which images are sorted and filtered.
         chips: the filters that hold.
         kept: (n) bool, which images the filters let through; empty where there is no filter.
+        named: the slices that the reader has named.
     """
 
     names: tuple[str, ...]
@@ -124,7 +141,9 @@ class Gallery:
     agreed: np.ndarray = field(default_factory=lambda: NO_COUNTS)
     of_labels: int = 0
     performance: str = ""
+    some: str = ""
     problem_lists: tuple[tuple[str, ...], ...] = ()
     columns: tuple[ColumnItem, ...] = ()
     chips: tuple[Chip, ...] = ()
     kept: np.ndarray = field(default_factory=lambda: ALL_KEPT)
+    named: tuple[SliceItem, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from xai_widgets.scenes._record import scene
+from xai_widgets.scenes.stage import Choice
 
 
 @scene
@@ -33,6 +34,12 @@ class Picker:
         exclusive: whether one class excludes the others, so that it can be asked why P has not all of the confidence.
         read_as: how the outputs are read, where this was found by looking; else empty.
         readings: (model, words) of what they could be read as instead.
+        recent: classes that were chosen last as P or Q, by number.
+        pairs: (P, Q, words) that were asked before, or are worth asking.
+        ways: (method, form, words, title) of what can be asked about Q.
+        way: the number of the one that is asked; -1 where another method is shown.
+        choices: the options of the method that is asked.
+        scored: whether the images of the set are scored, so that the picture of each class is the right one.
         says: what the map shows, by where Q is: "none", "above" the score, "below", the "same", or by "tiles".
     """
 
@@ -58,3 +65,9 @@ class Picker:
     exclusive: bool = True
     read_as: str = ""
     readings: tuple[tuple[str, str], ...] = ()
+    recent: tuple[int, ...] = ()
+    pairs: tuple[tuple[int, int, str], ...] = ()
+    ways: tuple[tuple[str, str, str, str], ...] = ()
+    way: int = -1
+    choices: tuple[Choice, ...] = ()
+    scored: bool = False

@@ -30,10 +30,17 @@ class Plane:
         about: image, model, layer and P, for a figure that stands alone.
         facts: score, rating and residual, or the cross entropy with the label.
         note: what was removed, and what follows from the residual.
-        of: "image" or "set".
+        of: "image", "set" or "selected", the images that the reader has chosen together.
         no_set: why the set cannot be shown; empty where it can.
-        counts: how many maps have each role, by its number; of a set only.
-        delta_y_low: (c) float32, lower ends of intervals of 95 % of medians, NaN where there is none; of a set only.
+        no_selected: why the selected images cannot be shown; empty where they can.
+        counts: how many maps have each role, by its number.
+        names: (number, name) of each map that the reader has named.
+        muted: numbers of the maps whose gain is 0.
+        offers: what can be computed: "set" or "selected", and the words of a button.
+        activation: (c) float32, how active each map is: its largest value on the image, or over the images the median
+            of these; None where that is not known.
+        delta_y_low: (c) float32, lower ends of intervals of 95 % of medians, NaN where there is none; of several
+            images only.
         delta_y_high: the upper end.
         delta_error_low: the same of delta error.
         delta_error_high: the upper end.
@@ -54,6 +61,11 @@ class Plane:
     about: str = ""
     of: str = "image"
     no_set: str = ""
+    no_selected: str = ""
+    names: tuple[tuple[int, str], ...] = ()
+    muted: tuple[int, ...] = ()
+    offers: tuple[tuple[str, str], ...] = ()
+    activation: np.ndarray | None = None
     counts: tuple[int, ...] = ()
     delta_y_low: np.ndarray = field(default_factory=lambda: EMPTY)
     delta_y_high: np.ndarray = field(default_factory=lambda: EMPTY)

@@ -124,6 +124,27 @@ class Look:
     secondary: str = "off"  # off, grey, outline
     scale: str = "each"  # of several panels: full colour at the largest value of each, or of all of the same unit
     reference: bool = False  # whether the undistorted photo stands beside the picture
+    top: float = 0.0  # the share of the largest values of each map that is outlined
+    over: str = "off"  # off, divider, difference, contours: how another panel is laid over the active one
+    other: int = -1  # which; -1 for the photo alone
+    divider: float = 0.5  # share of the picture's width
+
+
+@scene
+class Outline:
+    """Places on a grid over the photo, with a line around them.
+
+    Attributes:
+        inside: (h w) bool; of no rows while it is not known.
+        box: what the grid covers of the photo.
+        words: what it shows.
+        drawn: left, top, right and bottom as the reader drew it; empty where it was not drawn.
+    """
+
+    inside: np.ndarray
+    box: Box
+    words: str
+    drawn: tuple[float, ...] = ()
 
 
 @scene
@@ -142,8 +163,10 @@ class Stage:
         methods: the menu, by groups.
         choices: of the method that is asked.
         sample: which image of a sample of several is shown, and which call of the layer, where there are several.
+        degrading: what is done to the image before the network sees it, and how much; none where it cannot be.
         look: how it looks.
         receipt: what the check by removal said, in one line; empty where it was not asked.
+        likeness: how much the map tells beside Grad-CAM, in one line; empty where it does not ask about Q.
         pending: what is being done, in words, while nothing is shown yet.
         alt: the picture in words, for those who do not see it.
         contrast: Q in words, such as "rather than moon"; empty where none is chosen.
@@ -153,6 +176,8 @@ class Stage:
         error: what went wrong, in one line; empty when all is well.
         common: the largest limit of all panels whose maps have the same unit, colours and sides as this one; its full
             colour where `look.scale` is "all". 0 where there is no map.
+        region: the region that is asked about, of the active panel; None where there is none.
+        acts: where the chosen feature maps act, of the active panel; None where none is chosen.
         common_words: which panels share that scale; empty where no other panel does.
     """
 
@@ -165,8 +190,10 @@ class Stage:
     methods: tuple[MethodItem, ...] = ()
     choices: tuple[Choice, ...] = ()
     sample: tuple[Choice, ...] = ()
+    degrading: tuple[Choice, ...] = ()
     secondary: Secondary | None = None
     receipt: str = ""
+    likeness: str = ""
     pending: str = ""
     alt: str = ""
     contrast: str = ""
@@ -178,3 +205,5 @@ class Stage:
     no_reference: str = ""
     common: float = 0.0
     common_words: str = ""
+    region: Outline | None = None
+    acts: Outline | None = None

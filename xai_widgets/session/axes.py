@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Axis = Mapping[str, Any] | str | None
 Changes = dict[str, Any]
+PEOPLE = "human_map"  # the method
 FIELDS = ("image", "method", "contrast", "model", "run", "layer", "shown", "call", "degradation")
 LAYERS = 4  # of the preset
 ABOUT = 0.125  # of a forward pass: layers that are as deep as each other
@@ -164,6 +165,12 @@ def _muted(session: Session) -> list[Changes]:
     return [{"gains": ()}, {"gains": dict(gains)}]
 
 
+def _people(session: Session) -> list[Changes]:
+    """The map that is shown, or Grad-CAM, and where people looked or drew."""
+    method = session.query.method
+    return [{"method": "grad_cam" if method == PEOPLE else method}, {"method": PEOPLE}]
+
+
 # ---------------------------------------------------------------------- why they cannot be asked
 
 
@@ -207,6 +214,10 @@ def _no_range(session: Session) -> str:
     return f"{model.name} tells classes apart and has no range of scores." if model.has_classes else ""
 
 
+def _no_people(session: Session) -> str:
+    return session.lacking(PEOPLE)
+
+
 def _no_gains(session: Session) -> str:
     return "" if session.query.gains else "Every gain is 1: change one first."
 
@@ -228,4 +239,5 @@ PRESETS = {
     "runs": Kind("all runs", _runs, _no_runs),
     "layers": Kind("layers from first to last", _layers, _no_layers),
     "muted": Kind("all gains 1, and as they are", _muted, _no_gains),
+    "people": Kind("the map, and where people looked", _people, _no_people),
 }

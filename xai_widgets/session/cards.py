@@ -94,7 +94,8 @@ class Cards(OneChange):
                 return None
             count = None if self.maps is None else len(self.maps.thumbs)
             number, now = checked_gain(plain(index), 1, count)[0], self.map_card
-            if now is None or (now.index, now.by) != (number, one_of("by", by, BY)):
+            one_of("by", by, BY)
+            if now is None or (now.index, now.by) != (number, by):
                 self.map_card = MapCard(number, by)
             if self._small and not self.knows_set():
                 self.know_set()

@@ -98,7 +98,7 @@ class Columns(Mapping[str, Column]):
 
 
 def own_columns(session: Session) -> list[Column]:
-    """What the session itself knows: score, prediction, rating and residual, label, split."""
+    """What the session itself knows: score, prediction, rating and residual, label, right or wrong; and the names."""
     model, images, table = session.model, session.images, session.images.table
     classes = model.has_classes
     scores = by_name(session.scores, images.names)
@@ -114,7 +114,27 @@ def own_columns(session: Session) -> list[Column]:
         if not classes:
             found.append(Column("residual", "residual (score − rating)", scores - ratings))
     label = texts(table["label"])
-    return [*found, Column("label", "label", label, "table")] if label.any() else found
+    if label.any():
+        found.append(Column("label", "label", label, "table"))
+    if classes and label.any() and (right := rightness(session, label)).any():
+        found.append(Column("right", "right or wrong", right))
+    return [*found, Column("image", "image", np.array(images.names, object), "names")]
+
+
+def rightness(session: Session, labels: np.ndarray) -> np.ndarray:
+    """(n) words: "right" where the predicted class is the label, or all labels are right, "wrong", or "" if unknown."""
+    model, names = session.model, session.images.names
+    if not model.exclusive:
+        counts = session.right_labels()
+        known = ((counts.get(name), model.outputs) for name in names)
+        return np.array(["" if count is None else "right" if count == of else "wrong" for count, of in known], object)
+    classes = {label.casefold() for label in model.labels or ()}
+    said = (session.predictions.get(name, "").rpartition(" ")[0].casefold() for name in names)
+    pairs = ((label.casefold(), word) for label, word in zip(labels, said, strict=True))
+    return np.array(
+        ["" if not word or label not in classes else "right" if word == label else "wrong" for label, word in pairs],
+        object,
+    )
 
 
 def table_columns(table: pd.DataFrame) -> list[Column]:

@@ -6,8 +6,20 @@ from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
+from PIL import Image
+from torch import Tensor
 
-from xai_widgets.engine import Contrast, Output, Query, Sources, Subject, is_known_of, score_range
+from xai_widgets.engine import (
+    Contrast,
+    Degradation,
+    Output,
+    Query,
+    Sources,
+    Subject,
+    degraded,
+    is_known_of,
+    score_range,
+)
 from xai_widgets.engine.sample import shown_in_words
 from xai_widgets.images import ImageSet
 from xai_widgets.models import ImageModel
@@ -15,10 +27,45 @@ from xai_widgets.models import ImageModel
 SHARES = (0, 0.25, 0.5, 0.75, 1)
 
 
-def picture(model: ImageModel, images: ImageSet, name: str) -> np.ndarray:
-    """What maps lie on, (h w 3) bytes: the photo, or what the network saw where its place there is not known."""
+def picture(model: ImageModel, images: ImageSet, name: str, what: Degradation | None = None) -> np.ndarray:
+    """What maps lie on, (h w 3) bytes: the photo, or what the network saw where its place there is not known.
+
+    Args:
+        what: is done to it before the network sees it.
+    """
+    if what is not None:
+        return degraded_picture(model, images, name, what)
     photo = images.photo(name)
     return _lies_on(model, photo, photo if model.channels == 3 else images.bands(name))
+
+
+def degraded_picture(model: ImageModel, images: ImageSet, name: str, what: Degradation) -> np.ndarray:
+    """The picture of an image, (h w 3) bytes, with what the network saw of it when it was degraded in its place.
+
+    A photo that is smaller there than what the network sees is enlarged, so that nothing of it is lost.
+
+    Raises:
+        ValueError: the file cannot be read, or the image cannot be degraded so.
+    """
+    photo = images.photo(name)
+    prepared = model.prepare(photo if model.channels == 3 else images.bands(name))
+    seen = _as_bytes(degraded(prepared.pixels, what))
+    if not prepared.placed:
+        return seen
+    height, width = photo.shape[:2]
+    left, top, right, bottom = prepared.box
+    scale = max(1.0, seen.shape[0] / (bottom - top), seen.shape[1] / (right - left))
+    whole = Image.fromarray(photo).resize((round(scale * width), round(scale * height)), Image.Resampling.BICUBIC)
+    corner, end = (round(scale * left), round(scale * top)), (round(scale * right), round(scale * bottom))
+    part = Image.fromarray(seen).resize((end[0] - corner[0], end[1] - corner[1]), Image.Resampling.BILINEAR)
+    whole.paste(part, corner)
+    return np.asarray(whole)
+
+
+def _as_bytes(pixels: Tensor) -> np.ndarray:
+    """Pixels (c h w) in [0, 1] as (h w 3) bytes: the first three channels, or the only one."""
+    some = pixels[:3] if len(pixels) >= 3 else pixels[:1].expand(3, -1, -1)
+    return (some.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).contiguous().cpu().numpy()
 
 
 def reference(model: ImageModel, images: ImageSet, name: str) -> np.ndarray | None:
@@ -56,8 +103,7 @@ def _lies_on(model: ImageModel, photo: np.ndarray, given: np.ndarray) -> np.ndar
         raise
     if prepared.placed:
         return photo
-    seen = prepared.pixels[:3] if len(prepared.pixels) >= 3 else prepared.pixels[:1].expand(3, -1, -1)
-    return (seen * 255).round().byte().permute(1, 2, 0).contiguous().cpu().numpy()
+    return _as_bytes(prepared.pixels)
 
 
 def where(sources: Sources, query: Query) -> str:

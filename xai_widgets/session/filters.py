@@ -24,6 +24,7 @@ from xai_widgets.session.one_change import OneChange
 from xai_widgets.session.requests import Requests
 
 QUARTER = 0.25
+IMAGES = "image"  # the column of names, by which some images are shown alone
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Filter:
     """Which values of a column are shown; an image without a value is not, unless "" is one of the values.
 
     Attributes:
-        column: its name.
+        column: its name; "image" for some images by name.
         low: the least number, or None.
         high: the largest number, or None.
         values: words, of a column of words; none of a column of numbers.
@@ -139,9 +140,13 @@ class Filters(OneChange):
 
     def kept(self) -> np.ndarray:
         """(n) bool, which images the filters let through. A filter of a column that is not known here does nothing."""
+        return self.kept_by(self.filters)
+
+    def kept_by(self, filters: Iterable[Filter]) -> np.ndarray:
+        """(n) bool, which images these filters would let through."""
         kept = np.ones(len(self.images.names), bool)
         with self.lock:
-            for one in self.filters:
+            for one in filters:
                 column = self.columns_of_images.get(one.column)
                 if column is not None and one.fits(column):
                     kept &= one.keeps(column)
@@ -214,15 +219,18 @@ def _checked(column: Column, low: Any, high: Any, values: Any, lowest: Any) -> F
         got = f"got {', '.join(f'{what}={value!r}' for what, value in given.items())}" if given else "nothing was given"
         raise ValueError(f"the column {name!r} holds {wanted}; {got}.")
     if not number:
+        if not isinstance(given["values"], Iterable):
+            raise ValueError(f"values must be words of {name!r}, such as {_some(column)}; got {given['values']!r}.")
         words = (given["values"],) if isinstance(given["values"], str) else tuple(map(str, given["values"]))
         known = set(column.values)
         for word in words:
-            one_of(f"a value of {name!r}", word, sorted(known))
+            if word not in known:
+                one_of(f"a value of {name!r}", word, sorted(known))
         if not words:
             raise ValueError(f"values must name at least one value of {name!r}, such as {_some(column)}.")
         return Filter(name, values=tuple(dict.fromkeys(words)))
     for what, value in given.items():
-        if isinstance(value, bool) or not isinstance(value, Real) or math.isnan(value):
+        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
             raise ValueError(f"{what} must be a number, got {value!r}.")
     if "lowest" in given and not 0 < given["lowest"] <= 1:
         raise ValueError(f"lowest must be a share of the images, above 0 and at most 1, got {given['lowest']!r}.")
@@ -230,6 +238,15 @@ def _checked(column: Column, low: Any, high: Any, values: Any, lowest: Any) -> F
         raise ValueError(f"low must not be above high, got {given['low']!r} and {given['high']!r}.")
     ends = {what: float(value) for what, value in given.items()}
     return Filter(name, ends.get("low"), ends.get("high"), (), ends.get("lowest"))
+
+
+def chosen_images(names: Iterable[str], there: Iterable[str]) -> Filter:
+    """The filter that shows these images alone.
+
+    Raises:
+        ValueError: one is not there, or there is none.
+    """
+    return _checked(Column(IMAGES, IMAGES, np.array([*there], object)), None, None, tuple(names), None)
 
 
 def _some(column: Column) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from xai_widgets.engine import Maps, Query
-from xai_widgets.engine.query import plain
+from xai_widgets.engine.query import checked_gain, plain
 
 
 class Gains:
@@ -32,8 +32,10 @@ class Gains:
 
     def solo(self, indices: Iterable[int]) -> None:
         """Mute all maps but these."""
-        kept = set(indices)
-        self.ask(gains={index: float(index in kept) for index in range(self._count())})
+        kept, count = {plain(index) for index in indices}, self._count()
+        for index in kept:
+            checked_gain(index, 1, count)
+        self.ask(gains={index: float(index in kept) for index in range(count)})
 
     def invert(self) -> None:
         """Mute the maps that are not muted, and restore those that are."""

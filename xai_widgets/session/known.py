@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -87,6 +87,12 @@ class Known:
         if most < math.inf and len(self._outputs) + len(self.failures) < len(self.images):
             return None
         return performance_of(self.model, self.images, self._outputs, target, most=most)
+
+    def performance_among(self, names: Iterable[str], most: float = math.inf) -> Performance | None:
+        """The same over some of the images that are scored so far."""
+        target = 0 if self.model.has_classes else self.target()
+        some = {name: self._outputs[name] for name in names if name in self._outputs}
+        return performance_of(self.model, self.images, some, target, most=most)
 
     def right_labels(self) -> dict[str, int]:
         """How many labels of an image are right at a probability of 0.5, by name, where all that hold are known."""

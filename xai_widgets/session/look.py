@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xai_widgets.engine.query import one_of
+from xai_widgets.session.board import MOST_PANELS
 
-PALETTES = ("blue-red", "purple-orange", "purple-green")
+PALETTES = ("blue-red", "purple-orange", "purple-green", "red-green")  # the last as in older publications
 SIGNS = ("signed", "positive")
 SECONDARY = ("off", "grey", "outline")
 SCALES = ("each", "all")
+TOPS = (0, 0.05, 0.1, 0.15)
+OVER = ("off", "divider", "difference", "contours")
 # Of which map measures are taken, for which target, and of which part of a signed map.
 MEASURING = {"of": "standard", "rule": "fixed", "side": "positive"}
 
@@ -27,6 +30,11 @@ class Look:
         secondary: harmful maps over the map that is shown: "off", "grey", or an "outline" of their top 10 %.
         reference: whether the undistorted photo stands beside the picture, where it is known.
         scale: of several panels: full colour at the largest value of "each", or of "all" that have the same unit.
+        top: of the largest values of each map, the share that is outlined: 0.05, 0.1, 0.15, or 0 for no outline.
+        over: what is laid over the active panel: nothing ("off"), or `other` on the right of a "divider"; instead of
+            its map the "difference" of both; "contours" of the top 5, 10 and 15 % of both.
+        other: the panel that is laid over it, by its number; -1 for the photo alone.
+        divider: where it stands, from 0 to 1 of the picture's width.
 
     Raises:
         ValueError: another value.
@@ -40,14 +48,25 @@ class Look:
     secondary: str = "off"
     scale: str = "each"
     reference: bool = False
+    top: float = 0
+    over: str = "off"
+    other: int = -1
+    divider: float = 0.5
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.opacity, int | float) and 0 <= self.opacity <= 1):
-            raise ValueError(f"opacity must be in [0, 1], got {self.opacity!r}.")
         one_of("palette", self.palette, PALETTES)
         one_of("sign", self.sign, SIGNS)
         one_of("secondary", self.secondary, SECONDARY)
         one_of("scale", self.scale, SCALES)
+        one_of("over", self.over, OVER)
+        for name in ("opacity", "divider"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not (isinstance(value, int | float) and 0 <= value <= 1):
+                raise ValueError(f"{name} must be in [0, 1], got {value!r}.")
+        if isinstance(self.top, bool) or self.top not in TOPS:
+            raise ValueError(f"top must be one of {', '.join(map(str, TOPS))}, got {self.top!r}.")
+        if isinstance(self.other, bool) or not isinstance(self.other, int) or not -1 <= self.other < MOST_PANELS:
+            raise ValueError(f"other must be the number of a panel, or -1 for the photo, got {self.other!r}.")
         if not isinstance(self.reference, bool):
             raise ValueError(f"reference must be True or False, got {self.reference!r}.")
 

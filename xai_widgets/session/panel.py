@@ -8,7 +8,19 @@ from typing import Any
 
 from traitlets import HasTraits, Instance, Unicode
 
-from xai_widgets.engine import Impacts, Joint, Maps, Measures, Output, Query, Receipt, Saliency, Secondary
+from xai_widgets.engine import (
+    Impacts,
+    Joint,
+    Likeness,
+    Maps,
+    Measures,
+    Output,
+    Query,
+    Receipt,
+    Region,
+    Saliency,
+    Secondary,
+)
 
 _keys = itertools.count(1)
 
@@ -26,6 +38,8 @@ class Answers:
         joint: what all muted maps change together; None where none is muted.
         measures: of saliency.
         receipt: the check of the map that is shown, where it was asked for.
+        likeness: of the shown map to Grad-CAM, where it asks about Q.
+        region: what each map does inside a region, where one is asked about.
     """
 
     output: Output | None = None
@@ -36,6 +50,8 @@ class Answers:
     joint: Joint | None = None
     measures: Measures | None = None
     receipt: Receipt | None = None
+    region: Region | None = None
+    likeness: Likeness | None = None
 
 
 PARTS_SHOWN = tuple(field.name for field in fields(Answers))
@@ -75,7 +91,8 @@ class Panel(HasTraits):
         if before.differs(query, OF_THE_PLACE):
             self.answers, self.error = Answers(), ""
         elif before.target != query.target:
-            self.take(saliency=None, secondary=None, impacts=None, measures=None, receipt=None)
+            of_p = ("saliency", "secondary", "impacts", "measures", "receipt", "region", "likeness")
+            self.take(**dict.fromkeys(of_p))
         elif before != query:
-            self.take(receipt=None)  # it is of the map that was shown
+            self.take(receipt=None, likeness=None)  # they are of the map that was shown
         self.query = query

@@ -36,6 +36,7 @@ class Panels(OneChange):
     _outputs: dict[str, Output]
     _scored_again: Callable[[], None]
     _set_moved: Callable[[Query], None]
+    _candidates_moved: Callable[[Query | None], None]
     failures: dict[str, str]
     _go: Callable[..., None]
     _prepare: Callable[[dict[str, Any]], None]
@@ -130,7 +131,7 @@ class Panels(OneChange):
 
         Args:
             rows: a field with its values, as {"contrast": (1, 0.75, 0.5)}; the name of a field alone takes what is
-                selected or all there are; or a preset: "questions", "Q", "runs", "layers", "muted".
+                selected or all there are; or a preset: "questions", "Q", "runs", "layers", "muted", "people".
             columns: likewise.
             gesture: see `Session.ask`.
 
@@ -233,6 +234,7 @@ class Panels(OneChange):
         if now.differs(query, ("model", "run", "layer")):
             self.selected = ()
         self._set_moved(query)
+        self._candidates_moved(query)
         self.error = self.panel.error  # a gesture that was refused before is past
         if now.differs(query, ("model", "run")):
             self._outputs, self.scores, self.predictions, self.failures = {}, {}, {}, {}

@@ -10,6 +10,8 @@ from typing import Any
 from xai_widgets.engine import Query, Sources
 from xai_widgets.session.board import Board
 from xai_widgets.session.changes import changed, with_model
+from xai_widgets.session.filters import IMAGES, Filter
+from xai_widgets.session.map_names import LayerNames
 from xai_widgets.session.samples import first_shown
 from xai_widgets.session.saved import Saved
 
@@ -47,6 +49,9 @@ def fitted(saved: Saved, sources: Sources, *, replay: bool) -> tuple[Saved, tupl
         pins=fit.kept("pinned", saved.pins, known),
         selected_images=fit.kept("selected", saved.selected_images, known),
         selected=fit.selected(saved.selected, before, now),
+        filters=fit.filters(saved.filters, known),
+        slices={name: some for name, kept in saved.slices.items() if (some := fit.filters(kept, known))},
+        map_names=fit.named(saved.map_names),
     )
     return found, (*fit.said, *_other_contents(saved, sources, fit))
 
@@ -76,6 +81,15 @@ class _Fit:
                 self._tell(f"There is no image {name!r} in {self._sources.images.name!r}, which was {how}.")
         return tuple(dict.fromkeys(known[name] for name in names if name in known))
 
+    def filters(self, filters: Iterable[Filter], known: Mapping[str, str]) -> tuple[Filter, ...]:
+        """Filters; of one that shows images by name, those that are there. The views tell of columns that are not."""
+        found = []
+        for one in filters:
+            values = self.kept("in a slice", one.values, known) if one.column == IMAGES else one.values
+            if values or not one.values:
+                found.append(replace(one, values=values))
+        return tuple(found)
+
     def selected(self, indices: tuple[int, ...], before: Query, now: Query) -> tuple[int, ...]:
         """The feature maps that are selected, where they are the same as before."""
         count = self._count(now)
@@ -84,6 +98,23 @@ class _Fit:
         if indices:
             self._tell(f"The selected maps of layer {before.layer!r} are not those of {now.layer!r} of {now.model!r}.")
         return ()
+
+    def named(self, all_names: Iterable[LayerNames]) -> tuple[LayerNames, ...]:
+        """The names of maps whose model and layer are there."""
+        kept = []
+        for one in all_names:
+            there = one.model in self._sources.given_names
+            if there and self._sources.loaded(one.model):
+                counts = {layer.name: layer.maps for layer in self._sources.model(one.model).layers()}
+                numbers = [index for index, _ in one.names] + [index for _, maps in one.groups for index in maps]
+                there = max(numbers, default=-1) < counts.get(one.layer, 0)
+            if there:
+                kept.append(one)
+            else:
+                self.said[
+                    f"The names of maps of layer {one.layer!r} of {one.model!r} are not kept: it is not here."
+                ] = None
+        return tuple(kept)
 
     def _in_place(self, what: str, wanted: Iterable[str], there: tuple[str, ...]) -> dict[str, str]:
         """For each name what stands in its place: itself where it is there, else the next one that is not used yet."""

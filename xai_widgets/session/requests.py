@@ -28,7 +28,7 @@ PATIENCE = 0.7  # seconds after the last change of a gain before measures are ta
 OTHERS = 0.08  # seconds after the last change of a drag before the panels that are not active follow
 NOTICED = 0.3  # seconds; an answer that takes longer is spoken of
 ACTIVE = ("explanation", "maps", "impacts", "measures")  # what the views show of the active panel
-ACTIVE_ALONE = ("maps", "impacts", "joint", "measures")
+ACTIVE_ALONE = ("maps", "impacts", "joint", "measures", "region", "likeness")
 OTHER = ("explanation",)  # what the stage shows of the others
 
 Where = tuple[int, str]  # the key of a panel, or 0 for the set of images; and the part
@@ -72,7 +72,7 @@ class Requests:
                 continue
             if name in parts:
                 moved = before is None or before.differs(query, (*OF_THE_PLACE, "target"))
-                later = PATIENCE if name == "measures" and not moved else 0.0
+                later = PATIENCE if name in ("measures", "likeness") and not moved else 0.0
                 self.ask(name, panel, after=later if active else after)
             elif not active:
                 panel.take(**{name: None})  # it is asked for when the panel becomes active
@@ -82,20 +82,19 @@ class Requests:
         if before is None or before.differs(query, OF_THE_PLACE):
             self._failing.pop(panel.key, None)
             self.tell(f"score and map of {query.image}", None)
-        elif self._failing.get(panel.key) == "receipt":  # it was of the map that was shown
+        elif self._failing.get(panel.key) in ("receipt", "region", "likeness"):  # it was of the map that was shown
             self._failing.pop(panel.key)
             self.session.went_wrong(panel, "")
 
     @staticmethod
     def _there(panel: Panel, name: str) -> bool:
-        """Whether a part has arrived whole."""
         found = getattr(panel.answers, "saliency" if name == "explanation" else name)
-        return found is not None and bool(getattr(found, "done", True))
+        return found is not None and bool(getattr(found, "done", True))  # it has arrived whole
 
     def needs(self, panel: Panel, part: str) -> bool:
         """Whether a part that was asked for is still shown of a panel; what is not need not be asked again."""
         active = panel is self.session.panel
-        if part in ("secondary", "joint"):
+        if part in ("secondary", "joint", "region", "likeness"):
             return part in self._parts(panel, active)
         return active or part == "impacts" or part not in ACTIVE_ALONE
 
@@ -110,7 +109,7 @@ class Requests:
             panel.take(joint=None)
         if active and self.on_demand(panel.query):
             parts.remove("measures")
-        return parts
+        return parts + self.session._parts_beside(panel, active)
 
     def rest(self, panel: Panel) -> None:
         """A panel is no longer the active one: what is shown of the active one alone need not be finished."""
@@ -224,12 +223,14 @@ class Requests:
             self._words[where] = "loading" if where[1] == "model" else PARTS[_part(where[1])].words
 
     def _options(self, part: str) -> dict[str, Any]:
-        return dict(self.session.measuring) if part == "measures" else {}
+        session = self.session
+        return dict({"measures": session.measuring, "region": session.looked_into}.get(part, {}))
 
     def _left(self, measures: bool) -> list[Job]:
         with self._jobs_lock:
-            some = [job for (_, part), job in self._jobs.items() if measures or part != "measures" or not job.begin]
-        return [job for job in some if not job.ended.is_set()]
+            late = () if measures else ("measures", "likeness")
+            jobs = [job for (_, part), job in self._jobs.items() if part not in late or not job.begin]
+        return [job for job in jobs if not job.ended.is_set()]
 
     # ------------------------------------------------------------------ on the engine's thread
 

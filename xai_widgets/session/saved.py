@@ -21,15 +21,19 @@ from xai_widgets.engine.options import resolved
 from xai_widgets.engine.query import BASELINES, FORMS, KINDS_OF_CONTRAST
 from xai_widgets.session import plain_data
 from xai_widgets.session.board import MOST_PANELS, Board
+from xai_widgets.session.filters import IMAGES, Filter
 from xai_widgets.session.history import LONGEST_NAME, MOST_NAMED, MOST_UNNAMED, State
 from xai_widgets.session.look import Look
+from xai_widgets.session.map_names import LONGEST_NAME as LONGEST_MAP_NAME
+from xai_widgets.session.map_names import MOST_GROUPS, LayerNames
 from xai_widgets.session.plain_data import either, maybe, named, number, pair, record, several, switch, text, whole
 
 FORMAT, VERSION = "xai_widgets session", 1
 MOST_BYTES = 64 * 2**20
 MOST_STATES = MOST_UNNAMED + MOST_NAMED + 2  # the first and the present one stay in any case
-MOST_MAPS, MOST_NAMES, LONGEST = 100_000, 100_000, 2_000
+MOST_MAPS, MOST_NAMES, MOST_FILTERS, LONGEST = 100_000, 100_000, 1_000, 2_000
 DEFAULTS = Query()
+KEPT = ("present", "look", "measuring", "pins", "selected", "selected_images", "filters", "slices", "map_names")
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,9 @@ class Saved:
         pins: images that are kept in sight.
         selected: feature maps that the reader points at.
         selected_images: images that the reader has chosen together.
+        filters: what is shown of the set.
+        slices: filters by the name of a slice.
+        map_names: what the reader calls feature maps, and groups of them, by layer.
     """
 
     models: tuple[SavedModel, ...]
@@ -67,6 +74,9 @@ class Saved:
     pins: tuple[str, ...] = ()
     selected: tuple[int, ...] = ()
     selected_images: tuple[str, ...] = ()
+    filters: tuple[Filter, ...] = ()
+    slices: Mapping[str, tuple[Filter, ...]] = field(default_factory=dict)
+    map_names: tuple[LayerNames, ...] = ()
 
     @property
     def board(self) -> Board:
@@ -129,10 +139,17 @@ def to_text(saved: Saved) -> str:
         "pins": saved.pins,
         "selected": saved.selected,
         "selected_images": saved.selected_images,
+        "filters": [_filter(one) for one in saved.filters],
+        "slices": {name: [_filter(one) for one in some] for name, some in saved.slices.items()},
+        **({"map_names": [_names(one) for one in saved.map_names]} if saved.map_names else {}),
     }
     head = json.dumps(data, indent=1, allow_nan=False)
     rows = ",\n  ".join(json.dumps(_state(state), allow_nan=False) for state in saved.states)  # a line a state
     return f'{head[:-2]},\n "states": [\n  {rows}\n ]\n}}\n'
+
+
+def _names(one: LayerNames) -> dict[str, Any]:
+    return {"model": one.model, "run": one.run, "layer": one.layer, "names": one.names, "groups": one.groups}
 
 
 def _state(state: State) -> dict[str, Any]:
@@ -147,6 +164,10 @@ def _state(state: State) -> dict[str, Any]:
         "active": board.active,
         "panels": queries,
     }
+
+
+def _filter(one: Filter) -> dict[str, Any]:
+    return {name: value for name, value in asdict(one).items() if value not in (None, ())}
 
 
 def _query(query: Query) -> dict[str, Any]:
@@ -242,6 +263,14 @@ def _of_board(panels: Sequence[Query], columns: int, active: int, **rest: Any) -
     return State(rest["number"], rest["parent"], rest.get("name", ""), Board(tuple(panels), columns, active))
 
 
+def _filtering(**given: Any) -> Filter:
+    for place, name in enumerate(given.get("values", ()) if given["column"] == IMAGES else ()):
+        _relative(name, f"values[{place}]")
+    if not 0 < given.get("lowest", 1) <= 1:
+        raise ValueError(f"lowest must be a share of the images, above 0 and at most 1, got {given['lowest']!r}.")
+    return Filter(**given)
+
+
 def _measuring(**given: str) -> dict[str, str]:
     resolved("the part 'measures'", PARTS["measures"].options, given)
     return given
@@ -252,8 +281,16 @@ def _whole_file(*, models: Sequence[SavedModel], images: dict[str, Any], states:
     if len(set(names)) < len(names):
         raise ValueError("models must have different names.")
     _check_tree(states, rest["present"])
-    kept = {name: rest[name] for name in ("present", "look", "measuring", "pins", "selected", "selected_images")}
+    kept = {name: rest[name] for name in KEPT if name in rest}
     return Saved(models=tuple(models), images=images["name"], digests=images["digests"], states=tuple(states), **kept)
+
+
+def _of_layer(*, model: str, run: int, layer: str, names: Any = (), groups: Any = ()) -> LayerNames:
+    for what, some in (("names", [index for index, _ in names]), ("names", [words for _, words in names]),
+                       ("groups", [words for words, _ in groups])):  # fmt: skip
+        if len(set(some)) < len(some):
+            raise ValueError(f"{what} must differ.")
+    return LayerNames(model, run, layer, tuple(sorted(names)), tuple(groups))
 
 
 def _check_tree(states: Sequence[State], present: int) -> None:
@@ -314,11 +351,30 @@ _STATE = record(
 _LOOK = record(
     {},
     {
-        "opacity": number,
-        **{name: text(LONGEST) for name in ("palette", "sign", "secondary", "scale")},
+        **dict.fromkeys(("opacity", "divider", "top"), number),
+        "other": whole(-1, MOST_PANELS - 1),
+        **{name: text(LONGEST) for name in ("palette", "sign", "secondary", "scale", "over")},
         **dict.fromkeys(("smooth", "grey", "reference"), switch),
     },
     Look,
+)
+_FILTER = record(
+    {"column": text(LONGEST, empty=False)},
+    {
+        **dict.fromkeys(("low", "high", "lowest"), number),
+        "values": several(text(LONGEST), MOST_NAMES, 1),
+    },
+    _filtering,
+)
+_FILTERS = several(_FILTER, MOST_FILTERS)
+_MAP_NAME = text(LONGEST_MAP_NAME, empty=False)
+_NAMES = record(
+    {"model": _relative, "run": whole(0, 1_000_000), "layer": text(LONGEST)},
+    {
+        "names": several(pair(whole(0, MOST_MAPS), _MAP_NAME), MOST_MAPS),
+        "groups": several(pair(_MAP_NAME, several(whole(0, MOST_MAPS), MOST_MAPS, 1)), MOST_GROUPS),
+    },
+    _of_layer,
 )
 _FILE = record(
     {
@@ -335,6 +391,10 @@ _FILE = record(
         "selected_images": several(_relative, MOST_NAMES),
         "states": several(_STATE, MOST_STATES, 1),
     },
-    {},
+    {
+        "filters": _FILTERS,
+        "slices": named(_FILTERS, MOST_FILTERS, text(LONGEST_NAME, empty=False)),
+        "map_names": several(_NAMES, MOST_NAMES),
+    },
     _whole_file,
 )

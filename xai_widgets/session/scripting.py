@@ -12,10 +12,11 @@ from xai_widgets.engine.methods import options_of
 from xai_widgets.engine.query import FIELDS
 from xai_widgets.session.board import Board
 from xai_widgets.session.changes import BOUND, as_given, changed, following
-from xai_widgets.session.filters import Filter
+from xai_widgets.session.filters import IMAGES, Filter
 from xai_widgets.session.grids import full, grid_of, same
 from xai_widgets.session.literals import Code, call, gains, literal
 from xai_widgets.session.look import MEASURING, Look
+from xai_widgets.session.map_names import calls
 from xai_widgets.session.panels import IN_A_ROW
 from xai_widgets.session.samples import first_shown
 from xai_widgets.session.saved import is_absolute
@@ -57,19 +58,49 @@ def seen(session: Session) -> list[str]:
         del look["reference"]  # likewise
     found += [call("session.show", **look)] if look else []
     found += [call("session.pin", _image(name, session.sources)) for name in session.pins]
-    found += [_filter(one) for one in session.filters if not session.columns_of_images.is_of_set(one.column)]
+    found += sliced(session)
     if session.selected_images:
         names = tuple(_image(name, session.sources) for name in session.selected_images)
         found.append(f"session.selected_images = {literal(names)}")
+    for region in session.looked_into.values():
+        found.append(call("session.look_into", region))
+    found += calls(session.map_names, session._place_of(session.query))
     if session.map_card is not None:
         by = {} if session.map_card.by == "maximum" else {"by": session.map_card.by}
         found.append(call("session.card", session.map_card.index, **by))
     return [*found, call("session.select", list(session.selected))] if session.selected else found
 
 
-def _filter(one: Filter) -> str:
-    """The call that makes a filter."""
-    return call("session.filter", **{name: value for name, value in asdict(one).items() if value not in (None, ())})
+def sliced(session: Session) -> list[str]:
+    """The calls that name the slices and leave the filters as they are."""
+    found, now = list[str](), filter_calls(session.filters, session)
+    for name, kept in session.slices.items():
+        if made := slice_calls(name, kept, session):
+            found += made
+            now = [call("session.choose_slice", name)] if kept == session.filters else now
+    return [*found, *now]
+
+
+def filter_calls(filters: Iterable[Filter], session: Session) -> list[str]:
+    """The calls that make filters; one of a column that only a study knows cannot be made in another session."""
+    columns = session.columns_of_images
+    return [_filter(one, session.sources) for one in filters if not columns.is_of_set(one.column)]
+
+
+def _filter(one: Filter, sources: Sources) -> str:
+    given = {name: value for name, value in asdict(one).items() if value not in (None, ())}
+    if one.column == IMAGES:
+        given["values"] = tuple(_image(name, sources) for name in one.values if name in sources.images.names)
+    return call("session.filter", **given)
+
+
+def slice_calls(name: str, kept: tuple[Filter, ...], session: Session) -> list[str]:
+    """The calls that name a slice: of images by name in one, else by way of its filters."""
+    if len(kept) == 1 and kept[0].column == IMAGES:
+        images = tuple(_image(image, session.sources) for image in kept[0].values)
+        return [call("session.slice", name, images=images)]
+    made = filter_calls(kept, session)
+    return [*made, call("session.slice", name), "session.clear_filter()"] if made else []
 
 
 class Script:

@@ -14,11 +14,13 @@ from xai_widgets.engine import (
     Engine,
     Impacts,
     Joint,
+    Likeness,
     Maps,
     Measures,
     Output,
     Query,
     Receipt,
+    Region,
     Saliency,
     Secondary,
     Sources,
@@ -33,25 +35,31 @@ from xai_widgets.images import grouped
 from xai_widgets.models import ImageModel
 from xai_widgets.session import facts
 from xai_widgets.session.board import Board
+from xai_widgets.session.candidates import CandidatesOfQ, Compared
 from xai_widgets.session.cards import Cards, MapCard
 from xai_widgets.session.changes import all_possible, changed, following, possible
-from xai_widgets.session.filters import Filters
 from xai_widgets.session.gains import Gains
 from xai_widgets.session.history import History
+from xai_widgets.session.image_maps import ImageMaps
 from xai_widgets.session.known import Known
 from xai_widgets.session.look import MEASURING, Look, Status
+from xai_widgets.session.map_names import MapNames
 from xai_widgets.session.outside import Outside
 from xai_widgets.session.panel import Panel
 from xai_widgets.session.panels import Panels
+from xai_widgets.session.regions import Regions
 from xai_widgets.session.requests import OTHERS, Requests
 from xai_widgets.session.samples import first_shown
+from xai_widgets.session.slices import Slices
 from xai_widgets.session.sources import ByName, Models, first_readable
 from xai_widgets.session.steps import Steps
 from xai_widgets.session.watch import Watch
 from xai_widgets.session.whole_set import WholeSet
 
 
-class Session(Panels, Steps, Outside, Gains, Known, Filters, WholeSet, Cards):
+class Session(
+    Panels, Steps, Outside, Gains, MapNames, Known, Slices, WholeSet, Cards, ImageMaps, CandidatesOfQ, Regions
+):
     """The only state that views share. A gesture calls `ask`; answers arrive as traits, from the engine's thread.
 
     `query`, `output`, `saliency` and the other answers are those of the active panel, `session.panel`.
@@ -76,6 +84,9 @@ class Session(Panels, Steps, Outside, Gains, Known, Filters, WholeSet, Cards):
     joint = Instance(Joint, allow_none=True, read_only=True, help="What all muted maps change together.")
     measures = Instance(Measures, allow_none=True, read_only=True)
     receipt = Instance(Receipt, allow_none=True, read_only=True, help="The check of the map, where it was asked for.")
+    likeness = Instance(Likeness, allow_none=True, read_only=True, help="Of a map that asks about Q to Grad-CAM.")
+    region = Instance(Region, allow_none=True, read_only=True, help="What maps do inside a region: see `look_into`.")
+    looked_into = Dict(help="The region that is asked about: box or mask; empty where none is.")
     look = Instance(Look, args=(), help="How it looks.")
     selected = TupleTrait(help="Feature maps that the reader points at, by number.")
     selected_images = TupleTrait(help="Images that the reader has chosen together, by name.")
@@ -89,6 +100,9 @@ class Session(Panels, Steps, Outside, Gains, Known, Filters, WholeSet, Cards):
     failures = Dict(help="Images on which the network failed, and why, by name.")
     of_set = Instance(SetAnswers, allow_none=True, read_only=True, help="What is known of all images.")
     map_card = Instance(MapCard, allow_none=True, help="The feature map whose card is open, and its crops; see `card`.")
+    compared_q = Instance(
+        Compared, allow_none=True, help="Classes Q that are compared by their maps; see `candidates`."
+    )
     status = Instance(Status, args=(), help="What runs, and how far it is.")
     idle = Bool(True, help="Whether nothing runs.")
     steps = TupleTrait((False, False), help="Whether there is a step back, and one forward.")
@@ -289,7 +303,7 @@ class Session(Panels, Steps, Outside, Gains, Known, Filters, WholeSet, Cards):
                 self.pins = (*others, name) if kept else others
 
     def show(self, **changes: Any) -> None:
-        """Change how it looks: opacity, palette, sign, smooth, grey, secondary, scale, reference.
+        """Change how it looks, by the names of `Look`: opacity, palette, top, over, divider and so on.
 
         Raises:
             ValueError: something else, or a value that it does not take.

@@ -13,8 +13,10 @@ from xai_widgets.images import ImageSet
 from xai_widgets.session import scripting
 from xai_widgets.session.board import Board
 from xai_widgets.session.compared import Comparison
+from xai_widgets.session.filters import Filter
 from xai_widgets.session.history import MOST_UNNAMED, History, State
 from xai_widgets.session.look import Look
+from xai_widgets.session.map_names import LayerNames
 from xai_widgets.session.one_change import OneChange
 from xai_widgets.session.replay import fitted
 from xai_widgets.session.requests import Requests
@@ -41,6 +43,9 @@ class Steps(OneChange):
     pins: tuple[str, ...]
     selected: tuple[int, ...]
     selected_images: tuple[str, ...]
+    filters: tuple[Filter, ...]
+    slices: dict[str, tuple[Filter, ...]]
+    map_names: tuple[LayerNames, ...]
     say: Callable[[str], None]
     close: Callable[[], None]
     refresh: Callable[..., None]
@@ -173,6 +178,9 @@ class Steps(OneChange):
                 pins=self.pins,
                 selected=self.selected,
                 selected_images=self.selected_images,
+                filters=self.filters,
+                slices=dict(self.slices),
+                map_names=self.map_names,
             )
         digests = {}
         for name in saved.image_names():
@@ -247,5 +255,8 @@ class Steps(OneChange):
         self.look, self.measuring = saved.look, {**self.measuring, **saved.measuring}
         self._go(saved.board, step=False)
         self.pins, self.selected_images, self.selected = saved.pins, saved.selected_images, saved.selected
+        self.set_trait("filters", saved.filters)
+        self.set_trait("slices", dict(saved.slices))
+        self.set_trait("map_names", saved.map_names)
         self._tell_history()
         self.refresh()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -63,17 +63,21 @@ class SetWork:
             parts[place] = Rows(len(self._requests.session.images))
         return parts.get(place)
 
-    def ask(self, query: Query, what: str, *, after: float = 0.0) -> None:
-        """Make what is not there yet, not before so many seconds."""
+    def ask(self, query: Query, what: str, *, after: float = 0.0, only: Collection[str] | None = None) -> None:
+        """Make what is not there yet, of all images or only of some; not before so many seconds."""
         rows = self.rows(query, what, make=True)
         assert rows is not None
         session = self._requests.session
         there = session.brought_images(what)
-        left = [name for name in session.images.names if name not in rows and name not in there]
+        some = list(session.images.names)
+        if only is not None:  # first, where all are being made
+            going = self.running(what)
+            some = sorted((name for name in some if going or name in only), key=lambda name: name not in only)
+        left = [name for name in some if name not in rows and name not in there]
         self.stop(what)
         if left:
             worker, lane = self._requests.engine.worker, Lane(self._requests.owner, "set", what)
-            failed = partial(self._failed, query, what)
+            failed = partial(self._failed, query, what, only)
             self._jobs[what] = worker.submit(lane, partial(self._make, query, what, left), failed=failed, after=after)
 
     def stop(self, *what: str) -> None:
@@ -144,12 +148,12 @@ class SetWork:
         finally:
             session.looks_at_set("", None)
 
-    def _failed(self, query: Query, what: str, error: BaseException) -> None:
+    def _failed(self, query: Query, what: str, only: Collection[str] | None, error: BaseException) -> None:
         session = self._requests.session
         if not isinstance(error, WeightsChanging):
             self._requests.failed(session.panel, "set", error)
         elif not session.closed and not query.differs(session.query, OF_THE_SET):
-            self.ask(query, what, after=REST)
+            self.ask(query, what, after=REST, only=only)
 
 
 class WholeSet(OneChange):
@@ -168,6 +172,7 @@ class WholeSet(OneChange):
     _of_set_from: tuple[Any, ...] = ()
     _fill_card: Callable[[], None]
     _card_moved: Callable[[Query], None]
+    _region_moved: Callable[[Query], None]
     _card_again: Callable[..., None]
 
     @property
@@ -217,7 +222,7 @@ class WholeSet(OneChange):
                     "was it computed with another model?"
                 )
 
-    def know_set(self, what: str = "activations") -> None:
+    def know_set(self, what: str = "activations", *, images: Collection[str] | None = None) -> None:
         """Look at every image of the set, in the background; `of_set` grows as images are done.
 
         "activations" is done without being asked for a set of at most 2,000 images. What is there already, or was
@@ -226,15 +231,17 @@ class WholeSet(OneChange):
         Args:
             what: "activations" for what each map answers to, or "impacts" for what the removal of each map changes: of
                 the class or score that is explained, with the baseline that is asked.
+            images: only of these, by name; of all if left out.
 
         Raises:
-            ValueError: another word.
+            ValueError: another word, or an image that is not in the set.
         """
         one_of("what", what, WHAT)
+        only = None if images is None else {one_of("image", name, self.images.names) for name in images}
         with self.changing():
             self._open()
             if not self._is_brought(what):
-                self._requests.set_work.ask(self.query, what)
+                self._requests.set_work.ask(self.query, what, only=only)
 
     def knows_set(self, what: str = "activations") -> str:
         """How much is known: "all", "some", "coming" while it is being made, or "" for nothing."""
@@ -273,6 +280,7 @@ class WholeSet(OneChange):
         """The active panel asks something else."""
         now = self.query
         self._card_moved(before)
+        self._region_moved(before)
         if now.differs(before, OF_THE_SET):
             self._requests.set_work.stop()
             self._begin_set()

@@ -26,8 +26,13 @@ for _empty in (NO_MAPS.thumbs, NO_MAPS.dead, NONE, NO_ROLES, NO_MARKS):
     _empty.flags.writeable = False
 
 
-def bank(session: Session) -> Bank:
-    """What the map bank shows: every feature map, its gain, and what its removal changes."""
+def bank(session: Session, *, like: int = -1, likeness: np.ndarray | None = None) -> Bank:
+    """What the map bank shows: every feature map, its gain, and what its removal changes.
+
+    Args:
+        like: the map that the others are compared with, where they are; -1 for none.
+        likeness: of each map to it.
+    """
     maps = session.maps or NO_MAPS
     query = session.query
     return Bank(
@@ -45,7 +50,25 @@ def bank(session: Session) -> Bank:
         joint=joint_words(session.joint, session.impacts),
         can_undo=session.steps[0],
         **of_set(session),
+        **named(session),
+        activation=maps.maximum,
+        like=like,
+        likeness=likeness,
+        region_delta_y=_in_region(session),
     )
+
+
+def named(session: Session) -> dict[str, Any]:
+    """What the reader calls maps of this layer, and groups of them."""
+    here = session._names_here()
+    return {"names": here.names, "groups": here.groups}
+
+
+def _in_region(session: Session) -> np.ndarray | None:
+    """What the removal of each map inside the region changes, where a region is asked about."""
+    change = getattr(getattr(session, "region", None), "delta_y", None)
+    fits = change is not None and session.maps is not None and len(change) == len(session.maps.thumbs)
+    return np.asarray(change, np.float32) if fits else None
 
 
 def of_set(session: Session) -> dict[str, Any]:

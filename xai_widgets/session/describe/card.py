@@ -18,20 +18,28 @@ if TYPE_CHECKING:
 
 def card(session: Session) -> Card | None:
     """What the card of a map shows; None where none is open."""
-    opened, known = session.map_card, session.of_set
+    opened = session.map_card
     if opened is None:
         return None
     crops, notes = _crops(session)
+    name = session.name_of_map(opened.index)
+    said = f" “{name}”" if name else ""
     return Card(
         index=opened.index,
-        title=f"Map {opened.index} of {where(session.sources, session.query)}",
+        name=name,
+        title=f"Map {opened.index}{said} of {where(session.sources, session.query)}",
         by=opened.by,
         crops=crops,
-        facts=tuple(filter(None, (_active(known, opened.index), _here(session, opened.index), *_medians(session)))),
+        facts=facts_of_map(session, opened.index),
         source=source_words(session),
         note=" ".join(filter(None, (_waits(session), *notes))),
         offers=_offers(session),
     )
+
+
+def facts_of_map(session: Session, index: int) -> tuple[str, ...]:
+    """What is known of a map in words: how often it is active, what its removal changes here and over the set."""
+    return tuple(filter(None, (_active(session.of_set, index), _here(session, index), *_medians(session, index))))
 
 
 def _crops(session: Session) -> tuple[tuple[Crop, ...], list[str]]:
@@ -77,16 +85,16 @@ def _here(session: Session, index: int) -> str:
     return f"on {session.query.image}: Δy {about}{short(change, sign=True)}, it {way} {subject_words(session)}"
 
 
-def _medians(session: Session) -> list[str]:
+def _medians(session: Session, index: int) -> list[str]:
     """What its removal changes over the set."""
-    known, opened = session.of_set, session.map_card
-    if known is None or opened is None:
+    known = session.of_set
+    if known is None:
         return []
     found = []
     targets = "" if known.targets in ("", "the score") else f", of {known.targets}"
     named = (("median Δy", known.median_delta_y, targets), ("median Δ error", known.median_delta_error, ""))
     for name, medians, of in named:
-        words = median_words(medians, opened.index)
+        words = median_words(medians, index)
         found += [f"{name} {words}{of}"] if words else []
     return found
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xai_widgets.scenes import Chip, ColumnItem
+from xai_widgets.scenes import Chip, ColumnItem, SliceItem
 from xai_widgets.session.columns import Column, is_number, natural, ranks, unchanged
 from xai_widgets.session.describe.words import short
-from xai_widgets.session.filters import QUARTER, Filter
+from xai_widgets.session.filters import IMAGES, QUARTER, Filter
 
 if TYPE_CHECKING:
     from xai_widgets.session.session import Session
 
 MOST_VALUES = 50  # of a column of words, that a menu lists
 MOST_NAMED = 3  # values that a chip lists
+MOST_GROUPS, FEW_NUMBERS, MOST_RANGES = 500, 12, 8  # words, numbers, and ranges of numbers that are groups
 
 
 class Filtering:
@@ -45,7 +47,7 @@ class Filtering:
             self._of = of
             self._choices = {id(one.values): self._choice(one) for one in columns.values()}
             self._fields = {
-                "columns": tuple(choice for _, choice in self._choices.values()),
+                "columns": tuple(choice for column, choice in self._choices.values() if column.group != "names"),
                 "chips": tuple(chip(one, columns.get(one.column)) for one in filters),
                 "kept": kept,
             }
@@ -82,6 +84,59 @@ def ranked(name: str, column: Column) -> dict[str, Any]:
     return found
 
 
+def grouping(name: str, column: Column) -> dict[str, Any]:
+    """What a page groups by: the heading of each group, and the number of each image's group.
+
+    Words are groups of their own, the rarest of many together; numbers are, where they are few, else ranges of one
+    width. Images without a value come last.
+    """
+    numbers = is_number(column.values)
+    known = ~np.isnan(column.values) if numbers else column.values != ""
+    labels, codes = (number_groups if numbers else word_groups)(column.values[known])
+    found = np.full(len(column.values), len(labels), np.int32)
+    found[known] = codes
+    heads = [*labels, *([] if known.all() else ["none"])]
+    return {"of": name, "words": column.words or column.name, "heads": heads, "values": found.tobytes()}
+
+
+def word_groups(values: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Headings and the number of each value's group, in the order of the words."""
+    counted = Counter(values.tolist()).most_common()
+    words = sorted((word for word, _ in counted[:MOST_GROUPS]), key=lambda word: (natural(word), word))
+    places = {word: place for place, word in enumerate(words)}
+    heads = [*words, *(["others"] if len(counted) > len(words) else [])]
+    return heads, np.array([places.get(word, len(words)) for word in values], np.int32)
+
+
+def number_groups(values: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Likewise of numbers; a range holds its lower end and not its upper one, which the last does."""
+    distinct, codes = np.unique(values, return_inverse=True)
+    if len(distinct) <= FEW_NUMBERS:
+        return [short(float(value)) for value in distinct], codes
+    low, high = float(distinct[0]), float(distinct[-1])
+    step = round_step((high - low) / MOST_RANGES)
+    first = math.floor(low / step + 1e-9)
+    codes = np.floor(values / step + 1e-9).astype(np.int64) - first
+    last = max(math.ceil(high / step - 1e-9) - first, 1)
+    heads = [f"{short((first + place) * step)} to {short((first + place + 1) * step)}" for place in range(last)]
+    used, places = np.unique(np.minimum(codes, last - 1), return_inverse=True)
+    return [heads[place] for place in used], places
+
+
+def round_step(rough: float) -> float:
+    """The least of 1, 2, 5 times a power of ten that is not below."""
+    power = 10.0 ** math.floor(math.log10(rough))
+    return float(next((factor * power for factor in (1, 2, 5) if factor * power >= rough * (1 - 1e-9)), 10 * power))
+
+
+def slice_items(session: Session) -> tuple[SliceItem, ...]:
+    """The named slices, with how many images each has now, and whether it is the one that is shown."""
+    return tuple(
+        SliceItem(name=name, count=int(session.kept_by(kept).sum()), shown=kept == session.filters)
+        for name, kept in session.slices.items()
+    )
+
+
 def chip(one: Filter, column: Column | None) -> Chip:
     """What is said of a filter; where it does nothing, why."""
     known = column is not None and one.fits(column)
@@ -94,7 +149,9 @@ def chip(one: Filter, column: Column | None) -> Chip:
 
 
 def filter_words(one: Filter, name: str) -> str:
-    """A filter in words: "entropy 0.2 to 0.5", "camera: A, B", "entropy: lowest quarter"."""
+    """A filter in words: "entropy 0.2 to 0.5", "camera: A, B", "entropy: lowest quarter", "12 chosen images"."""
+    if one.column == IMAGES and len(one.values) > 1:
+        return f"{len(one.values):,} chosen images"
     if one.values:
         named = [value or "none" for value in one.values[:MOST_NAMED]]
         rest = len(one.values) - len(named)

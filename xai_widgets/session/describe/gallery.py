@@ -14,7 +14,8 @@ from xai_widgets.engine.sample import shown_in_words
 from xai_widgets.images import ImageSet, Problem, grouped
 from xai_widgets.images.known import MORE
 from xai_widgets.scenes import Gallery
-from xai_widgets.session.describe.filters import Filtering
+from xai_widgets.session.columns import unchanged
+from xai_widgets.session.describe.filters import Filtering, slice_items
 from xai_widgets.session.describe.words import decimals_of, fixed
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class GalleryScenes:
         self._of: Any = None  # the scores that `_scored` is of
         self._scored: dict[str, Any] = {}
         self._filtering = Filtering()
+        self._some_of: tuple[Any, ...] = ()  # what `_some` is of
+        self._some = ""
 
     def scene(self, session: Session, *, scores: bool = True) -> Gallery:
         """What the gallery shows now.
@@ -68,7 +71,20 @@ class GalleryScenes:
             problem_count=len(problems),
             slices=self._images.slices,
             **self._filtering.fields(session, fresh=scores),
+            some=self._of_some(session, fresh=scores),
+            named=slice_items(session) if session.slices else (),
         )
+
+    def _of_some(self, session: Session, *, fresh: bool) -> str:
+        """How well the model does on what is selected, or on what the filters let through."""
+        about = (session.selected_images, session.filters, session.of_set)
+        if fresh or not unchanged(about, self._some_of):
+            names = session.selected_images or (session.shown_images if session.filters else ())
+            found = session.performance_among(names, MOST_RANKED) if names else None
+            words = performance_words(found, self._decimals(session))
+            what = "selected" if session.selected_images else "shown"
+            self._some_of, self._some = about, f"{what}: {words}" if words else ""
+        return self._some
 
     def _numbers(self, names: Iterable[str]) -> tuple[int, ...]:
         return tuple(self._places[name] for name in names if name in self._places)

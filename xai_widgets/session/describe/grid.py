@@ -33,7 +33,7 @@ def grid(session: Session, *, photo: bool = True) -> scenes.Grid:
         heads, about = _headings(session, models)
     if photo:
         scene = [
-            with_photo(one, session.images.slice(query.shown), model, answer)
+            with_photo(one, session.images.slice(query.shown), model, answer, query.degradation)
             for one, query, model, answer in zip(scene, board.queries, models, answers, strict=True)
         ]
         names = [one.name for one in scene]
@@ -55,10 +55,10 @@ def grid(session: Session, *, photo: bool = True) -> scenes.Grid:
 def _headings(session: Session, models: list[Any]) -> tuple[Heads, str]:
     """Headings and what all panels have in common; made once for what is asked."""
     board = session.board
-    key = replace(board, active=0)
+    key = replace(board, active=0), session.map_names
     known, made = _heads.get(session, (None, None))
     if known != key or made is None:
-        table = table_of(board.queries, models)
+        table = table_of(board.queries, models, [dict(session._names_of(query).names) for query in board.queries])
         heads = headed(table, board.columns)
         said = set(unusual(board.query, session.model)) & set(heads.common)
         made = heads, " · ".join(text for name, text in table[0].items() if name in said and text)

@@ -10,13 +10,18 @@ from xai_widgets.engine import METHODS, Contrast, Degradation, Query
 from xai_widgets.engine.methods import options_of
 from xai_widgets.engine.sample import shown_in_words
 from xai_widgets.models import ImageModel
-from xai_widgets.session.describe.words import minus, short
+from xai_widgets.session.describe.words import minus, named, short
 
 ORDER = (
     "image", "shown", "model", "run", "layer", "call", "degradation", "target", "contrast", "method", "options",
     "baseline", "gains",
 )  # fmt: skip
-KINDS = {"salt_and_pepper": "salt and pepper", "gaussian_noise": "Gaussian noise", "blur": "blur"}
+KINDS = {
+    "salt_and_pepper": "salt and pepper",
+    "gaussian_noise": "Gaussian noise",
+    "blur": "blur",
+    "jpeg": "JPEG of quality",
+}
 LISTED = 6  # gains that are named one by one
 Row = Mapping[str, str]  # the words of a panel by field
 
@@ -75,8 +80,14 @@ def _joined(words: Iterable[str]) -> str:
 # ---------------------------------------------------------------------- the words of each panel
 
 
-def table_of(queries: Sequence[Query], models: Sequence[ImageModel]) -> list[dict[str, str]]:
-    """The words of each panel by field; two panels have the same words of a field where they ask the same in it."""
+def table_of(
+    queries: Sequence[Query], models: Sequence[ImageModel], names: Sequence[Mapping[int, str]] = ()
+) -> list[dict[str, str]]:
+    """The words of each panel by field; two panels have the same words of a field where they ask the same in it.
+
+    Args:
+        names: of each panel what the reader calls feature maps, by number.
+    """
     pairs = list(zip(queries, models, strict=True))
     columns: dict[str, list[str]] = {
         name: _told_apart([getattr(query, name) for query in queries], [_WORDS[name](*pair) for pair in pairs])
@@ -84,7 +95,7 @@ def table_of(queries: Sequence[Query], models: Sequence[ImageModel]) -> list[dic
         if name not in ("options", "gains")
     }
     gains = [query.gains for query in queries]
-    columns["gains"] = _told_apart(gains, _gains(gains))
+    columns["gains"] = _told_apart(gains, _gains(gains, names or [{}] * len(gains)))
     columns["options"] = _options(queries)
     return [{name: columns[name][place] for name in ORDER} for place in range(len(queries))]
 
@@ -145,13 +156,13 @@ def _degradation(query: Query, _: ImageModel) -> str:
     return f"{KINDS[what.kind]} {what.level:g}" + (f", seed {what.seed}" if what.seed else "")
 
 
-def _gains(all_: Sequence[tuple[tuple[int, float], ...]]) -> list[str]:
-    """How many maps are changed; which, where that alone would say the same of different gains."""
+def _gains(all_: Sequence[tuple[tuple[int, float], ...]], names: Sequence[Mapping[int, str]]) -> list[str]:
+    """How many maps are changed; which, where that alone would say the same of different gains, or one has a name."""
     words = [f"{len(gains)} map{'s' * (len(gains) > 1)} changed" if gains else "base" for gains in all_]
-    for place, gains in enumerate(all_):
+    for place, (gains, known) in enumerate(zip(all_, names, strict=True)):
         alike = {other for other in all_ if len(other) == len(gains)}
-        if len(alike) > 1:
-            some = ", ".join(f"{index} × {gain:.3g}" for index, gain in gains[:LISTED])
+        if len(alike) > 1 or any(index in known for index, _ in gains[:LISTED]):
+            some = ", ".join(f"{named(index, known)} × {gain:.3g}" for index, gain in gains[:LISTED])
             more = f" and {len(gains) - LISTED} more" if len(gains) > LISTED else ""
             words[place] = f"map{'s' * (len(gains) > 1)} {some}{more}"
     return words

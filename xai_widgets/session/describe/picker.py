@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xai_widgets.engine import METHODS, Contrast, Query
+from xai_widgets.engine import Contrast, Query, label_of
+from xai_widgets.engine.query import BASELINES
 from xai_widgets.models.meaning import words_of
-from xai_widgets.scenes import Picker
+from xai_widgets.scenes import Choice, Picker
+from xai_widgets.session.describe.stage import choices
+from xai_widgets.session.describe.unheard import unheard
 from xai_widgets.session.describe.words import short
 
 if TYPE_CHECKING:
@@ -24,6 +27,24 @@ OF_GRAD_CAM = (
     ("same", "Q is the score itself: nothing is left to explain, the map is empty."),
     ("tiles", "Parts that score above Q show what merits it, parts below Q what prevents it: two colours."),
 )
+OF_FEWEST = (
+    NO_Q,
+    *(
+        (where, "The few feature maps, found greedily, without which the score reaches Q.")
+        for where in ("above", "below")
+    ),
+    ("same", "Q is the score itself: no feature map has to go."),
+)
+SAYS = {"grad_cam": OF_GRAD_CAM, "smallest_change": OF_FEWEST}
+PLAIN = ("grad_cam", "plain", "plain")
+FEWEST = ("smallest_change", "plain", "smallest change")
+OF_SCORES = (
+    (*PLAIN, "Grad-CAM: one picture for the whole photo"),
+    ("grad_cam", "tiles", "tiles", "Grad-CAM part by part, each with its own score"),
+    (*FEWEST, "The few feature maps without which the score reaches Q"),
+)
+OF_CLASSES = ((*PLAIN, "Grad-CAM of the contrast"), (*FEWEST, "The few feature maps without which Q is ahead of P"))
+PAIRS = 6
 OF_OTHERS = (
     NO_Q,
     ("above", "The map is about the distance of the score to Q, which is above it."),
@@ -58,7 +79,52 @@ def picker(session: Session) -> Picker:
         exclusive=model.exclusive,
         read_as=read_as(session),
         readings=tuple(session.readings()),
-        says=OF_GRAD_CAM if query.method == "grad_cam" else OF_OTHERS,
+        says=SAYS.get(query.method, OF_OTHERS),
+        recent=session.recent()[0],
+        pairs=pairs(session),
+        ways=OF_CLASSES if classifier else OF_SCORES,
+        way=way(query, OF_CLASSES if classifier else OF_SCORES),
+        choices=options(query),
+        scored=len(session.predictions) + len(session.failures) >= len(session.images),
+    )
+
+
+def pairs(session: Session) -> tuple[tuple[int, int, str], ...]:
+    """(P, Q, words) that are worth asking: the two likeliest, the known label, and those that were asked."""
+    model, output = session.model, session.output
+    if not model.has_classes or output is None or output.probabilities is None:
+        return ()
+    found = {}
+    if model.exclusive and model.outputs > 1:
+        first, second = np.argsort(-output.probabilities, kind="stable")[:2].tolist()
+        found[first, second] = "the two likeliest"
+        label = label_of(model, session.images, session.query.image)
+        if label is not None and label != first:
+            found[first, label] = "predicted, label"
+    for pair in session.recent()[1]:
+        found.setdefault(pair, "asked before")
+    return tuple((p, q, words) for (p, q), words in found.items())[:PAIRS]
+
+
+def way(query: Query, ways: tuple[tuple[str, str, str, str], ...]) -> int:
+    """Which of the ways to ask about Q is asked; -1 where another method is shown."""
+    tiles = query.contrast is not None and query.contrast.kind == "score" and query.contrast.form == "tiles"
+    asked = (query.method, "tiles" if tiles and query.method == "grad_cam" else "plain")
+    return next((place for place, (method, form, *_) in enumerate(ways) if (method, form) == asked), -1)
+
+
+def options(query: Query) -> tuple[Choice, ...]:
+    """What can be chosen about the way that is asked."""
+    if query.contrast is None:
+        return ()
+    if query.method == "grad_cam":
+        return choices(query) if query.contrast.form == "tiles" else ()
+    if query.method != "smallest_change":
+        return ()
+    hint = "What a feature map that is taken away becomes: 0, or its mean over images of the set."
+    return (
+        *choices(query),
+        Choice(name="baseline", words="removed maps become", value=query.baseline, choices=BASELINES, hint=hint),
     )
 
 
@@ -79,14 +145,6 @@ def read_as(session: Session) -> str:
     """How the outputs are read, where that was found by looking."""
     model = session.model
     return words_of(model.task, model.outputs) if session.readings() else ""
-
-
-def unheard(query: Query) -> str:
-    """Why the map that is shown does not ask about Q; empty where it does, or where there is no Q."""
-    method = METHODS[query.method]
-    if query.contrast is None or method.takes_contrast:
-        return ""
-    return f"The map that is shown ({method.words}) does not ask about Q."
 
 
 def question(session: Session) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from xai_widgets.engine import Impacts, Rating
 from xai_widgets.scenes import Plane
 from xai_widgets.session.describe.bank import about, effects
-from xai_widgets.session.describe.plane_of_set import no_set, of_the_set
+from xai_widgets.session.describe.plane_of_set import beside, counts_of, no_selected, no_set, of_the_set, on_a_line
 from xai_widgets.session.describe.roles import ROLE_WORDS
 from xai_widgets.session.describe.words import rated, short
 from xai_widgets.session.facts import where
@@ -22,11 +22,12 @@ def plane(session: Session, *, of: str = "image") -> Plane:
     """What the impact plane shows: each map by what its removal changes.
 
     Args:
-        of: "image" for the one that is explained; "set" for medians over the set, where these are known.
+        of: "image" for the one that is explained; "set" for medians over the set, "selected" over the images that are
+            selected, where these are known.
     """
-    why_not = no_set(session)
-    if of == "set" and not why_not:
-        return of_the_set(session)
+    lacks = {"set": no_set(session), "selected": no_selected(session)}
+    if not lacks.get(of, "image"):
+        return of_the_set(session, of)
     impacts = session.impacts
     known = effects(impacts)
     by_error = impacts is not None and impacts.delta_error is not None
@@ -40,7 +41,11 @@ def plane(session: Session, *, of: str = "image") -> Plane:
         title=f"Impact of each map · {where(session.sources, session.query)}",
         facts="" if impacts is None else facts(impacts, *_named(session), known=session.known_rating()),
         note="" if impacts is None else _note(session, impacts),
-        no_set=why_not,
+        no_set=lacks["set"],
+        no_selected=lacks["selected"],
+        counts=counts_of(known["roles"]),
+        activation=None if session.maps is None else session.maps.maximum,
+        **beside(session),
     )
 
 
@@ -73,7 +78,7 @@ def facts(impacts: Impacts, name: str = "Score", *, known: Rating = NO_RATING) -
 
 def _note(session: Session, impacts: Impacts) -> str:
     if impacts.delta_error is not None:
-        return impacts.note
+        return " ".join(filter(None, (on_a_line(impacts.delta_y, impacts.delta_error), impacts.note)))
     model = session.model
     rating = f"{model.known_words(0 if model.has_classes else session.target())} is known for this image"
     missing = "label of this image names a class" if model.has_classes else rating

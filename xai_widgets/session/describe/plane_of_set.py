@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
     from xai_widgets.session.session import Session
 
 NO_IMPACTS = "needs impacts of the set: a study, or session.know_set('impacts')"
+PLANE = ("maximum", "delta_y", "delta_error")  # what the plane is made of, a row an image
+FEWEST_ON_A_LINE = 3  # maps
+WHY = {  # of ratings
+    1: " On most of these images the score is too high, and no map outweighs that.",
+    -1: " On most of these images the score is too low, and no map outweighs that.",
+}
 FEWEST = 6  # images with which a median has an interval of 95 %
 
 
@@ -26,6 +34,29 @@ def no_set(session: Session) -> str:
     answers = session.of_set
     known = answers is not None and answers.median_delta_y is not None and bool((answers.median_delta_y.n > 0).any())
     return "" if known else _of_other_baseline(session) or NO_IMPACTS
+
+
+def no_selected(session: Session) -> str:
+    """Why the plane cannot show the selected images; empty where it can."""
+    count, answers = len(session.selected_images), session.of_set
+    if count < 2:
+        return "needs two selected images or more: select them in the gallery"
+    there = frozenset() if answers is None else answers.having["impacts"]
+    if there.isdisjoint(session.selected_images):
+        return _of_other_baseline(session) or f"needs impacts of the {count:,} selected images"
+    return ""
+
+
+def _of_selected(answers: SetAnswers, names: Sequence[str]) -> SetAnswers:
+    """What is known of these images alone."""
+    wanted = set(names)
+    rows = np.array([name in wanted for name in answers.images], bool)
+    known = ((name, getattr(answers, name)) for name in PLANE)
+    some: dict[str, Any] = {name: values[rows] for name, values in known if values is not None}
+    columns = {name: replace(one, values=one.values[rows]) for name, one in answers.columns.items() if name == "score"}
+    images = tuple(name for name in answers.images if name in wanted)
+    return replace(answers, images=images, total=len(wanted), columns=columns, row=None, column=None, mean=None,
+                   failed={name: why for name, why in answers.failed.items() if name in wanted}, **some)  # fmt: skip
 
 
 def _of_other_baseline(session: Session) -> str:
@@ -37,10 +68,12 @@ def _of_other_baseline(session: Session) -> str:
     return f"needs impacts of the set with the {asked} baseline ({has}): session.know_set('impacts')"
 
 
-def of_the_set(session: Session) -> Plane:
-    """Each map by the median change of score and error over the set."""
+def of_the_set(session: Session, of: str = "set") -> Plane:
+    """Each map by the median change of score and error over the set, or over the selected images."""
     answers = session.of_set
     assert answers is not None
+    if of == "selected":
+        answers = _of_selected(answers, session.selected_images)
     assert answers.median_delta_y is not None
     found = _medians(answers)
     roles = found["roles"]
@@ -58,12 +91,67 @@ def of_the_set(session: Session) -> Plane:
         about=" · ".join(
             filter(None, (_source(answers), session.model.name, answers.targets, baseline_words(answers)))
         ),
-        title=f"Impact of each map over the set · {layer}",
-        facts=_facts(answers, by_error),
-        note=_note(session, answers, by_error),
-        of="set",
-        counts=tuple(np.bincount(roles, minlength=len(ROLE_WORDS)).tolist()) if len(roles) else (),
+        title=f"Impact of each map over the {'selected images' if of == 'selected' else 'set'} · {layer}",
+        facts=_facts(answers, by_error, of),
+        note=" ".join(filter(None, (_line(found, error), _note(session, answers, by_error)))),
+        of=of,
+        no_set=no_set(session),
+        no_selected=no_selected(session),
+        counts=counts_of(roles),
+        activation=_activation(answers),
+        **beside(session),
     )
+
+
+def _line(found: dict[str, Any], error: str) -> str:
+    return on_a_line(found["delta_y"], found["delta_error"], why=error == "error")
+
+
+def beside(session: Session) -> dict[str, Any]:
+    """What the plane shows beside the points: names, what is muted, and what can be computed."""
+    return {
+        "names": session._names_here().names,
+        "muted": tuple(index for index, gain in session.query.gains if gain == 0),
+        "offers": _offers(session),
+    }
+
+
+def _offers(session: Session) -> tuple[tuple[str, str], ...]:
+    """What is not known and can be computed on a click, and its words."""
+    known, selected = session.of_set, session.selected_images
+    if session.knows_set("impacts") in ("all", "coming"):
+        return ()
+    there = frozenset() if known is None else known.having["impacts"]
+    left = [name for name in selected if name not in there]
+    some = (("selected", f"Compute the {len(left):,} selected"),) if left and len(selected) > 1 else ()
+    return (*some, ("set", f"Compute the set ({images_words(len(session.images))})"))
+
+
+def counts_of(roles: np.ndarray) -> tuple[int, ...]:
+    """How many maps have each role, by its number; nothing where roles are not known."""
+    return tuple(np.bincount(roles, minlength=len(ROLE_WORDS)).tolist()) if len(roles) else ()
+
+
+def on_a_line(change: np.ndarray, error: np.ndarray, *, why: bool = False) -> str:
+    """That the plane is a line, where it is; empty where it is not.
+
+    Args:
+        why: whether to say of medians over images with ratings why that is so.
+    """
+    largest = float(np.nanmax(np.abs(change), initial=0.0))
+    if len(error) != len(change) or len(change) < FEWEST_ON_A_LINE or not largest:
+        return ""
+    for sign, words in ((1, "Δ error = Δ score"), (-1, "Δ error = −Δ score")):
+        if np.allclose(error, sign * change, rtol=0, atol=1e-5 * largest, equal_nan=True):
+            return f"All maps lie on one line, {words}.{WHY[sign] if why else ''}"
+    return ""
+
+
+def _activation(answers: SetAnswers) -> np.ndarray | None:
+    """The median over images of the largest value of each map."""
+    if answers.maximum is None or not (~np.isnan(answers.maximum)).any(0).all():
+        return None
+    return np.nanmedian(answers.maximum, 0).astype(np.float32)
 
 
 def _medians(answers: SetAnswers) -> dict[str, Any]:
@@ -82,27 +170,24 @@ def _medians(answers: SetAnswers) -> dict[str, Any]:
     return found
 
 
-def _about(session: Session, answers: SetAnswers) -> str:
-    """What a figure that stands alone is about."""
-    parts = (_source(answers), session.model.name, answers.targets, baseline_words(answers))
-    return " · ".join(filter(None, parts))
-
-
 def _source(answers: SetAnswers) -> str:
     return " and ".join(source or "the set" for source, _ in answers.source_of("impacts"))
 
 
-def _facts(answers: SetAnswers, by_error: bool) -> str:
+def _facts(answers: SetAnswers, by_error: bool, of: str) -> str:
     """How many images, where from, of which score, and what a removed map was replaced by."""
     change, error = answers.median_delta_y, answers.median_delta_error
     assert change is not None
     count = int(change.n.max())
     there = answers.having["impacts"]
     so_far = "" if len(there.union(answers.failed)) >= answers.total else f" of {answers.total:,} so far"
-    of = f", delta y of {answers.targets}" if answers.targets else ""
+    target = f", delta y of {answers.targets}" if answers.targets else ""
     sources = answers.source_of("impacts")
     whence = f"{', ' if len(sources) > 1 else ' '}{source_of_images(sources)}"
-    said = f"Medians over {images_words(count)}{so_far}{whence}{of}, {baseline_words(answers)}."
+    if of == "selected" and len(sources) > 1:
+        whence = ""  # the counts are those of the whole set
+    which = f"{count:,} selected image{'s' * (count != 1)}" if of == "selected" else images_words(count)
+    said = f"Medians over {which}{so_far}{whence}{target}, {baseline_words(answers)}."
     rated = int(error.n.max()) if by_error and error is not None else count
     return said if rated == count else f"{said} Δ error over the {rated:,} of them for which it is known."
 

@@ -14,8 +14,8 @@ from xai_widgets import scenes
 from xai_widgets.engine import (
     PARTS,
     Contrast,
+    Degradation,
     Output,
-    Query,
     Saliency,
     Secondary,
     Subject,
@@ -23,13 +23,14 @@ from xai_widgets.engine import (
     known_rating,
     stated_range,
 )
-from xai_widgets.engine.methods import METHODS, Method, method_named, missing, options_of
-from xai_widgets.engine.options import Option
+from xai_widgets.engine.methods import METHODS, Method, missing
 from xai_widgets.engine.sample import shown_in_words
-from xai_widgets.session.describe.picker import unheard
+from xai_widgets.session.describe.choices import choices, sample
+from xai_widgets.session.describe.degraded import degrading
+from xai_widgets.session.describe.region import acts, likeness, region
+from xai_widgets.session.describe.unheard import unheard
 from xai_widgets.session.describe.words import arrow, decimals_of, fixed, rated, sentence, short, signs, split_words
 from xai_widgets.session.facts import contrast_of, no_harmful, no_reference, picture, reference, score_range_of
-from xai_widgets.session.samples import calls
 
 if TYPE_CHECKING:
     from xai_widgets.images import ImageSet
@@ -78,8 +79,8 @@ def stage(session: Session, panel: Panel | None = None, *, photo: bool = True) -
         panel = session.panel if panel is None else panel
         scene, answer = without_photo(session, panel, common(session)), panel.answers.saliency
         model = session.model_of(panel)
-        images = session.images.slice(panel.query.shown)
-    return with_reference(with_photo(scene, images, model, answer), session.images, model) if photo else scene
+        images, what = session.images.slice(panel.query.shown), panel.query.degradation
+    return with_reference(with_photo(scene, images, model, answer, what), session.images, model) if photo else scene
 
 
 def with_reference(scene: scenes.Stage, images: ImageSet, model: ImageModel) -> scenes.Stage:
@@ -92,10 +93,12 @@ def with_reference(scene: scenes.Stage, images: ImageSet, model: ImageModel) -> 
         return replace(scene, no_reference=sentence(str(error)))
 
 
-def with_photo(scene: scenes.Stage, images: ImageSet, model: ImageModel, answer: Saliency | None) -> scenes.Stage:
+def with_photo(
+    scene: scenes.Stage, images: ImageSet, model: ImageModel, answer: Saliency | None, what: Degradation | None
+) -> scenes.Stage:
     """The scene and its photo, read now; without the map where the file is another one than that which it is of."""
     with suppress(ValueError, OSError):  # the panel's error says what is wrong with it
-        pixels = picture(model, images, scene.name)
+        pixels = picture(model, images, scene.name, what)
         same = answer is None or not answer.content or answer.content == images.digest(scene.name)
         return replace(scene, photo=pixels, map=scene.map if same else None)
     return scene
@@ -104,7 +107,19 @@ def with_photo(scene: scenes.Stage, images: ImageSet, model: ImageModel, answer:
 def waiting(scene: scenes.Stage) -> scenes.Stage:
     """The scene while its photo is on its way: what is known of an image is never shown beside another photo."""
     doing = scene.pending or f"Reading the photo {scene.name}."
-    return replace(scene, score=None, map=None, secondary=None, receipt="", checkable=False, pending=doing, alt=doing)
+    return replace(
+        scene,
+        score=None,
+        map=None,
+        secondary=None,
+        region=None,
+        acts=None,
+        likeness="",
+        receipt="",
+        checkable=False,
+        pending=doing,
+        alt=doing,
+    )
 
 
 def without_photo(session: Session, panel: Panel, shared: Mapping[int, Common], *, menu: bool = True) -> scenes.Stage:
@@ -132,6 +147,7 @@ def without_photo(session: Session, panel: Panel, shared: Mapping[int, Common], 
         methods=methods(session, panel) if menu else (),
         choices=choices(query),
         sample=sample(session, panel),
+        degrading=degrading(session, panel),
         secondary=second,
         receipt=signs(answers.receipt.text) if answers.receipt is not None else "",
         pending=sentence((panel.pending or "no map yet") if answers.saliency is None and not error else ""),
@@ -142,6 +158,9 @@ def without_photo(session: Session, panel: Panel, shared: Mapping[int, Common], 
         no_reference=sentence(no_reference(session.images, query.image)),
         checkable="receipt" in PARTS and shown is not None and not shown.degenerate,
         error=panel.error,
+        likeness=likeness(panel),
+        region=region(session, panel),
+        acts=acts(session, panel),
         common=full.limit,
         common_words=full.words,
     )
@@ -311,47 +330,6 @@ def _item(method: Method, subject: Subject) -> scenes.MethodItem:
         group=GROUPS.get(method.group, method.group),
         description=method.description,
         reason=missing(method, subject),
-    )
-
-
-def sample(session: Session, panel: Panel) -> tuple[scenes.Choice, ...]:
-    """Which image of the sample is shown, and which call of the layer, where there are several."""
-    query, slices, found = panel.query, session.images.slices, []
-    model = session.model_of(panel)
-    count = calls(model, query.layer)
-    if slices:
-        changed = " It alone is degraded." if query.degradation is not None else ""
-        hint = f"The image of the sample over which the map lies.{changed}"
-        found.append(scenes.Choice(name="shown", words="Image", value=query.shown, choices=slices, hint=hint))
-    if count > 1:
-        own = "by default that of the image" if model.images > 1 else "by default the last"
-        with suppress(ValueError):  # the error line says that the sample has too few images
-            value = Subject(session.sources, query).call % count
-            hint = f"{query.layer} is called {count} times; {own}. Gains act on this call alone."
-            found.append(scenes.Choice(name="call", words="Call", value=value, choices=tuple(range(count)), hint=hint))
-    return tuple(found)
-
-
-def choices(query: Query) -> tuple[scenes.Choice, ...]:
-    """The options of the method that a control can set; others are set in Python."""
-    chosen = options_of(query)
-    options = method_named(query.method).options
-    return tuple(_choice(option, chosen[option.name]) for option in options if option.check is None)
-
-
-def _choice(option: Option, value: Any) -> scenes.Choice:
-    range_ = ", ".join(filter(None, (option.allowed, option.unit))) if option.takes_numbers else ""
-    return scenes.Choice(
-        name=option.name,
-        words=option.words,
-        value=value,
-        choices=option.choices,
-        low=float(option.low),
-        high=float(option.high),
-        unit=option.unit,
-        numbers=option.takes_numbers,
-        whole=option.whole,
-        hint=" ".join(filter(None, (sentence(range_), sentence(f"It acts {option.acts}" if option.acts else "")))),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 
 
 def minus(text: str) -> str:
@@ -62,3 +63,8 @@ def doing(busy: str, progress: float | None) -> str:
         return "ready"
     counts = re.search(r"\d+ of \d+", busy)
     return busy if progress is None or counts else f"{busy} {round(100 * min(max(progress, 0), 1))} %"
+
+
+def named(index: int, names: Mapping[int, str]) -> str:
+    """A feature map: the name that the reader gave it with its number, or its number alone."""
+    return f"{names[index]} ({index})" if names.get(index) else f"{index}"

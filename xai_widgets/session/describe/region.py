@@ -1,0 +1,101 @@
+"""A region of the photo on the stage, and where the chosen feature maps act."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from xai_widgets import scenes
+from xai_widgets.engine.parts.region import acting, share_inside
+from xai_widgets.session.describe.bank import subject_words
+from xai_widgets.session.describe.words import minus, sentence, short
+
+if TYPE_CHECKING:
+    from xai_widgets.engine import Region, Saliency
+    from xai_widgets.session.panel import Panel
+    from xai_widgets.session.session import Session
+
+ALIKE = 0.95  # of a correlation
+NAMED = 5  # maps that are named one by one
+NOWHERE = np.zeros((0, 0), bool)
+_acting: WeakKeyDictionary[Any, tuple[tuple[int, ...], np.ndarray]] = WeakKeyDictionary()
+
+
+def region(session: Session, panel: Panel) -> scenes.Outline | None:
+    """The region that is asked about, in the active panel; None where there is none."""
+    into, found = session.looked_into, panel.answers.region
+    if not into or panel is not session.panel:
+        return None
+    drawn = tuple(into.get("box", ()))
+    if found is None or found.mask is None:
+        inside = np.array(into["mask"], bool) if "mask" in into else NOWHERE
+        box = panel.answers.saliency.box if panel.answers.saliency is not None else (0.0, 0.0, 1.0, 1.0)
+        words = "" if panel.error else "Region: each map is being removed there."
+        return scenes.Outline(inside=inside, box=box, drawn=drawn, words=words)
+    words = _words(found, panel.answers.saliency, drawn, subject_words(session))
+    return scenes.Outline(inside=found.mask, box=found.box, drawn=drawn, words=words)
+
+
+def _words(found: Region, shown: Saliency | None, drawn: tuple[float, ...], subject: str) -> str:
+    """How much of the map lies inside, and what removals there do."""
+    share, area, halves = found.share, found.area, (math.nan, math.nan)
+    if shown is not None and found.mask is not None:
+        box = cast("tuple[float, float, float, float] | tuple[()]", drawn)
+        share, area = share_inside(shown, found.mask, box)
+        halves = tuple(share_inside(shown, found.mask, box, side=side)[0] for side in (1, -1))  # type: ignore[assignment]
+    lies = f"{share:.0%} of the map" if np.isfinite(share) else "a map of zeros"
+    signed = ", {:.0%} of what is above 0 and {:.0%} of what is below".format(*halves)
+    said = [f"Region: {lies} on {area:.0%} of its area{signed * bool(np.isfinite(halves).all())}".replace("%", " %")]
+    if np.isfinite(found.joint):
+        said.append(f"Without all maps there {subject} changes by {short(found.joint, sign=True)}")
+    known = np.isfinite(found.delta_y)
+    if known.any():
+        change = np.where(known, found.delta_y, 0)
+        most = int(np.abs(change).argmax())
+        if change[most]:
+            said.append(f"Alone, map {most} moves it most: {short(float(change[most]), sign=True)}")
+    if not found.done:
+        said.append(f"{int(known.sum()):,} of {len(known):,} maps are known")
+    return " ".join(map(sentence, said))
+
+
+def likeness(panel: Panel) -> str:
+    """How much a map that asks about Q tells beside Grad-CAM, by their correlation."""
+    found = panel.answers.likeness
+    if found is None:
+        return ""
+    if not np.isfinite(found.r):
+        return "No correlation with Grad-CAM: one of the two maps is the same everywhere."
+    r = minus(f"{found.r:.2f}".replace("0.", ".", 1))
+    if abs(found.r) < ALIKE:
+        return f"r = {r} with Grad-CAM."
+    way = "" if found.r > 0 else "it is nearly the other way round, "
+    return f"r = {r} with Grad-CAM: {way}the contrast tells little that is new."
+
+
+def acts(session: Session, panel: Panel) -> scenes.Outline | None:
+    """Where the chosen feature maps act, in the active panel; None where none is chosen."""
+    maps, chosen, shown = panel.answers.maps, session.selected, panel.answers.saliency
+    if panel is not session.panel or maps is None or shown is None or not chosen or maps.thumbs.shape[1:] == (1, 1):
+        return None
+    if max(chosen) >= len(maps.thumbs):
+        return None
+    known, inside = _acting.get(maps, ((), NOWHERE))
+    if known != chosen:
+        inside = acting(maps, chosen)
+        _acting[maps] = chosen, inside
+    words = f"Dotted: the top 10 % of the activation of {maps_in_words(chosen)}."
+    return scenes.Outline(inside=inside, box=shown.box, words=words if inside.any() else f"{words} There is none.")
+
+
+def maps_in_words(chosen: Sequence[int]) -> str:
+    """Which maps: their numbers where they are few."""
+    if len(chosen) == 1:
+        return f"map {chosen[0]}"
+    if len(chosen) > NAMED:
+        return f"each of {len(chosen):,} chosen maps"
+    return f"each of the maps {', '.join(map(str, chosen[:-1]))} and {chosen[-1]}"
