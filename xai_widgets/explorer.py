@@ -6,41 +6,64 @@ import base64
 import sys
 import threading
 import weakref
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import ipywidgets as widgets
+from traitlets import TraitError, observe, validate
+from traitlets import Tuple as TupleTrait
 
-from xai_widgets.engine import Engine, SetAnswers
+from xai_widgets.engine import Engine, SetAnswers, Sources
 from xai_widgets.engine.query import one_of
 from xai_widgets.session import Models, Session
 from xai_widgets.session.set_rows import without
 from xai_widgets.views import ContrastPicker, Gallery, ImpactPlane, MapBank, MetricRadar, Stage, StatusBar
 from xai_widgets.views import _notebook as notebook
+from xai_widgets.views._base import View
+from xai_widgets.views._workspace import TABS, Workspace
 
 if TYPE_CHECKING:
     from xai_widgets.study import Study
 
-GAP = "8px"
+VIEWS: dict[str, type[View]] = {
+    "gallery": Gallery,
+    "contrast": ContrastPicker,
+    "stage": Stage,
+    "bank": MapBank,
+    "plane": ImpactPlane,
+    "radar": MetricRadar,
+}
 FIGURES = ("stage", "bank", "plane", "radar")  # views that are written into files
 PATIENCE = 60.0  # seconds that a figure waits for what was asked last
-HEIGHT = 270  # of the gallery: the contrast, which changes the picture, stays beside it
 
 
-class Explorer(widgets.VBox):
+class Explorer(Workspace):
     """A gallery, the photo with its saliency, every feature map with a gain, a contrast, effects and measures.
 
-    All views show one session and change each other through it. `explorer.session` answers to Python.
+    All views show one session and change each other through it. `explorer.session` answers to Python. They stand on one
+    screen: gallery and contrast, the stage, and a dock whose tabs hold the maps, their effects and the measures;
+    `explorer.tab` is the one in front: "bank", "plane" or "radar".
 
     Args:
         model: an `ImageModel`, a name for `load_model`, several of either, a `Session`, or a `Study`, whose models and
             images are shown with what it knows of them.
         images: an `ImageSet`, or what it takes: a folder, files, arrays, a table. Not with a session or a study.
+        show: which views stand on the screen, some of "gallery", "contrast", "stage", "bank", "plane" and "radar"; all
+            of them, if left out. `explorer.shown` changes it later.
         options: image, layer, engine; see `Session`.
+
+    Raises:
+        ValueError: a view that does not exist, no images, or what `Session` refuses.
+        TypeError: options that do not exist, or images beside a session or a study.
     """
 
-    def __init__(self, model: Models | Session | Study, images: Any = None, **options: Any) -> None:
+    shown = TupleTrait(tuple(VIEWS), help="The views on the screen, by name.")
+
+    def __init__(
+        self, model: Models | Session | Study, images: Any = None, *, show: Iterable[str] = tuple(VIEWS), **options: Any
+    ) -> None:
+        shown = _checked(show)
         study = _study_of(model)
         if study is not None and images is not None:
             raise TypeError("an explorer of a study takes no images: they are those of the study.")
@@ -48,48 +71,75 @@ class Explorer(widgets.VBox):
             raise TypeError(
                 "an explorer of a session takes nothing else: images, image, layer and engine are the session's."
             )
-        if isinstance(model, Session):
-            self.session = model
-        elif study is not None:
-            self.session = _session(study.sources.given, study.sources.images, options)
-        else:
-            self.session = _session(cast("Models", model), images, options)
-        self._owns = not isinstance(model, Session)
-        session = self.session
-        self._bring = None if study is None else _Bringing(session, study)
-        self._cell: dict[str, Any] = {}  # the message that showed this, under which a still can be left
-        self.status = StatusBar(session, keep=self._keep_below)
-        self.gallery = Gallery(session, height=HEIGHT)
-        self.stage = Stage(session)
-        self.contrast = ContrastPicker(session)
-        self.bank = MapBank(session)
-        self.plane = ImpactPlane(session)
-        self.radar = MetricRadar(session)
-        layout = widgets.Layout(width="100%", grid_gap=GAP)
-        super().__init__(children=self._rows(), layout=layout, _view_count=0)  # views are counted where it is a number
-        self.add_class("xw-explorer")
+        with notebook.opening() as tell:
+            if isinstance(model, Session):
+                self.session = model
+            elif study is not None:
+                self.session = _session(study.sources.given, study.sources.images, options, tell)
+            else:
+                self.session = _session(cast("Models", model), images, options, tell)
+            self._owns = not isinstance(model, Session)
+            self._bring = None if study is None else _Bringing(self.session, study)
+            self._cell: dict[str, Any] = {}  # the message that showed this, under which a still can be left
+            self._views: dict[str, View] = {}
+            self.status = StatusBar(self.session, keep=self._keep_below)
+            super().__init__(shown=shown, _view_count=0)  # views are counted where it is a number
+            self._place()
         self._replace_older()
 
-    def _rows(self) -> list[widgets.Widget]:
-        def cell(flex: str, *views: widgets.Widget) -> widgets.Box:
-            # One column that may shrink: a view as wide as its content would push the others out.
-            columns = "minmax(0, 1fr)"
-            layout = widgets.Layout(
-                flex=flex, min_width="0", display="grid", grid_gap=GAP, grid_template_columns=columns,
-                align_content="flex-start",
-            )  # fmt: skip
-            return widgets.Box(list(views), layout=layout)
+    # ------------------------------------------------------------------ the views, each made when it is first looked at
 
-        def row(*cells: widgets.Box) -> widgets.Box:
-            layout = widgets.Layout(display="flex", flex_flow="row wrap", grid_gap=GAP, width="100%")
-            return widgets.Box(list(cells), layout=layout)
+    @property
+    def gallery(self) -> Gallery:
+        return cast("Gallery", self._view("gallery"))
 
-        return [
-            self.status,
-            row(cell("1 1 235px", self.gallery, self.contrast), cell("3 1 370px", self.stage)),
-            row(cell("3 1 480px", self.bank), cell("1 1 310px", self.plane)),
-            self.radar,
-        ]
+    @property
+    def contrast(self) -> ContrastPicker:
+        return cast("ContrastPicker", self._view("contrast"))
+
+    @property
+    def stage(self) -> Stage:
+        return cast("Stage", self._view("stage"))
+
+    @property
+    def bank(self) -> MapBank:
+        return cast("MapBank", self._view("bank"))
+
+    @property
+    def plane(self) -> ImpactPlane:
+        return cast("ImpactPlane", self._view("plane"))
+
+    @property
+    def radar(self) -> MetricRadar:
+        return cast("MetricRadar", self._view("radar"))
+
+    def _view(self, name: str) -> View:
+        if name not in self._views:
+            self._views[name] = VIEWS[name](self.session)
+        return self._views[name]
+
+    def _place(self) -> None:
+        """Give the page the views that are shown."""
+        views = {"status": self.status} | {name: self._view(name) for name in VIEWS if name in self.shown}
+        self.parts = {name: f"anywidget:{view.model_id}" for name, view in views.items()}
+
+    @validate("shown")
+    def _checked_views(self, proposal: Any) -> tuple[str, ...]:
+        try:
+            return _checked(proposal["value"])
+        except ValueError as error:
+            raise TraitError(str(error)) from None
+
+    @observe("shown")
+    def _show_others(self, _: Any) -> None:
+        if self.comm is not None and self.parts:
+            self._place()
+
+    @validate("tab")
+    def _checked_tab(self, proposal: Any) -> str:
+        if proposal["value"] not in TABS:
+            raise TraitError(f"tab must be one of {', '.join(map(repr, TABS))}; got {proposal['value']!r}.")
+        return str(proposal["value"])
 
     def _replace_older(self) -> None:
         """Close what earlier runs of the same cell made, once it is seen nowhere.
@@ -110,15 +160,15 @@ class Explorer(widgets.VBox):
         if not self._view_count:
             self.close()
 
-    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **options: Any) -> Any:
         """Beside the live views a still picture, for a notebook that is opened without a kernel."""
         self._cell = notebook.running_cell()
-        data: dict[str, Any] = super()._repr_mimebundle_(**options)
-        still = self.stage.still()
-        if data and still is not None:
-            picture, words = still
-            data = data | {"image/png": base64.b64encode(picture).decode(), "text/plain": words}
-        return data
+        bundle = super()._repr_mimebundle_(**options)
+        still = self.stage.still() if bundle else None
+        if bundle is None or still is None:
+            return bundle
+        (data, metadata), (picture, words) = bundle, still
+        return data | {"image/png": base64.b64encode(picture).decode(), "text/plain": words}, metadata
 
     def figure(self, path: Any, *, of: str = "stage", **options: Any) -> Path:
         """Write what a view shows as a figure: PDF, SVG or PNG, by the ending of the file's name.
@@ -186,18 +236,12 @@ class Explorer(widgets.VBox):
     def close(self) -> None:
         """Close every view, and the session where the explorer made it. May be called twice."""
         if self.comm is not None:
-            boxes = [box for box in self.children if isinstance(box, widgets.Box)]
-            for view in (
-                self.status, self.gallery, self.stage, self.contrast, self.bank, self.plane, self.radar,
-            ):  # fmt: skip
+            self.parts = {}  # the page ends its views first: one without its widget would go on sending
+            self.unobserve_all("_view_count")
+            self._view_count = None  # else the page would still say that it is seen no more
+            for view in (self.status, *self._views.values()):
                 view.close()
-            for box in [*(inner for outer in boxes for inner in outer.children), *boxes, self]:
-                if isinstance(box, widgets.Box):
-                    # JupyterLab keeps closed boxes, as they are and as they were before: two changes free the views.
-                    box.children, box.tabbable = (), False
-                    box.layout.close()
-                    if box is not self:
-                        box.close()
+            self.layout.close()
             if self._owns:
                 self.session.close()
         super().close()
@@ -266,12 +310,26 @@ def explore(model: Models | Session | Study, images: Any = None, **options: Any)
     return Explorer(model, images, **options)
 
 
-def _session(model: Models, images: Any, options: dict[str, Any]) -> Session:
+def _checked(show: Iterable[str]) -> tuple[str, ...]:
+    """The views that are shown, in the order of the screen."""
+    wanted = (show,) if isinstance(show, str) else tuple(show)
+    for name in wanted:
+        one_of("a view that is shown", name, tuple(VIEWS))
+    if not wanted:
+        raise ValueError(f"an explorer shows at least one view of {', '.join(map(repr, VIEWS))}.")
+    return tuple(name for name in VIEWS if name in wanted)
+
+
+def _session(model: Models, images: Any, options: dict[str, Any], tell: Callable[[str], None]) -> Session:
     if images is None:
         raise ValueError("an explorer needs images: a folder, files, arrays, a table, or the name of a bundled set.")
     known = {"image", "layer", "engine"}
     for name in options:
         if name not in known:
-            raise TypeError(f"explore() takes {', '.join(sorted(known))}, got {name!r}.")
+            raise TypeError(f"explore() takes {', '.join(sorted(known | {'show'}))}, got {name!r}.")
     engine: Engine | None = options.pop("engine", None)
-    return Session(model, images, engine=engine, **options)
+    tell("reading the images")
+    engine = engine or Engine.shared()
+    sources = Sources(model, images, cache=engine.cache)
+    tell(f"loading {sources.names[0]}")
+    return Session(sources, sources.images, engine=engine, **options)

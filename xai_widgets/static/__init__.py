@@ -19,7 +19,11 @@ def front_end(view: str) -> str:
 
 
 @cache
-def style(view: str) -> str:
-    """The stylesheet of a view after the shared theme, without comments and indents."""
-    paths = ("shared/theme.css", f"{view}/view.css")
+def style(view: str, *shared: str) -> str:
+    """The stylesheet of a view after the shared theme, without comments and indents.
+
+    Args:
+        shared: further sheets of `shared/`, by name.
+    """
+    paths = ("shared/theme.css", *(f"shared/{name}.css" for name in shared), f"{view}/view.css")
     return COMMENT_OR_INDENT.sub("", "".join((FOLDER / path).read_text(encoding="utf-8") for path in paths))

@@ -19,6 +19,7 @@ from xai_widgets.views._once import once
 
 # What most views say in words.
 WHERE = ("query.image", "query.model", "query.run", "query.layer", "query.shown", "query.call")
+WALKS = ("undo", "redo")
 MOST_ORIGINS = 8  # whose moves are numbered in a trait; the one that moved longest ago is left out
 
 
@@ -268,7 +269,10 @@ class View(anywidget.AnyWidget):
             if isinstance(origin, str) and isinstance(number, int):
                 self._move = origin, number
             try:
-                self.gesture(**details)
+                if details.get("kind") in WALKS:  # by a key, in any view
+                    getattr(self.session, details["kind"])()
+                else:
+                    self.gesture(**details)
             except (ValueError, RuntimeError) as error:
                 self.session.error = str(error)
             finally:

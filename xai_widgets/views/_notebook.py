@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
-from contextlib import suppress
+import html
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from IPython import get_ipython
@@ -30,3 +32,33 @@ def leave(picture: bytes, words: str, *, cell: dict[str, Any]) -> None:
     content = {"data": data, "metadata": {}, "transient": {}}
     message = session.msg("display_data", content, parent=cell)
     session.send(shell.display_pub.pub_socket, message, ident=shell.display_pub.topic)
+
+
+@contextmanager
+def opening() -> Iterator[Callable[[str], None]]:
+    """While something is made in a running cell: a frame there that says what is done; gone at the end.
+
+    Yields:
+        A function of the words. Nothing is shown outside a notebook.
+    """
+    if not running_cell():
+        yield lambda _: None
+        return
+    frame = display(_frame("opening"), raw=True, display_id=True)
+
+    def tell(words: str) -> None:
+        frame.update(_frame(words), raw=True)
+
+    try:
+        yield tell
+    finally:
+        frame.update({"text/html": "", "text/plain": ""}, raw=True)
+
+
+def _frame(words: str) -> dict[str, str]:
+    style = (
+        "box-sizing: border-box; min-height: 96px; padding: 36px 16px; text-align: center; border-radius: 3px;"
+        "border: 1px solid var(--jp-border-color2, #bbb); color: var(--jp-ui-font-color1, inherit);"
+        "font-family: var(--jp-ui-font-family, sans-serif)"
+    )
+    return {"text/html": f'<div role="status" style="{style}">{html.escape(words)} …</div>', "text/plain": f"{words} …"}

@@ -25,13 +25,14 @@ READS = 3  # of a file that is written meanwhile
 class Wanted(NamedTuple):
     """Which photo: of an image, or where a model does not say where its maps lie, what that model sees of it.
 
-    `reference` means its undistorted photo.
+    `reference` means its undistorted photo; `degradation` is what is done to the image before the network sees it.
     """
 
     image: str
     model: Any
     images: Any
     reference: bool = False
+    degradation: Any = None
 
 
 class Request(NamedTuple):
@@ -66,7 +67,8 @@ def wanted_of(session: Session, panel: Panel) -> Wanted:
     """The photo under the map of a panel."""
     model = session.model_of(panel)
     images = session.images.slice(panel.query.shown)
-    return Wanted(panel.query.image, None if model.placed else model, images)
+    what = panel.query.degradation
+    return Wanted(panel.query.image, None if model.placed and what is None else model, images, degradation=what)
 
 
 def reference_of(session: Session) -> Wanted | None:
@@ -180,12 +182,12 @@ def read(request: Request) -> Photo:
     wanted = request.wanted
     if wanted.reference:
         return _read_reference(wanted)
-    (name, model, images, _), answers = wanted, () if request.answer is None else (request.answer,)
+    (name, model, images, _, what), answers = wanted, () if request.answer is None else (request.answer,)
     content = ""
     try:
         for _ in range(READS):
             content = images.digest(name)
-            photo = images.photo(name) if model is None else facts.picture(model, images, name)
+            photo = images.photo(name) if model is None else facts.picture(model, images, name, what)
             if images.digest(name) == content:
                 break
         return Photo(wanted, content, encoded(photo), (photo.shape[1], photo.shape[0]), answers)

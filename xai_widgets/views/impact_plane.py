@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from traitlets import Bytes, Enum, Int, List, Unicode, observe
+from traitlets import Bool, Bytes, Dict, Enum, Int, List, Unicode, observe
 
 from xai_widgets.scenes import Plane
 from xai_widgets.session import describe
 from xai_widgets.static import front_end, style
-from xai_widgets.views._base import WHERE, View
+from xai_widgets.views import _message as message
+from xai_widgets.views._base import WHERE
+from xai_widgets.views._cards import WithCard
 
 
-class ImpactPlane(View):
+class ImpactPlane(WithCard):
     """delta y against delta error of every map, four quadrants by role; without a rating delta y by rank.
 
-    `plane.of = "set"` shows the medians over the set with their intervals, where they are known.
+    `plane.of = "set"` shows the medians over the set with their intervals, and "selected" those over the images that
+    are selected, where they are known.
     """
 
     _esm = front_end("impact_plane")
-    _css = style("impact_plane")
-    watches = (*WHERE, "output.target", "impacts", "selected", "of_set")
+    _css = style("impact_plane", "map_card")
+    watches = (
+        *WHERE, "output.target", "maps", "impacts", "selected", "selected_images", "of_set", "map_names", "map_card",
+        "status.background",
+    )  # fmt: skip
+    groups = {"more": ("names", "muted", "activation", "no_selected", "offers")}  # noqa: RUF012
 
     delta_y = Bytes(help="float32, one a map.").tag(sync=True)
     delta_error = Bytes(help="float32, one a map; empty where neither a rating nor a label is known.").tag(sync=True)
@@ -34,10 +41,13 @@ class ImpactPlane(View):
     title = Unicode().tag(sync=True)
     facts = Unicode(help="Score, rating and residual.").tag(sync=True)
     note = Unicode(help="What was removed, and what follows from the residual.").tag(sync=True)
-    of = Enum(("image", "set"), "image", help="Of what the plane is to be; `shown` is what it is.")
-    shown = Unicode("image", help="Of what the plane is: image or set.").tag(sync=True)
+    more = Dict(help="names: [number, name]; muted: numbers; activation: float32; no_selected; offers.").tag(sync=True)
+    seen = Dict(help="Of the map that is pointed at: index, picture (bytes), its shape, facts in words.").tag(sync=True)
+    sized = Bool(False, help="Whether a mark is as large as the map is active.").tag(sync=True, echo_update=False)
+    of = Enum(("image", "set", "selected"), "image", help="Of what the plane is to be; `shown` is what it is.")
+    shown = Unicode("image", help="Of what the plane is: image, set or selected.").tag(sync=True)
     no_set = Unicode(help="Why the set cannot be shown; empty where it can.").tag(sync=True)
-    counts = List(Int(), help="How many maps have each role, by number; of the set only.").tag(sync=True)
+    counts = List(Int(), help="How many maps have each role, by number.").tag(sync=True)
     delta_y_low = Bytes(help="float32: lower ends of the intervals of medians; empty where there are none.").tag(
         sync=True
     )
@@ -49,7 +59,13 @@ class ImpactPlane(View):
         """What is shown, as a scene."""
         return describe.plane(self.session, of=self.of)
 
+    def told(self) -> tuple[Any, ...]:
+        return (*super().told(), tuple(index for index, gain in self.session.query.gains if gain == 0))
+
     def draw(self) -> None:
+        self.draw_card()
+        if self.session.maps is None:
+            self.seen = {}
         scene = self.picture()
         self.write(scene, but=("of",))
         self.shown = scene.of
@@ -60,10 +76,34 @@ class ImpactPlane(View):
             self.draw()
 
     def gesture(self, kind: str, **details: Any) -> None:
+        session = self.session
         if kind == "select":
-            self.session.select(int(index) for index in details["indices"])
+            session.select(message.numbers(details))
+        elif kind in ("mute", "solo"):
+            getattr(session, kind)(message.numbers(details))
+        elif kind == "restore":
+            session.ask(gains=dict.fromkeys(message.numbers(details), 1.0))
+        elif kind == "look":
+            self._look_at(message.whole(details))
+        elif kind == "compute":
+            session.know_set("impacts", images=session.selected_images if details.get("name") == "selected" else None)
         elif kind == "of":
-            wanted = "set" if details["name"] == "set" else "image"
-            if wanted == "set" and self.no_set:
-                raise ValueError(f"the plane of the set {self.no_set}.")
+            wanted = message.word(details, ("image", "set", "selected"))
+            lacks = {"set": self.no_set, "selected": self.more.get("no_selected", "")}.get(wanted, "")
+            if lacks:
+                raise ValueError(f"the plane of the {'selected images' if wanted == 'selected' else 'set'} {lacks}.")
             self.of = wanted
+        else:
+            super().gesture(kind, **details)
+
+    def _look_at(self, index: int) -> None:
+        """Say more of the map that is pointed at."""
+        maps = self.session.maps
+        if maps is not None and 0 <= index < len(maps.thumbs):
+            picture = maps.thumbs[index]
+            self.seen = {
+                "index": index,
+                "picture": picture.tobytes(),
+                "shape": list(picture.shape),
+                "facts": list(describe.facts_of_map(self.session, index)),
+            }

@@ -24,7 +24,9 @@ PATIENCE = 1.0  # seconds that a display waits for the first answer, so that its
 ITEM = ("name", "words", "group", "description")  # of a method
 PLACES = ("columns", "active")
 HEADINGS = ("across", "down", "titles", "about")
-SAID = ("error", "receipt", "alt")  # words of a panel; those that are empty do not travel
+SAID = ("error", "receipt", "likeness", "alt")  # words of a panel; those that are empty do not travel
+# Fields of the scene that are sent in another way.
+OWN = ("acts", "common", "map", "name", "no_reference", "reference", "region", "score", "secondary")
 OF_PANELS = ("photo", "methods", "pending", *SAID)  # fields of a stage that travel in the slots of its panel
 
 
@@ -43,12 +45,12 @@ class Stage(View):
 
     _esm = front_end("stage")
     _css = style("stage")
-    watches = ("panels", "columns", "active", "look", "error")
+    watches = ("panels", "columns", "active", "look", "error", "region", "looked_into", "selected", "maps", "map_names")
     each = (
         *WHERE, "query.target", "query.contrast", "query.method", "query.options", "query.degradation",
-        "output", "saliency", "secondary", "receipt", "pending", "error",
+        "output", "saliency", "secondary", "receipt", "likeness", "pending", "error",
     )  # fmt: skip
-    both = ("look", "choices")
+    both = ("look", "choices", "degrading")
     still_beside = True
 
     columns = Int(1, help="How many panels stand beside each other.").tag(sync=True)
@@ -70,11 +72,14 @@ class Stage(View):
     no_secondary = Unicode(help="Why harmful maps cannot be shown.").tag(sync=True)
     reference = Dict(help="The undistorted photo: photo (PNG or JPEG), name; empty while not shown.").tag(sync=True)
     no_reference = Unicode(help="Why none can stand beside the picture.").tag(sync=True)
+    region = Dict(help="scenes.Outline of the region that is asked about; empty where none is.").tag(sync=True)
+    degrading = Dict(help="values: scenes.Choice of the kind and of the level; version: grows.").tag(sync=True)
+    acts = Dict(help="scenes.Outline: where the chosen feature maps act; empty where none is.").tag(sync=True)
     checkable = Bool(False, help="Whether the map can be checked by removal.").tag(sync=True)
     look = Dict(help="scenes.Look; version: grows.").tag(sync=True)
     height = Int(400, min=80, help="Of a picture, at most, in CSS pixels.").tag(sync=True)
     locals().update(
-        _slots("cell", lambda: Dict(help="photo: its slot; size, name, score, pending, error, receipt, alt."))
+        _slots("cell", lambda: Dict(help="photo: its slot; size, name, score, pending, error, receipt, likeness, alt."))
         | _slots("map", lambda: Dict(help="scenes.Layer; values and strength: float32."))
         | _slots("over", lambda: Dict(help="scenes.Secondary; values: float32, outline: bytes."))
         | _slots("photo", lambda: Bytes(help="PNG or JPEG."))
@@ -199,7 +204,9 @@ class Stage(View):
             self._menu = scene.methods
             self.methods = [{name: getattr(item, name) for name in ITEM} for item in scene.methods]
             self.reasons = {item.name: item.reason for item in scene.methods if item.reason}
-        self.write(scene, but=("common", "map", "name", "no_reference", "reference", "score", "secondary", *OF_PANELS))
+        self.write(scene, but=(*OWN, *OF_PANELS))
+        self._put("region", scene.region)
+        self._put("acts", scene.acts)
         beside = self._reference
         self._put("no_reference", scene.no_reference or ("" if beside is None else beside.error))
         there = beside is not None and beside.data
@@ -279,6 +286,12 @@ class Stage(View):
             session.ask(method=details["name"])
         elif kind == "clear":
             session.ask(contrast=None)
+        elif kind == "degrade":
+            name, level, number = details.get("name"), details.get("level"), details.get("gesture")
+            wanted, mark = ((name, level) if name else None), ("degrade", str(number))
+            self.or_back(lambda: session.ask(degradation=wanted, gesture=mark), "degrading")
+        elif kind == "region":
+            session.look_into(details.get("box"))
         elif kind == "check":
             session.check()
         elif kind == "activate":

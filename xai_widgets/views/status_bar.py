@@ -31,6 +31,8 @@ class StatusBar(View):
     run = Int(0, help="Which training run of the model, from 0.").tag(sync=True)
     runs = Int(1, help="How many training runs the model has.").tag(sync=True)
     can_keep = Bool(False, help="Whether what is shown can be kept as a still figure.").tag(sync=True)
+    # A drag costs this view no draw: the measures, which are taken when it rests, do.
+    spoken = Unicode(help="The score in words, for a screen reader.").tag(sync=True)
     layer = Unicode(help="Name of the layer whose maps are shown.").tag(sync=True)
     layers = List(Dict(), help="One dict a layer: name, maps, height, width, cost, note, placed.").tag(sync=True)
 
@@ -56,6 +58,7 @@ class StatusBar(View):
         self.model, self.models = session.query.model, list(session.sources.names)
         self.run, self.runs = session.query.run, len(session.sources.model(session.query.model).runs)
         self.layer = session.query.layer
+        self.spoken = describe.spoken(session)
         sized = self._sized()
         known = sum(layer.placed is not None for layer in session.layers())
         if (session.model, sized, known) != self._listed:
@@ -70,7 +73,7 @@ class StatusBar(View):
         return maps is None or listed is None or maps.thumbs.shape[1:] == listed
 
     def gesture(self, kind: str, **details: Any) -> None:
-        if kind in ("undo", "redo", "cancel", "start_over"):
+        if kind in ("cancel", "start_over"):
             getattr(self.session, kind)()
         elif kind == "model":
             self.session.change_model(details["name"])

@@ -1,8 +1,12 @@
 // The list of classes, with a search among up to thousands of them; one slot at a time, P or Q, is filled.
 
-import { button, moveInList, press, withModifier } from "../shared/controls.js";
+import { button, moveInList, withModifier } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
 import { clamp, floats, shortened } from "../shared/values.js";
+import { buildShortcuts, drawShortcuts } from "./shortcuts.js";
+import { buildSlots, fillSlot, picturesOfClasses, pressSlot } from "./slots.js";
+import { mountStrip } from "./strip.js";
+import { mountWays } from "./ways.js";
 import { badgesOf, byProbability, classQuestion, matches, percent, rowsOf } from "./classes.js";
 
 const MOST_ROWS = 60; // more would be found by typing
@@ -21,6 +25,7 @@ const MOST_LETTERS = 48; // of a name
  * @property {number[]} order
  * @property {string} subject the image the order was made for
  * @property {string} slot which of P and Q the next click fills
+ * @property {ReturnType<typeof picturesOfClasses>} pictures
  * @property {number} current the row that Tab reaches
  * @property {boolean} pointed whether the pointer is over the list
  */
@@ -29,16 +34,13 @@ function buildClasses() {
   const heading = element("h3", { class: "xw-title xw-question", "aria-live": "polite" });
   const search = element("input", { type: "search", class: "xw-input", "aria-label": "Search classes",
     spellcheck: "false", autocomplete: "off" });
-  const slots = { Q: button("Q", "A click on a class chooses Q: rather than what?"),
-    P: button("P", "A click on a class chooses P: what is explained?") };
+  const { node: both, slots, swap } = buildSlots(), shortcuts = buildShortcuts();
   const confidence = button("100 % confidence", "Why not P with 100 % confidence?", { "aria-pressed": "false" });
   const clear = button("clear", "No contrast; explain the predicted class");
   const list = element("div", { class: "xw-list", role: "listbox", "aria-label": "Classes by probability" });
-  const hint = element("p", { class: "xw-caption" }), more = element("p", { class: "xw-caption" });
-  const bar = element("div", { class: "xw-bar" }, search,
-    element("span", { class: "xw-group", role: "group", "aria-label": "A click on a class chooses" }, slots.Q, slots.P),
-    confidence, clear);
-  return { heading, bar, search, slots, confidence, clear, hint, list, more };
+  const hint = element("p", { class: "xw-caption" }), more = element("p", { class: "xw-caption xw-more" });
+  const bar = element("div", { class: "xw-bar" }, search, confidence, clear);
+  return { heading, both, slots, swap, shortcuts, bar, search, confidence, clear, hint, list, more };
 }
 
 function makeRow() {
@@ -49,8 +51,8 @@ function makeRow() {
   return { node, badge, name, bar, share, index: -1 };
 }
 
-/** @param {Row} row @param {number} index @param {string} name @param {number} share @param {string} badges */
-function fillRow(row, index, name, share, badges) {
+/** @param {Row} row @param {number} index @param {string} name @param {number} share @param {string} badges @param {string} slot */
+function fillRow(row, index, name, share, badges, slot) {
   row.index = index;
   const text = shortened(name, MOST_LETTERS);
   if (row.name.textContent !== text) row.name.textContent = text; // text, never HTML: a label may hold anything
@@ -60,7 +62,7 @@ function fillRow(row, index, name, share, badges) {
   row.badge.textContent = badges;
   row.node.classList.toggle("xw-p", badges.includes("P"));
   row.node.classList.toggle("xw-q", badges.includes("Q"));
-  row.node.setAttribute("aria-selected", `${badges.includes("Q")}`);
+  row.node.setAttribute("aria-selected", `${badges.includes(slot)}`);
   row.node.setAttribute("aria-label", `${name}, ${percent(share)}${badges ? `, ${badges}` : ""}`);
 }
 
@@ -87,7 +89,8 @@ function drawClasses(list) {
   while (rows.length < shown.length) rows.push(makeRow());
   const nodes = rows.slice(0, shown.length).map((row) => row.node);
   if (ui.list.children.length !== nodes.length) ui.list.replaceChildren(...nodes);
-  shown.forEach((index, i) => fillRow(rows[i], index, names[index], shares[index], badgesOf(index, target, contrast)));
+  shown.forEach((index, i) => fillRow(rows[i], index, names[index], shares[index], badgesOf(index, target, contrast), list.slot));
+  drawSlots(list);
   mark(list, list.current);
   const left = found.length - shown.length;
   ui.more.textContent = !found.length && names.length ? "No class has such a name."
@@ -110,19 +113,31 @@ function go(list, to) {
   return list.rows[list.current]?.node.focus();
 }
 
+/** P and Q as they are asked. @param {List} list */
+function drawSlots({ ui, names, shares, pictures, page: { model } }) {
+  const { kind, value } = model.get("contrast"), target = model.get("target"), q = kind === "class" && value !== target;
+  const of = (/** @type {number} */ index, /** @type {string} */ words) => ({ index: names[index] === undefined ? -1 : index, name: names[index], share: shares[index], words });
+  const all = kind === "confidence" || kind === "class" && value === target;
+  fillSlot(ui.slots.P, of(target, "…"), pictures.of(target));
+  fillSlot(ui.slots.Q, of(q ? value : -1, all ? "100 % confidence" : "none yet"), pictures.of(value));
+  ui.swap.disabled = !q || target < 0;
+  pictures.want(target, q ? value : -1);
+}
+
 /** @param {List} list @param {string} name */
 function setSlot(list, name) {
   list.slot = name;
-  press(Object.entries(list.ui.slots), name);
-  list.ui.search.placeholder = name === "Q" ? "search Q" : "search P";
+  pressSlot({ ...list.ui, node: list.ui.both }, name);
+  list.ui.search.placeholder = `search ${name}`;
   list.ui.hint.textContent = name === "Q" ? "" : "A click on a class chooses P, the class that is explained.";
+  if (list.names.length) drawClasses(list);
 }
 
-/** @param {List} list @param {number | undefined} index */
-function choose(list, index) {
+/** @param {List} list @param {number | undefined} index @param {boolean} [other] for the slot that is not chosen */
+function choose(list, index, other = false) {
   if (index === undefined || index < 0) return;
-  list.page.model.send({ kind: "choose", slot: list.slot, index });
-  setSlot(list, "Q"); // P is chosen seldom, and the next click is for Q again
+  const slot = other ? { P: "Q", Q: "P" }[list.slot] : list.slot;
+  list.page.model.send({ kind: "choose", slot, index });
 }
 
 /** @param {List} list @param {KeyboardEvent} event */
@@ -130,7 +145,7 @@ function keyInList(list, event) {
   if (withModifier(event)) return;
   const to = moveInList(event.key, list.current, list.ui.list.children.length);
   if (to !== undefined) go(list, to);
-  else if (event.key === "Enter" || event.key === " ") choose(list, list.rows[list.current]?.index);
+  else if (event.key === "Enter" || event.key === " ") choose(list, list.rows[list.current]?.index, event.shiftKey);
   else if (event.key.length === 1) return list.ui.search.focus(); // the letter lands in the search
   else return;
   event.preventDefault();
@@ -139,7 +154,7 @@ function keyInList(list, event) {
 /** @param {List} list @param {KeyboardEvent} event */
 function keyInSearch(list, event) {
   if (event.key === "ArrowDown") go(list, 0);
-  else if (event.key === "Enter" && list.ui.list.children.length) choose(list, list.rows[0].index);
+  else if (event.key === "Enter" && list.ui.list.children.length) choose(list, list.rows[0].index, event.shiftKey);
   else return;
   event.preventDefault();
 }
@@ -151,7 +166,7 @@ function listenToClasses(list) {
     const at = list.rows.findIndex(({ node }) => node.contains(event.target));
     if (at < 0) return;
     list.current = at;
-    choose(list, list.rows[at].index);
+    choose(list, list.rows[at].index, event.shiftKey);
   });
   listen(ui.list, "keydown", (event) => keyInList(list, event));
   listen(ui.search, "keydown", (event) => keyInSearch(list, event));
@@ -159,7 +174,13 @@ function listenToClasses(list) {
     [list.current, ui.list.scrollTop] = [0, 0];
     drawClasses(list);
   });
-  for (const [name, node] of Object.entries(ui.slots)) listen(node, "click", () => setSlot(list, name));
+  for (const [name, { node }] of Object.entries(ui.slots)) {
+    listen(node, "click", () => {
+      setSlot(list, name);
+      ui.search.focus({ preventScroll: true });
+    });
+  }
+  listen(ui.swap, "click", () => model.send({ kind: "swap" }));
   listen(ui.confidence, "click", () => {
     model.send({ kind: model.get("contrast").kind === "confidence" ? "clear" : "confidence" });
   });
@@ -173,12 +194,15 @@ function listenToClasses(list) {
 
 /** Choose P and Q among the classes. @param {Page} page @param {HTMLElement} root */
 export function mountClasses(page, root) {
-  const ui = buildClasses();
-  root.append(ui.heading, ui.bar, ui.hint, ui.list, ui.more);
+  const ui = buildClasses(), ways = mountWays(page, () => {}, () => "plain"), strip = mountStrip(page);
+  root.append(ui.heading, ui.both, ui.shortcuts.node, ui.bar, ui.hint, ui.list, ui.more, ways.node, strip);
+  const pictures = picturesOfClasses(page, () => drawSlots(list));
   /** @type {List} */
-  const list = { ui, page, rows: [], names: [], shares: new Float32Array(0), order: [], subject: "", slot: "Q", current: 0, pointed: false };
+  const list = { ui, page, pictures, rows: [], names: [], shares: new Float32Array(0), order: [], subject: "", slot: "Q", current: 0, pointed: false };
   listenToClasses(list);
   setSlot(list, "Q");
-  page.watch("names probabilities subject", () => readClasses(list));
+  page.watch("names scored", () => pictures.forget()); // the most confident one may be another now
+  page.watch("names probabilities subject scored", () => readClasses(list));
   page.watch("contrast target chosen exclusive", () => drawClasses(list));
+  page.watch("recent pairs names", () => drawShortcuts(ui.shortcuts, page, (index) => choose(list, index)));
 }

@@ -1,10 +1,11 @@
 // The axis of a score as it is seen: where the score and the rating stand, and a marker for Q to drag.
 
 import { tickLabels, ticks } from "../shared/axes.js";
-import { button, choice, press, withModifier } from "../shared/controls.js";
+import { button, choice, withModifier } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
 import { hasHeard, introduce } from "../shared/moves.js";
 import { shortened } from "../shared/values.js";
+import { mountWays } from "./ways.js";
 import {
   axisOf, decimalsOf, fixedScore, formNote, legendOf, placeOn, scoreAt, scoreQuestion, stepOf, whereIs,
 } from "./scores.js";
@@ -41,14 +42,10 @@ function buildScores() {
   const quick = element("span", { class: "xw-group xw-quick", role: "group", "aria-label": "Quick picks of Q" });
   const entry = element("input", { type: "number", step: "any", class: "xw-input xw-entry", "aria-label": "Q as a number",
     placeholder: "Q" });
-  const forms = { plain: button("plain", "One picture for the whole photo"),
-    tiles: button("tiles", "Part by part, each with its own score") };
   const clear = button("clear", "No contrast");
-  const bar = element("div", { class: "xw-bar" }, quick, element("span", { class: "xw-bar xw-inner" }, entry,
-    element("span", { class: "xw-group", role: "group", "aria-label": "Form of the contrast" }, forms.plain, forms.tiles),
-    clear));
+  const bar = element("div", { class: "xw-bar" }, quick, element("span", { class: "xw-bar xw-inner" }, entry, clear));
   const says = element("p", { class: "xw-meaning" }), note = element("p", { class: "xw-caption xw-numbers" });
-  return { heading, which, axis, track, reach, knob, y, rating, spread, scale, key, quick, entry, forms, clear, bar, says, note };
+  return { heading, which, axis, track, reach, knob, y, rating, spread, scale, key, quick, entry, clear, bar, says, note };
 }
 
 /** A trait that may not be known yet. @param {Axis} axis @param {string} name @returns {number} */
@@ -76,10 +73,10 @@ function drawAxis(axis) {
   drawKnob(axis, score, decimals);
   ui.key.textContent = legendOf(score, rating, q, decimals, known(axis, "rating_sd"), known(axis, "raters"));
   if (document.activeElement !== ui.entry) ui.entry.value = Number.isFinite(q) ? String(Number(q.toFixed(decimals))) : "";
-  press(Object.entries(ui.forms), form);
   for (const node of ui.quick.children) node.setAttribute("aria-pressed", `${Number(node.getAttribute("data-value")) === q}`);
   ui.says.textContent = Object.fromEntries(model.get("says"))[whereIs(q, score, form)] ?? "";
-  ui.note.textContent = formNote(form, score, q, decimals);
+  const [method] = model.get("ways")[model.get("way")] ?? ["grad_cam"];
+  ui.note.textContent = method === "grad_cam" ? formNote(form, score, q, decimals) : "";
   ui.clear.disabled = !Number.isFinite(q);
 }
 
@@ -196,24 +193,22 @@ function listenToAxis(axis) {
 /** Choose Q on the axis of the score. @param {Page} page @param {HTMLElement} root */
 export function mountScores(page, root) {
   const ui = buildScores(), { model, listen } = page;
-  root.append(ui.heading, ui.which, ui.axis, ui.key, ui.says, ui.bar, ui.note);
   /** @type {Axis} */
   const axis = { ui, page, q: NaN, word: "", form: "plain", range: [0, 1], gesture: 0, dragged: null, step: 0,
     origin: introduce(model) };
   listenToAxis(axis);
   listen(ui.entry, "change", () => { if (ui.entry.value.trim() !== "") chooseScore(axis, Number(ui.entry.value)); });
-  for (const [name, node] of Object.entries(ui.forms)) {
-    listen(node, "click", () => {
-      axis.form = name;
-      if (Number.isFinite(axis.q)) chooseScore(axis, axis.q, axis.word);
-      else drawAxis(axis);
-    });
-  }
+  const ways = mountWays(page, (form) => {
+    axis.form = form;
+    ways.read();
+    drawAxis(axis);
+  }, () => axis.form);
+  root.append(ui.heading, ui.which, ui.axis, ui.key, ui.says, ui.bar, ways.node, ui.note);
   listen(ui.which, "change", () => model.send({ kind: "choose", slot: "P", index: Number(ui.which.value) }));
   listen(ui.clear, "click", () => model.send({ kind: "clear" }));
   page.watch("quick", () => drawQuick(axis));
   page.watch("contrast", () => readContrast(axis));
-  page.watch("axis score rating rating_sd raters says", () => drawAxis(axis));
+  page.watch("axis score rating rating_sd raters says way", () => drawAxis(axis));
   page.watch("names target", () => {
     drawWhich(axis);
     drawAxis(axis);

@@ -1,6 +1,7 @@
 // One thumbnail of the gallery and the words under it. Cells are used again for other images when the reader scrolls.
 
 import { element } from "../shared/dom.js";
+import { laySmall, paintSmall } from "./maps.js";
 import { agreedWords, fixed, isRight, isTrained, predicted, ratedWords, residual, signedFixed, spreadOf, stripOf } from "./order.js";
 
 /** @typedef {import("./order.js").Images} Images */
@@ -12,12 +13,15 @@ export function buildCell() {
   const pin = element("span", { class: "xw-pin", "aria-hidden": "true" });
   const bar = element("i"), tick = element("b"), dot = element("u"), spread = element("s");
   const strip = element("div", { class: "xw-strip" }, spread, bar, tick, dot);
+  const map = element("canvas", { class: "xw-map", "aria-hidden": "true", hidden: true });
   const trained = element("span", { class: "xw-trained", title: "Trained on: the table says that it is in the train split", hidden: true }, "train");
   const words = [0, 1, 2, 3].map(() => element("span")), [a, b, c, d] = words;
   const node = element("div", { class: "xw-cell", role: "option", tabindex: "-1" },
-    element("div", { class: "xw-thumb" }, image, mark, pin, trained), strip,
+    element("div", { class: "xw-thumb" }, image, map, mark, pin, trained), strip,
     element("div", { class: "xw-line xw-numbers" }, a, b), element("div", { class: "xw-line xw-second xw-numbers" }, c, d));
-  return { node, image, mark, pin, strip, bar, tick, dot, spread, trained, words, state: "" };
+  return { node, image, map, mark, pin, strip, bar, tick, dot, spread, trained, words, state: "",
+    /** @type {[import("./maps.js").Mapping, import("./maps.js").SmallMap] | undefined} the look and the map that are painted */
+    painted: undefined };
 }
 
 /** How a cell stands among the others. @param {Cell} cell @param {Standing} standing */
@@ -35,6 +39,16 @@ export function showState({ node, image, mark, pin }, { index, current, chosen, 
   mark.textContent = fault !== undefined ? "!" : chosen ? "✓" : "";
   if (!address) image.removeAttribute("src");
   else if (image.getAttribute("src") !== address) image.src = address;
+}
+
+/** The map of its image, where it is there. @param {Cell} cell @param {import("./maps.js").SmallMap | undefined} map @param {import("./maps.js").Mapping} look */
+export function showMap({ node, image, map: canvas }, map, look) {
+  canvas.hidden = !map;
+  node.classList.toggle("xw-grey", Boolean(map && look.grey));
+  image.onload = map ? () => laySmall(canvas, image, map) : null;
+  if (!map) return;
+  paintSmall(canvas, map, look);
+  laySmall(canvas, image, map);
 }
 
 /** What is known about its image. @param {Cell} cell @param {Images} images @param {number} index @param {{ digits: number, limits: [number, number], lines: number }} scale */

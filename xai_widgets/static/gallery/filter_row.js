@@ -28,7 +28,7 @@ export function tellFilters(parts, { columns, chips, filtering }) {
 function tellColumns({ filterBy }, columns, filtering) {
   const groups = grouped(columns), key = JSON.stringify(groups.map(([, some]) => some.map(({ name, words }) => [name, words])));
   if (filterBy.dataset.offered !== key) {
-    filterBy.replaceChildren(element("option", { value: "" }, "by a column"), ...groups.map(([label, some]) =>
+    filterBy.replaceChildren(element("option", { value: "" }, "column"), ...groups.map(([label, some]) =>
       element("optgroup", { label }, ...some.map(({ name, words }) => element("option", { value: name }, words)))));
     filterBy.dataset.offered = key;
   }

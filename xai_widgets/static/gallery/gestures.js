@@ -23,6 +23,8 @@ function indexAt({ target }) {
 export function listenToPointer(page, { view, sheet }, state, actions) {
   let timer = 0;
   page.listen(sheet, "click", (event) => {
+    const head = event.target instanceof Element ? event.target.closest(".xw-group-head") : null;
+    if (head instanceof HTMLElement) actions.chooseGroup(Number(head.dataset.group), event.shiftKey || event.ctrlKey || event.metaKey);
     const index = indexAt(event), more = event.ctrlKey || event.metaKey;
     if (index < 0) return;
     if (event.target.closest(".xw-pin")) {
@@ -60,6 +62,11 @@ export function listenToKeys(page, { view, search }, state, actions) {
     state.typing = view.contains(event.relatedTarget);
     actions.sortIfFree();
   });
+  // Ctrl+A is the list's while it has the focus, and not the notebook's; see `suppressShortcuts`.
+  page.listen(window, "keydown", (event) => {
+    const active = document.activeElement;
+    if (active && view.contains(active) && (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "a") active.setAttribute("data-lm-suppress-shortcuts", "");
+  }, { capture: true });
   page.listen(view, "keydown", (event) => {
     const deed = deedOf(event, state, view.clientHeight);
     if (!deed) return;
@@ -71,6 +78,7 @@ export function listenToKeys(page, { view, search }, state, actions) {
     } else if (deed.kind === "pick") actions.pick(state.focus);
     else if (deed.kind === "toggle") actions.toggle(state.focus);
     else if (deed.kind === "pin") actions.pin([state.focus]);
+    else if (deed.kind === "group") actions.chooseGroup(state.grouping.values[state.focus], false);
     else if (deed.kind === "search") search.focus();
     else actions.choose(deed.kind === "all" ? state.ids : []);
   });
@@ -95,6 +103,7 @@ export function listenToTools(page, parts, state, actions) {
   listenToFilters(page, parts, state, actions);
   page.listen(parts.pinned, "click", () => actions.look({ only: !state.only }));
   page.listen(parts.pinAll, "click", () => actions.pin([...state.chosen]));
+  page.listen(parts.onlyChosen, "click", () => actions.onlyChosen());
   page.listen(parts.clear, "click", () => actions.choose([]));
 }
 

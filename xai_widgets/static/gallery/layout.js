@@ -1,14 +1,14 @@
 // Where the cells of the gallery lie, in CSS pixels. No document: `node --test` imports this.
 // A *place* counts cells as they are shown; an *index* counts images as the set has them.
 
-import { placeOf } from "../shared/grid.js";
 import { clamp } from "../shared/values.js";
+import { cornerOf, HEAD, vertical } from "./sections.js";
 
-/** @typedef {{ gap: number, columns: number, thumb: number, below: number, rows: number, count: number, pitchX: number, pitchY: number, height: number }} Layout */
+/** @typedef {{ gap: number, columns: number, thumb: number, below: number, rows: number, count: number, pitchX: number, pitchY: number, height: number, sections?: import("./sections.js").Section[] }} Layout `sections` are there where images are grouped */
 
-/** Cells grow so that rows fill the width; a narrow column has small ones. `lines` of text stand under each. @param {number} width @param {number} count @param {number} lines @param {boolean} [strip] a bar too @returns {Layout} */
-export function layoutOf(width, count, lines, strip = false) {
-  const gap = width < 420 ? 6 : 10, least = width < 420 ? 60 : 88;
+/** Cells grow so that rows fill the width; a narrow column has small ones. `lines` of text stand under each. @param {number} width @param {number} count @param {number} lines @param {boolean} [strip] a bar too @param {number} [size] that the reader wants; 0 for none @returns {Layout} */
+export function layoutOf(width, count, lines, strip = false, size = 0) {
+  const gap = width < 420 ? 6 : 10, least = size ? Math.min(size, Math.max(width - 2 * gap, 24)) : width < 420 ? 60 : 88;
   const columns = Math.max(1, Math.floor((width - gap) / (least + gap)));
   const thumb = clamp(Math.floor((width - gap) / columns) - gap, 24, 2 * least);
   const rows = Math.ceil(count / columns), below = (strip ? 8 : 4) + 15 * lines;
@@ -22,6 +22,7 @@ export function moved(layout, place, key, height) {
   const to = { ArrowLeft: place - 1, ArrowRight: place + 1, ArrowUp: place - layout.columns, Home: 0,
     ArrowDown: place + layout.columns, PageUp: place - page, PageDown: place + page, End: layout.count - 1 }[key];
   if (to === undefined || !layout.count) return undefined;
+  if (layout.sections?.length && (key === "ArrowUp" || key === "ArrowDown")) return vertical(layout, place, key === "ArrowUp" ? -1 : 1);
   // Up and down keep the column: from the top row up, and from the bottom row down, they lead nowhere.
   if (key === "ArrowUp" && to < 0) return place;
   if (key === "ArrowDown" && to >= layout.count) {
@@ -32,8 +33,8 @@ export function moved(layout, place, key, height) {
 
 /** How far to scroll so that a place is whole in the window. @param {Layout} layout @param {number} place @param {number} top @param {number} height */
 export function scrollFor(layout, place, top, height) {
-  const { y } = placeOf(layout, place), below = y + layout.pitchY - height;
-  return Math.max(0, clamp(top, below, y - layout.gap));
+  const { y } = cornerOf(layout, place), below = y + layout.pitchY - height;
+  return Math.max(0, clamp(top, below, y - layout.gap - (layout.sections?.length ? HEAD : 0)));
 }
 
 /** Pixels on the longer side of a thumbnail, of three kinds, so that few are asked for twice. @param {number} thumb @param {number} ratio of device pixels */

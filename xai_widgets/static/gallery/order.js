@@ -83,45 +83,62 @@ export function matcher(images, text) {
   return (index) => words.every((word) => texts[index].includes(word));
 }
 
-/** By what an order sorts, one number an image. @param {Images} images @param {Order} order @param {import("./filters.js").Ranked} ranked @returns {(index: number) => number} */
-function sorterOf(images, order, ranked) {
-  const places = ranked.values;
-  return !isKnown(order) && places ? (index) => places[index] : (index) => keyOf(images, order, index);
+/** By what an order sorts, one number an image; NaN where there is no value. An order whose column is not there yet is that of the set. @param {Images} images @param {Order} order @param {import("./filters.js").Ranked} ranked @returns {ArrayLike<number>} */
+function keysOf(images, order, ranked) {
+  if (!isKnown(order)) return ranked.of === order && ranked.values ? ranked.values : images.names.map((_, index) => index);
+  if (order === "given") return images.names.map((_, index) => index);
+  if (order === "name") return images.ranks;
+  if (order === "label") return labelKeys(images.labels);
+  return Float64Array.from(images.names, (_, index) => keyOf(images, order, index));
+}
+
+/** Labels as numbers in their order, equal ones alike whatever their case. @param {string[]} labels */
+function labelKeys(labels) {
+  const words = [...new Set(labels)].filter(Boolean).sort(NATURAL.compare), keys = new Map();
+  let key = 0;
+  words.forEach((word, i) => {
+    if (i && NATURAL.compare(words[i - 1], word)) key += 1;
+    keys.set(word, key);
+  });
+  return labels.map((label) => keys.get(label) ?? NaN);
 }
 
 /** How many of some images have no value in what they are sorted by, and so come last. @param {Images} images @param {number[]} ids @param {Order} order @param {import("./filters.js").Ranked} ranked */
 export function withoutValue(images, ids, order, ranked) {
   if (order === "given" || order === "name") return 0;
-  if (order === "label") return ids.filter((index) => !images.labels[index]).length;
-  const sorter = sorterOf(images, order, ranked);
-  return ids.filter((index) => Number.isNaN(sorter(index))).length;
+  const keys = keysOf(images, order, ranked);
+  return ids.filter((index) => Number.isNaN(keys[index])).length;
 }
 
+/** @typedef {{ order: Order, descending: boolean, ranked: import("./filters.js").Ranked }} Further an order of images that are equal so far */
+
+/** The orders after the first one, as the page has them. @param {[Order, boolean][]} then @param {import("./filters.js").Ranked[]} further @returns {Further[]} */
+export const furtherOf = (then, further) => then.map(([order, descending], i) => ({ order, descending, ranked: further[i] ?? {} }));
+
 /**
- * Indices of the images that are shown, in order; what has no value comes last either way.
+ * Indices of the images that are shown, in order; what has no value comes last either way. Groups stand together.
  * @param {Images} images
  * @param {{ order?: Order, descending?: boolean, text?: string, only?: Set<number> | null, kept?: ArrayLike<number>,
- *   ranked?: import("./filters.js").Ranked }} [how] `kept` is empty where nothing is filtered
+ *   ranked?: import("./filters.js").Ranked, then?: Further[], groups?: ArrayLike<number> }} [how] `kept` is empty where nothing is
+ *   filtered, `groups` where there is none
  */
-export function arrange(images, { order: wanted = "given", descending = false, text = "", only = null, kept: through = [], ranked = {} } = {}) {
-  const order = isKnown(wanted) || ranked.of === wanted ? wanted : "given"; // the places in a column come a moment later
-  const fits = matcher(images, text), ranks = images.ranks, sign = descending ? -1 : 1;
-  const kept = [];
+export function arrange(images, { order = "given", descending = false, text = "", only = null, kept: through = [], ranked = {}, then = [], groups = [] } = {}) {
+  const fits = matcher(images, text), kept = [];
   for (let index = 0; index < images.names.length; index++) {
     if ((!only || only.has(index)) && (!through.length || through[index]) && fits(index)) kept.push(index);
   }
-  if (order === "given") return descending ? kept.reverse() : kept;
-  if (order === "name") return kept.sort((a, b) => sign * (ranks[a] - ranks[b]));
-  if (order === "label") {
-    return kept.sort((a, b) => {
-      const [p, q] = [images.labels[a], images.labels[b]];
-      return Number(!p) - Number(!q) || sign * NATURAL.compare(p, q) || ranks[a] - ranks[b];
-    });
-  }
-  const sorter = sorterOf(images, order, ranked), keys = new Map(kept.map((index) => [index, sorter(index)]));
+  if (order === "given" && !descending && !groups.length) return kept; // no two are equal
+  /** @type {[ArrayLike<number>, number][]} */
+  const keys = [...(groups.length ? [/** @type {[ArrayLike<number>, number]} */ ([groups, 1])] : []),
+    ...[{ order, descending, ranked }, ...then].map((one) => /** @type {[ArrayLike<number>, number]} */ ([keysOf(images, one.order, one.ranked), one.descending ? -1 : 1])),
+    [images.ranks, 1]];
   return kept.sort((a, b) => {
-    const p = keys.get(a) ?? NaN, q = keys.get(b) ?? NaN, [x, y] = [Number.isNaN(p), Number.isNaN(q)];
-    return Number(x) - Number(y) || (x ? 0 : sign * (p - q)) || ranks[a] - ranks[b];
+    for (const [values, sign] of keys) {
+      const p = values[a], q = values[b], x = p !== p, y = q !== q; // NaN is not equal to itself
+      if (x !== y) return Number(x) - Number(y);
+      if (!x && p !== q) return sign * (p - q);
+    }
+    return a - b;
   });
 }
 

@@ -2,10 +2,10 @@
 // words around them.
 
 import { element } from "../shared/dom.js";
-import { placeOf } from "../shared/grid.js";
-import { buildCell, showFacts, showState } from "./cells.js";
+import { buildCell, showFacts, showMap, showState } from "./cells.js";
 import { grouped } from "./filters.js";
 import { describe, isKnown, ORDERS, ordersFor } from "./order.js";
+import { cornerOf, sectionsIn } from "./sections.js";
 import { inWindow, problemLine, wordsOf } from "./state.js";
 
 // Milliseconds after which cells are put in order.
@@ -18,23 +18,51 @@ const SHOWN = 100;
 /** @typedef {import("./thumbnails.js").Pictures} Pictures */
 /** @typedef {import("./cells.js").Cell} Cell */
 
-/** @param {State} state @param {Pictures} pictures @param {number} index @param {Cell} cell */
-function paintCell(state, pictures, index, cell) {
+/** @param {State} state @param {Pictures} pictures @param {import("./maps.js").Maps} maps @param {number} index @param {Cell} cell */
+function paintCell(state, pictures, maps, index, cell) {
   const { images, places, ids, layout, digits, limits, lines, version, focus, current, chosen, pins } = state;
   const place = places[index], address = pictures.address(index), fault = pictures.fault(index);
   const standing = { index, place, count: ids.length, current: index === current, chosen: chosen.has(index), pinned: pins.has(index),
     address, fault };
-  const key = [...Object.values(standing), layout.thumb, layout.columns, index === focus, version].join();
+  const { x, y } = cornerOf(layout, place), { node } = cell, head = state.grouping.heads[state.grouping.values[index]];
+  const map = state.maps ? maps.get(index) : undefined, look = maps.mapping(), noMap = state.maps ? maps.fault(index) : undefined;
+  const key = [...Object.values(standing), layout.thumb, x, y, index === focus, version, head, noMap].join();
+  /** @type {Cell["painted"]} */
+  const painted = map && [look, map];
+  if (cell.painted?.[0] !== painted?.[0] || cell.painted?.[1] !== painted?.[1]) showMap(cell, map, look);
+  cell.painted = painted;
   if (cell.state === key) return;
-  const { x, y } = placeOf(layout, place), { node } = cell;
   cell.state = key;
   node.style.transform = `translate(${x}px, ${y}px)`;
   node.tabIndex = index === focus ? 0 : -1;
   showState(cell, standing);
   showFacts(cell, images, index, { digits, limits, lines });
-  node.setAttribute("aria-label", [images.names[index], describe(images, index, digits), standing.pinned ? "pinned" : "", fault ?? ""]
+  node.setAttribute("aria-label", [images.names[index], describe(images, index, digits), standing.pinned ? "pinned" : "", head === undefined ? "" : `group ${head}`, fault ?? ""]
     .filter(Boolean).join(", "));
-  node.title = fault ?? images.names[index];
+  node.title = fault ?? (noMap ? `${images.names[index]}: no map. ${noMap}` : images.names[index]);
+}
+
+/** The headings of the groups in sight. @param {HTMLElement} sheet @param {State} state */
+function headsOf(sheet, state) {
+  /** @type {Map<number, HTMLElement>} */
+  const nodes = new Map();
+  return (/** @type {number} */ top, /** @type {number} */ height) => {
+    const some = sectionsIn(state.layout, top, height), { heads, words } = state.grouping;
+    for (const [group, node] of nodes) {
+      if (some.some((one) => one.group === group)) continue;
+      node.remove();
+      nodes.delete(group);
+    }
+    for (const { group, count, top: y } of some) {
+      const node = nodes.get(group) ?? element("div", { class: "xw-group-head", "aria-hidden": "true", title: "Select all of this group" });
+      nodes.set(group, node);
+      node.dataset.group = `${group}`;
+      node.style.transform = `translate(0, ${y}px)`;
+      const text = `${words}: ${heads[group] ?? ""} (${count})`;
+      if (node.textContent !== text) node.textContent = text;
+      if (!node.isConnected) sheet.prepend(node);
+    }
+  };
 }
 
 /**
@@ -43,8 +71,9 @@ function paintCell(state, pictures, index, cell) {
  * @param {Parts} parts
  * @param {State} state
  * @param {Pictures} pictures
+ * @param {import("./maps.js").Maps} maps
  */
-export function cellsOf({ onClose }, { view, sheet }, state, pictures) {
+export function cellsOf({ onClose }, { view, sheet }, state, pictures, maps) {
   /** @type {Map<number, Cell>} */
   const cells = new Map();
   let timer = 0;
@@ -52,7 +81,8 @@ export function cellsOf({ onClose }, { view, sheet }, state, pictures) {
   const settle = () => {
     const active = document.activeElement, { places } = state;
     const nodes = [...cells].sort(([a], [b]) => places[a] - places[b]).map(([, cell]) => cell.node);
-    if (nodes.every((node, i) => node === sheet.children[i])) return;
+    const there = [...sheet.children].filter((node) => node.classList.contains("xw-cell"));
+    if (nodes.every((node, i) => node === there[i])) return;
     // It would lose the focus if it were moved.
     const middle = nodes.findIndex((node) => node === active);
     nodes.forEach((node, i) => { if (i < middle) sheet.insertBefore(node, active); else if (i > middle) sheet.append(node); });
@@ -71,12 +101,14 @@ export function cellsOf({ onClose }, { view, sheet }, state, pictures) {
       cells.delete(index);
     }
   };
+  const heads = headsOf(sheet, state);
   const paint = () => {
+    heads(view.scrollTop, view.clientHeight);
     const { shown, focus } = inWindow(state, view.scrollTop, view.clientHeight), had = view.contains(document.activeElement);
     state.focus = focus;
     reuse(shown);
     for (const [index, cell] of cells) {
-      paintCell(state, pictures, index, cell);
+      paintCell(state, pictures, maps, index, cell);
       if (!cell.node.isConnected) sheet.append(cell.node);
     }
     if (had && !view.contains(document.activeElement)) cells.get(focus)?.node.focus({ preventScroll: true });
@@ -145,7 +177,7 @@ export function tellProblems({ problems, summary, list }, kinds, lists, count) {
 
 /** A mark on each thumbnail where a sample has several images; how well the model does on all. @param {Parts} parts @param {number} count of images a sample @param {string} words */
 export function tellSet({ sheet, performance }, count, words) {
-  [performance.textContent, performance.hidden] = [words, !words];
+  [performance.textContent, performance.title, performance.hidden] = [words, words, !words];
   sheet.classList.toggle("xw-several", count > 1);
   sheet.style.setProperty("--xw-images", JSON.stringify(`${count} images`));
 }

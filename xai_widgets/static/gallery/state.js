@@ -5,7 +5,8 @@ import { hasHeard } from "../shared/moves.js";
 import { visible } from "../shared/grid.js";
 import { layoutOf, linesOf, moved, sideFor } from "./layout.js";
 import { isWords } from "./filters.js";
-import { arrange, between, describe, digitsFor, fixed, isKnown, isRated, ORDERS, ordersFor, rankedWords, withoutValue } from "./order.js";
+import { cornerOf, placesIn, runsOf, withSections } from "./sections.js";
+import { arrange, between, describe, digitsFor, fixed, furtherOf, isKnown, isRated, ORDERS, ordersFor, rankedWords, withoutValue } from "./order.js";
 
 /** @typedef {import("./order.js").Images} Images */
 /** @typedef {import("./order.js").Order} Order */
@@ -27,6 +28,12 @@ import { arrange, between, describe, digitsFor, fixed, isKnown, isRated, ORDERS,
  * @property {import("./filters.js").Chip[]} chips the filters that hold
  * @property {ArrayLike<number>} kept 1 where the filters let an image through; empty where there is none
  * @property {import("./filters.js").Ranked} ranked
+ * @property {[Order, boolean][]} then further orders, and whether the largest come first
+ * @property {import("./filters.js").Ranked[]} further the places in the columns of these
+ * @property {Grouping} grouping
+ * @property {number} size of a thumbnail that the reader wants; 0 for none
+ * @property {boolean} arranged whether further orders or groups that were chosen here are on their way
+ * @property {boolean} maps whether thumbnails carry the map of their image
  * @property {boolean} awaited whether the places in a column that was chosen here are on their way
  * @property {string} filtering the column whose filter is being changed, or ""
  * @property {number} without how many images come last, since they have no value
@@ -45,18 +52,22 @@ import { arrange, between, describe, digitsFor, fixed, isKnown, isRated, ORDERS,
  * @property {boolean} typing whether the keyboard is on a cell
  * @property {boolean} stale whether scores came that would move cells
  */
+/** @typedef {{ of: string, words: string, heads: string[], values: ArrayLike<number> }} Grouping the column, its heading, the groups and that of each image; empty for none */
 /** @typedef {Partial<State>} Changes */
 /** @typedef {{ key: string, shiftKey: boolean, ctrlKey: boolean, metaKey: boolean, altKey: boolean }} Key */
-/** @typedef {{ kind: "go", place: number, extend: boolean } | { kind: "all" | "none" | "pick" | "toggle" | "pin" | "search" }} Deed */
+/** @typedef {{ kind: "go", place: number, extend: boolean } | { kind: "all" | "none" | "pick" | "toggle" | "pin" | "search" | "group" }} Deed */
 
 /** @type {Images} */
 const NO_IMAGES = { names: [], labels: [], notes: [], ranks: [], ratings: [], scores: [], predicted: [], classes: [], regression: true,
   comparable: false };
 
+/** @type {Grouping} */
+export const NO_GROUPS = { of: "", words: "", heads: [], values: [] };
+
 /** @param {string} origin @returns {State} */
 export const newState = (origin) => ({
   origin, step: 0, images: NO_IMAGES, version: 0, limits: [0, 1], digits: 2, lines: 2, order: "given", descending: false, text: "",
-  only: false, columns: [], chips: [], kept: [], ranked: {}, awaited: false, filtering: "", without: 0, ids: [], places: [], layout: layoutOf(0, 0, 1), side: 96, current: -1, focus: 0, anchor: 0, under: -1, picked: -1,
+  only: false, columns: [], chips: [], kept: [], ranked: {}, then: [], further: [], grouping: NO_GROUPS, size: 0, arranged: false, maps: false, awaited: false, filtering: "", without: 0, ids: [], places: [], layout: layoutOf(0, 0, 1), side: 96, current: -1, focus: 0, anchor: 0, under: -1, picked: -1,
   chosen: new Set(), pins: new Set(), hovering: false, typing: false, stale: false,
 });
 
@@ -70,10 +81,12 @@ export function withImages({ images: before, version }, more, limits) {
     lines: linesOf(images.regression, isRated(images)) };
 }
 
-/** What the reader, or another view, sorts by. @param {State} state @param {Order} order @param {boolean} descending @returns {Changes} */
-export const withOrder = ({ images, columns }, order, descending) =>
-  ({ order: isKnown(order) ? (ordersFor(images).includes(order) ? order : "given") : columns.some(({ name }) => name === order) ? order : "given",
-    descending });
+/** Whether images can be sorted by it. @param {State} state @param {Order} order */
+const canSort = ({ images, columns }, order) => (isKnown(order) ? ordersFor(images).includes(order) : columns.some(({ name }) => name === order));
+
+/** What the reader, or another view, sorts by. @param {State} state @param {Order} order @param {boolean} descending @param {[Order, boolean][]} [then] @returns {Changes} */
+export const withOrder = (state, order, descending, then = []) =>
+  ({ order: canSort(state, order) ? order : "given", descending, then });
 
 /** The filters, and which images they let through. @param {State} state @param {import("./filters.js").Column[]} columns @param {import("./filters.js").Chip[]} chips @param {ArrayLike<number>} kept @returns {Changes} */
 export const withFilters = ({ filtering }, columns, chips, kept) =>
@@ -90,26 +103,38 @@ export const withMarked = ({ origin, step }, { values = [], heard }) =>
 // ------------------------------------------------------------------ order and place
 
 /** Cells must not run away from under a pointer while scores come in. @param {State} state */
-export const mustStay = ({ hovering, typing, order, ids }) =>
-  (hovering || typing) && order !== "given" && order !== "name" && ids.length > 0;
+export const mustStay = ({ hovering, typing, order, ids, grouping }) =>
+  (hovering || typing) && (order !== "given" && order !== "name" || Boolean(grouping.of)) && ids.length > 0;
 
 /** @param {State} state @returns {Changes} */
-export function sorted({ images, order, descending, text, only, pins, kept, ranked }) {
-  const ids = arrange(images, { order, descending, text, only: only ? pins : null, kept, ranked });
+export function sorted({ images, order, descending, text, only, pins, kept, ranked, then, further, grouping }) {
+  const ids = arrange(images, { order, descending, text, only: only ? pins : null, kept, ranked, then: furtherOf(then, further), groups: grouping.values });
   const places = new Array(images.names.length).fill(-1);
   ids.forEach((index, place) => { places[index] = place; });
   return { ids, places, stale: false, without: withoutValue(images, ids, order, ranked) };
 }
 
 /** @param {State} state @param {number} width @param {number} ratio of device pixels @returns {Changes} */
-export function laidOut({ ids, images, lines }, width, ratio) {
-  const layout = layoutOf(width, ids.length, lines, images.regression);
+export function laidOut({ ids, images, lines, size, grouping }, width, ratio) {
+  const layout = withSections(layoutOf(width, ids.length, lines, images.regression, size), runsOf(ids, grouping.values));
   return { layout, side: sideFor(layout.thumb, ratio) };
 }
 
 /** As high as all images need, `most` at most: a search must not move what stands below. @param {State} state @param {number} width @param {number} most */
-export const heightOf = ({ images, lines }, width, most) =>
-  Math.min(most, layoutOf(width, images.names.length, lines, images.regression).height + 2);
+export const heightOf = ({ images, lines, size, grouping }, width, most) =>
+  Math.min(most, layoutOf(width, images.names.length, lines, images.regression, size).height + 2 + (grouping.of ? most : 0));
+
+/** First and one past the last place in sight. @param {Layout} layout @param {number} top @param {number} height */
+const inSight = (layout, top, height) => (layout.sections?.length ? placesIn(layout, top, height) : visible(layout, top, height));
+
+/** The place of the first cell in sight. @param {State} state @param {number} top */
+export const placeAt = ({ layout }, top) => inSight(layout, top + layout.gap, 1)[0];
+
+/** How far to scroll so that an image stands at the top. @param {State} state @param {number} index */
+export const topOf = ({ layout, places }, index) => (places[index] >= 0 ? Math.max(0, cornerOf(layout, places[index]).y - layout.gap) : 0);
+
+/** The images of a group. @param {State} state @param {number} group */
+export const ofGroup = ({ ids, grouping: { values } }, group) => ids.filter((index) => values[index] === group);
 
 /**
  * The images whose cells exist: those in sight, and the one with the focus, so that it keeps it and Tab reaches a cell.
@@ -118,14 +143,14 @@ export const heightOf = ({ images, lines }, width, most) =>
  * @param {number} height
  */
 export function inWindow({ ids, places, focus, layout }, top, height) {
-  const [first, last] = visible(layout, top, height), sight = ids.slice(first, last);
+  const [first, last] = inSight(layout, top, height), sight = ids.slice(first, last);
   const kept = places[focus] >= 0 || !ids.length ? focus : sight[0] ?? ids[0];
   return { sight, focus: kept, shown: new Set(ids.length ? [...sight, kept] : sight) };
 }
 
 /** The images in sight, then two rows before and behind them. @param {State} state @param {number} top @param {number} height */
 export function nearWindow({ ids, layout }, top, height) {
-  const [first, last] = visible(layout, top, height), more = 2 * layout.columns;
+  const [first, last] = inSight(layout, top, height), more = 2 * layout.columns;
   return [...new Set([...ids.slice(first, last), ...ids.slice(Math.max(0, first - more), last + more)])];
 }
 
@@ -154,12 +179,13 @@ export const firstWay = ({ columns }, order) =>
   (isKnown(order) ? ORDERS[order][1] : !isWords(columns.find(({ name }) => name === order)));
 
 /** What a key does on the focused image; null where it does nothing. @param {Key} event @param {State} state @param {number} height @returns {Deed | null} */
-export function deedOf(event, { places, focus, layout, chosen }, height) {
-  const place = places[focus] ?? -1;
-  if (event.ctrlKey || event.metaKey || event.altKey || place < 0) return null;
+export function deedOf(event, { places, focus, layout, chosen, grouping }, height) {
+  const place = places[focus] ?? -1, key = event.key.toLowerCase();
+  if (event.altKey || place < 0) return null;
+  if (event.ctrlKey || event.metaKey) return key === "a" && !event.shiftKey ? { kind: "all" } : null;
   const to = moved(layout, place, event.key, height);
   if (to !== undefined) return { kind: "go", place: to, extend: event.shiftKey };
-  const kind = { enter: "pick", " ": "toggle", p: "pin", a: "all", "/": "search", escape: chosen.size ? "none" : "" }[event.key.toLowerCase()];
+  const kind = { enter: "pick", " ": "toggle", p: "pin", a: "all", "/": "search", g: grouping.of ? "group" : "", escape: chosen.size ? "none" : "" }[key];
   return kind ? /** @type {Deed} */ ({ kind }) : null;
 }
 

@@ -30,25 +30,26 @@ export function surplusOf(held, count, isShown, most = KEPT) {
  * for all that is missing, and the kernel reads nothing else for this view.
  * @param {import("../shared/mount.js").Page} page
  * @param {string} origin
- * @param {() => { indices: number[], side: number }} near
+ * @param {() => { indices: number[] } & Record<string, any>} near and what else the request says
+ * @param {string} [kind]
  */
-export function askerOf({ model, onClose }, origin, near) {
-  let timer = 0, last = -Infinity, asked = { indices: new Set(), side: 0 };
+export function askerOf({ model, onClose }, origin, near, kind = "need") {
+  let timer = 0, last = -Infinity, asked = { indices: new Set(), how: "" };
   const ask = () => {
     timer = 0;
-    const { indices, side } = near();
+    const { indices, ...more } = near(), how = JSON.stringify(more);
     // What was asked for last is on its way.
-    if (!indices.length || side === asked.side && indices.every((index) => asked.indices.has(index))) return;
+    if (!indices.length || how === asked.how && indices.every((index) => asked.indices.has(index))) return;
     last = performance.now();
-    asked = { indices: new Set(indices), side };
-    model.send({ kind: "need", indices, side, origin });
+    asked = { indices: new Set(indices), how };
+    model.send({ kind, indices, ...more, origin });
   };
   onClose(() => clearTimeout(timer));
   return {
     /** Ask soon; a request that is due already is not put off. */
     soon: () => { timer ||= window.setTimeout(ask, waitFor(performance.now(), last)); },
     /** What was asked for is asked for again where it is missing. */
-    forget: () => { asked = { indices: new Set(), side: 0 }; },
+    forget: () => { asked = { indices: new Set(), how: "" }; },
   };
 }
 

@@ -2,7 +2,7 @@
 
 import { paintAxes, paintBrush, trace } from "../shared/plot.js";
 import { clamp } from "../shared/values.js";
-import { crossed, shapeOf } from "./points.js";
+import { crossed, MOST_NAMED, shapeOf, sizesOf } from "./points.js";
 
 /** @typedef {import("./points.js").Impacts} Impacts */
 /** @typedef {import("./points.js").Layout} Layout */
@@ -18,11 +18,11 @@ const CORNERS = [[1, "left", "top"], [2, "right", "top"], [3, "left", "bottom"],
  * @param {CanvasRenderingContext2D} context
  * @param {Layout} layout
  * @param {Impacts} impacts
- * @param {{ chosen: number[], hovered: number, path: [number, number][] | null, tool: string }} state
+ * @param {{ chosen: number[], hovered: number, path: [number, number][] | null, tool: string, sized: boolean }} state
  * @param {Palette} palette
  * @param {string} font
  */
-export function paintPlane(context, layout, impacts, { chosen, hovered, path, tool }, palette, font) {
+export function paintPlane(context, layout, impacts, { chosen, hovered, path, tool, sized }, palette, font) {
   paintAxes(context, layout.frame, layout.x, layout.y, { ...palette, xName: impacts.across, yName: impacts.up, font });
   context.save();
   [context.font, context.strokeStyle, context.lineWidth, context.lineJoin] = [font, palette.paper, 4, "round"];
@@ -39,7 +39,8 @@ export function paintPlane(context, layout, impacts, { chosen, hovered, path, to
   }
   context.restore();
   paintCrosses(context, layout, impacts, crossed(impacts, chosen, hovered), palette);
-  paintPoints(context, layout, impacts, chosen, palette);
+  paintPoints(context, layout, impacts, chosen, palette, sizesOf(impacts, sized));
+  paintNames(context, layout, impacts, palette, font);
   if (path) paintBrush(context, path, tool, palette.accent);
 }
 
@@ -104,15 +105,15 @@ function paintCrosses(context, { frame, x, y, px, py, byRank }, impacts, some, p
   context.restore();
 }
 
-/** @param {CanvasRenderingContext2D} context @param {Layout} layout @param {Impacts} impacts @param {number[]} chosen @param {Palette} palette */
-function paintPoints(context, { frame, px, py }, impacts, chosen, palette) {
-  const { deltaY, exact } = impacts, count = deltaY.length;
-  const size = count > 1500 ? 3.2 : count > 400 ? 4 : 5;
+/** @param {CanvasRenderingContext2D} context @param {Layout} layout @param {Impacts} impacts @param {number[]} chosen @param {Palette} palette @param {(index: number) => number} size */
+function paintPoints(context, { frame, px, py }, impacts, chosen, palette, size) {
+  const { deltaY, exact, muted } = impacts, count = deltaY.length;
   const draw = (/** @type {number} */ index, /** @type {number} */ bigger) => {
-    trace(context, shapeOf(deltaY[index]), px[index], py[index], size + bigger);
+    trace(context, shapeOf(deltaY[index]), px[index], py[index], size(index) + bigger);
     context.fillStyle = context.strokeStyle = colourOfMap(index, impacts, palette);
     if (exact[index]) context.fill();
     context.stroke();
+    if (muted?.has(index)) cross(context, px[index], py[index], size(index) + 3, palette);
   };
   context.save();
   context.beginPath();
@@ -125,9 +126,34 @@ function paintPoints(context, { frame, px, py }, impacts, chosen, palette) {
     draw(index, 1);
     [context.strokeStyle, context.lineWidth] = [palette.accent, 2];
     context.beginPath();
-    context.arc(px[index], py[index], size + 4, 0, 2 * Math.PI);
+    context.arc(px[index], py[index], size(index) + 4, 0, 2 * Math.PI);
     context.stroke();
     context.lineWidth = 1;
+  }
+  context.restore();
+}
+
+/** A muted map is crossed out. @param {CanvasRenderingContext2D} context @param {number} x @param {number} y @param {number} size @param {Palette} palette */
+function cross(context, x, y, size, { ink }) {
+  context.strokeStyle = ink;
+  context.beginPath();
+  context.moveTo(x - size, y + size);
+  context.lineTo(x + size, y - size);
+  context.stroke();
+}
+
+/** The names that the reader gave, beside their points, on a halo. @param {CanvasRenderingContext2D} context @param {Layout} layout @param {Impacts} impacts @param {Palette} palette @param {string} font */
+function paintNames(context, { frame, px, py }, { names = new Map() }, palette, font) {
+  context.save();
+  [context.font, context.textBaseline, context.lineWidth, context.lineJoin] = [font, "bottom", 4, "round"];
+  [context.strokeStyle, context.fillStyle] = [palette.paper, palette.ink];
+  for (const [index, name] of [...names].slice(0, MOST_NAMED)) {
+    const x = px[index], y = py[index], inside = x >= frame.left && x <= frame.right && y >= frame.top && y <= frame.bottom;
+    if (!inside) continue;
+    const left = x > (frame.left + frame.right) / 2, at = left ? x - 6 : x + 6, room = left ? at - frame.left : frame.right - at;
+    context.textAlign = left ? "right" : "left";
+    context.strokeText(name, at, y - 2, room);
+    context.fillText(name, at, y - 2, room);
   }
   context.restore();
 }

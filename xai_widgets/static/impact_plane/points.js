@@ -5,6 +5,9 @@ import { bytes, clamp, floats, signed } from "../shared/values.js";
 
 // Maps, all of whose intervals are drawn.
 export const CROSSED = 64;
+// The least radius of a mark, in CSS pixels, and how many names are written beside points.
+const SMALLEST = 1.6;
+export const MOST_NAMED = 40;
 const MARGIN = { left: 62, right: 12, top: 8, bottom: 38 };
 
 /** @typedef {import("../shared/axes.js").Frame} Frame */
@@ -23,6 +26,9 @@ const MARGIN = { left: 62, right: 12, top: 8, bottom: 38 };
  * @property {boolean} [ofSet] whether the values are medians over a set
  * @property {number[]} [counts] how many maps have each role; of a set only
  * @property {Ends} [ends] of the intervals of medians
+ * @property {Map<number, string>} [names] given by the reader
+ * @property {Set<number>} [muted]
+ * @property {Float32Array} [activation] how active each map is; empty where not known
  */
 /** @typedef {{ left: Float32Array, right: Float32Array, low: Float32Array, high: Float32Array }} Ends of delta y, and of delta error; empty where not known */
 
@@ -49,12 +55,37 @@ export function pointsOf({ deltaY, deltaError }) {
 }
 
 /** What is said about one map, in words and both numbers. @param {number} index @param {Impacts} impacts */
-export function sentence(index, { deltaY, deltaError, roles, roleWords, exact, error: name = "error", ofSet = false, ends }) {
+export function sentence(index, impacts) {
+  const { deltaY, deltaError, roles, roleWords, exact, error: name = "error", ofSet = false, ends } = impacts;
   const median = ofSet ? "median " : "", across = intervalWords(ends?.left[index], ends?.right[index]);
   const up = intervalWords(ends?.low[index], ends?.high[index]);
   const error = deltaError.length === deltaY.length ? ` · ${median}Δ ${name} ${signed(deltaError[index])}${up}` : "";
   const role = roles.length ? roleWords[roles[index]] : effect(deltaY[index]);
-  return `map ${index}: ${median}Δ score ${signed(deltaY[index])}${across}${error} · ${role}${exact[index] ? "" : " (first estimate)"}`;
+  return `${called(index, impacts)}: ${median}Δ score ${signed(deltaY[index])}${across}${error} · ${role}${exact[index] ? "" : " (first estimate)"}${impacts.muted?.has(index) ? " · muted" : ""}`;
+}
+
+/** A map by its number, and the name that the reader gave it. @param {number} index @param {Impacts} impacts */
+const called = (index, { names }) => (names?.has(index) ? `map ${index} “${names.get(index)}”` : `map ${index}`);
+
+/**
+ * How large the mark of each map is, in CSS pixels: all alike, or by activation, its area as the activation above zero.
+ * @param {Impacts} impacts
+ * @param {boolean} byActivation
+ * @returns {(index: number) => number}
+ */
+export function sizesOf({ deltaY: { length: count }, activation }, byActivation) {
+  const alike = count > 1500 ? 3.2 : count > 400 ? 4 : 5;
+  if (!byActivation || activation?.length !== count) return () => alike;
+  let most = 0;
+  for (const value of activation) if (value > most) most = value;
+  return (index) => SMALLEST + (1.9 * alike - SMALLEST) * Math.sqrt(Math.max(activation[index], 0) / (most || 1));
+}
+
+/** What a button or a key means for the selected maps, or else for the one that the keyboard stands on. @param {string} kind @param {number[]} chosen @param {number | undefined} current @param {Set<number> | undefined} muted */
+export function messageFor(kind, chosen, current, muted) {
+  const indices = chosen.length ? chosen : current === undefined ? [] : [current];
+  const back = kind === "mute" && indices.length && indices.every((index) => muted?.has(index));
+  return { kind: back ? "restore" : kind, indices };
 }
 
 /** An interval after its number; "" where there is none. @param {number | undefined} low @param {number | undefined} high */
@@ -86,11 +117,12 @@ export const noImpacts = () => ({ deltaY: new Float32Array(0), deltaError: new F
 
 /** @param {import("../shared/mount.js").Model} model @returns {Impacts} */
 export function readImpacts(model) {
-  const raw = (/** @type {string} */ name) => bytes(model.get(name)).slice();
+  const more = model.get("more"), raw = (/** @type {string} */ name) => bytes(model.get(name)).slice();
   const impacts = { deltaY: floats(model.get("delta_y")), deltaError: floats(model.get("delta_error")),
     roles: new Int8Array(raw("roles").buffer), exact: raw("exact"), error: model.get("error") || "error",
-    roleWords: model.get("role_words"), across: model.get("across"), up: model.get("up"), ofSet: model.get("shown") === "set",
-    counts: model.get("counts"), ends: { left: floats(model.get("delta_y_low")), right: floats(model.get("delta_y_high")),
+    roleWords: model.get("role_words"), across: model.get("across"), up: model.get("up"), ofSet: model.get("shown") !== "image",
+    names: new Map(/** @type {[number, string][]} */ (more.names ?? [])), muted: new Set(/** @type {number[]} */ (more.muted ?? [])),
+    activation: more.activation ? floats(more.activation) : new Float32Array(0), counts: model.get("counts"), ends: { left: floats(model.get("delta_y_low")), right: floats(model.get("delta_y_high")),
       low: floats(model.get("delta_error_low")), high: floats(model.get("delta_error_high")) } };
   return impacts.exact.length === impacts.deltaY.length ? impacts : noImpacts();
 }

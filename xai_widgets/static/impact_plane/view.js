@@ -6,7 +6,8 @@ import { mount } from "../shared/mount.js";
 import { follow, insideBox, insideLasso, nearest } from "../shared/plot.js";
 import { clamp } from "../shared/values.js";
 import { paintPlane } from "./paint.js";
-import { countWords, noImpacts, placeOf, ranked, readImpacts, selection, sentence, stepTo } from "./points.js";
+import { buildPeek, CARD_TRAITS, peekOf } from "./peek.js";
+import { countWords, messageFor, noImpacts, placeOf, ranked, readImpacts, selection, sentence, stepTo } from "./points.js";
 
 /** @typedef {import("../shared/mount.js").Page} Page */
 /** @typedef {[number, number]} Point */
@@ -23,6 +24,8 @@ import { countWords, noImpacts, placeOf, ranked, readImpacts, selection, sentenc
  * @property {number} zoom
  * @property {number} current the place in the order on which the keyboard stands
  * @property {number} hovered the map under the pointer, or -1
+ * @property {import("./peek.js").Peek} peek
+ * @property {boolean} sized whether marks are sized by activation
  * @property {Point[] | null} path the box or lasso that is being drawn
  */
 
@@ -33,30 +36,33 @@ function buildTools() {
   const tools = { box: labelled("▭ box", "Select with a box"), lasso: labelled("⌾ lasso", "Select with a lasso") };
   const zooms = { out: labelled("−", "Zoom out"), fit: labelled("fit", "Show all maps"), in: labelled("+", "Zoom in to zero") };
   const sides = { image: labelled("this image", "What removals do on the image that is explained"),
+    selected: labelled("selected", "Of the selected images: medians of what removals do"),
     set: labelled("the set", "Medians of what removals do over the set") };
-  return { tools, zooms, sides, clear: labelled("clear", "Select nothing") };
+  const acts = { mute: button("Mute", "Mute the selected maps, or restore them when all of them are muted (m)", { "aria-keyshortcuts": "m" }),
+    solo: button("Solo", "Keep the selected maps, mute all others (s)", { "aria-keyshortcuts": "s" }) };
+  const sized = button("size: activation", "Marks as large as the maps are active", { "aria-pressed": "false" });
+  return { tools, zooms, sides, acts, sized, clear: labelled("clear", "Select nothing") };
 }
 
 function build() {
-  const { tools, zooms, sides, clear } = buildTools(), canvas = element("canvas", { "aria-hidden": "true" });
+  const { tools, zooms, sides, clear, acts, sized } = buildTools(), peek = buildPeek(), canvas = element("canvas", { "aria-hidden": "true" });
   const cursor = element("div", { role: "option", tabindex: "0", class: "xw-cursor" });
-  const tip = element("div", { class: "xw-tip xw-numbers", "aria-hidden": "true", hidden: true });
   const plot = element("div", { class: "xw-plot", role: "listbox", "aria-multiselectable": "true",
     "aria-label": "Feature maps by the effect of their removal",
-    "aria-description": "Arrow keys go through the maps from the largest effect on; Space selects, Escape clears." },
-  canvas, cursor, tip);
+    "aria-description": "Arrow keys go through the maps from the largest effect on; Space selects, Escape clears, m mutes, s solos, ? opens the card of a map." },
+  canvas, cursor, peek.tip);
   const heading = element("h3", { class: "xw-title" });
   const count = element("span", { class: "xw-caption xw-numbers", role: "status" });
-  const why = element("span", { class: "xw-caption" });
+  const why = element("span", { class: "xw-caption" }), offers = element("span", { class: "xw-group xw-offers" });
   const facts = element("p", { class: "xw-facts xw-numbers" }), note = element("p", { class: "xw-caption" });
   const root = element("section", { class: "xw xw-impact", "aria-label": "Impact plane" },
     element("div", { class: "xw-bar" }, heading,
       element("span", { class: "xw-group", role: "group", "aria-label": "Selection tool" }, tools.box, tools.lasso)),
-    element("div", { class: "xw-bar xw-of" }, element("span", { class: "xw-group", role: "group", "aria-label": "Of what" }, sides.image, sides.set),
-      why),
-    plot, element("div", { class: "xw-bar xw-below" }, count, clear,
-      element("span", { class: "xw-group", role: "group", "aria-label": "Zoom" }, zooms.out, zooms.fit, zooms.in)), facts, note);
-  return { root, heading, plot, canvas, cursor, tip, count, clear, facts, note, tools, zooms, sides, why };
+    element("div", { class: "xw-bar xw-of" }, element("span", { class: "xw-group", role: "group", "aria-label": "Of what" }, sides.image, sides.selected, sides.set),
+      sized, why, offers),
+    plot, element("div", { class: "xw-bar xw-below" }, count, acts.mute, acts.solo, clear,
+      element("span", { class: "xw-group", role: "group", "aria-label": "Zoom" }, zooms.out, zooms.fit, zooms.in)), facts, note, peek.card.root);
+  return { root, heading, plot, canvas, cursor, peek, acts, sized, offers, count, clear, facts, note, tools, zooms, sides, why };
 }
 
 /** Maps inside a box or lasso. @param {Plane} plane @param {Point[]} path */
@@ -79,7 +85,7 @@ function paint(plane) {
   plane.layout = placeOf(impacts, width, height, plane.zoom);
   context.clearRect(0, 0, width, height);
   const chosen = path ? within(plane, path) : plane.chosen;
-  paintPlane(context, plane.layout, impacts, { chosen, hovered, path, tool }, palette, font);
+  paintPlane(context, plane.layout, impacts, { chosen, hovered, path, tool, sized: plane.sized }, palette, font);
   moveCursor(plane, plane.layout);
   ui.canvas.dataset.painted = `${impacts.deltaY.length}`;
 }
@@ -89,7 +95,7 @@ function paint(plane) {
  * @param {Plane} plane
  * @param {import("./points.js").Layout} layout
  */
-function moveCursor({ ui, order, current, hovered, chosen, impacts, path }, layout) {
+function moveCursor({ ui, order, current, hovered, chosen, impacts, path, peek }, layout) {
   const { cursor } = ui, index = order[current], { left, right, top, bottom } = layout.frame;
   cursor.hidden = index === undefined || !Number.isFinite(layout.px[index] + layout.py[index]);
   if (cursor.hidden) return;
@@ -99,17 +105,8 @@ function moveCursor({ ui, order, current, hovered, chosen, impacts, path }, layo
   cursor.setAttribute("aria-selected", `${chosen.includes(index)}`);
   cursor.setAttribute("aria-posinset", `${current + 1}`);
   cursor.setAttribute("aria-setsize", `${order.length}`);
-  const told = hovered >= 0 ? hovered : document.activeElement === cursor ? index : -1;
-  showTip(ui, told < 0 || path ? "" : sentence(told, impacts), layout.px[told], layout.py[told]);
-}
-
-/** @param {Plane["ui"]} ui @param {string} words @param {number} x @param {number} y */
-function showTip({ plot, tip }, words, x, y) {
-  tip.hidden = !words;
-  if (tip.hidden) return;
-  tip.textContent = words;
-  tip.style.left = `${clamp(x - tip.offsetWidth / 2, 2, Math.max(2, plot.clientWidth - tip.offsetWidth - 2))}px`;
-  tip.style.top = `${y > tip.offsetHeight + 16 ? y - tip.offsetHeight - 12 : y + 14}px`;
+  const told = path ? -1 : hovered >= 0 ? hovered : document.activeElement === cursor ? index : -1;
+  peek.show(told, told < 0 ? "" : sentence(told, impacts), layout.px[told], layout.py[told], hovered >= 0);
 }
 
 /** @param {Plane} plane */
@@ -120,18 +117,27 @@ function tell(plane) {
   ui.facts.textContent = model.get("facts");
   ui.note.textContent = model.get("note");
   ui.count.textContent = countWords(impacts, plane.chosen.length);
-  ui.clear.disabled = !plane.chosen.length;
+  ui.clear.disabled = ui.acts.mute.disabled = ui.acts.solo.disabled = !plane.chosen.length;
   tellSides(plane);
   plane.later();
 }
 
 /** Of what the plane is, and why it cannot be of the set. @param {Plane} plane */
-function tellSides({ ui: { sides, why }, page: { model } }) {
-  const reason = model.get("no_set"), shown = model.get("shown");
-  press(Object.entries(sides), shown);
-  sides.set.disabled = Boolean(reason);
-  sides.set.title = reason ? `The set ${reason}` : "Medians of what removals do over the set";
+function tellSides({ ui: { sides, why, offers, sized }, page: { model } }) {
+  const { no_selected: few = "", offers: some = [], activation } = model.get("more"), reason = model.get("no_set");
+  press(Object.entries(sides), model.get("shown"));
+  for (const [name, lacks, of] of [["set", reason, "The set"], ["selected", few, "The plane of selected images"]]) {
+    const side = sides[/** @type {"set" | "selected"} */ (name)];
+    side.disabled = Boolean(lacks);
+    side.title = lacks ? `${of} ${lacks}` : side.getAttribute("aria-label") ?? "";
+  }
   why.textContent = reason;
+  sized.disabled = !activation?.byteLength;
+  const told = JSON.stringify(some);
+  if (offers.dataset.told === told) return;
+  offers.dataset.told = told;
+  offers.replaceChildren(...some.map((/** @type {[string, string]} */ [name, words]) => button(words,
+    "In the background; the status bar says how far it is", { "data-name": name })));
 }
 
 /** @param {Plane} plane */
@@ -146,6 +152,42 @@ function read(plane) {
 /** @param {Plane} plane @param {number[]} found @param {boolean} [add] */
 const select = ({ page: { model }, chosen }, found, add = false) =>
   model.send({ kind: "select", indices: selection(chosen, found, add) });
+
+/** @param {Plane} plane @param {string} kind */
+const act = ({ page: { model }, chosen, order, current, impacts }, kind) => model.send(messageFor(kind, chosen, order[current], impacts.muted));
+
+/** @param {Plane} plane */
+function readCard({ peek, layout, ui }) {
+  peek.read(Boolean(layout && layout.px[peek.opened()] < ui.plot.clientWidth / 2), ui.root.clientHeight - 68);
+}
+
+/** @param {Plane} plane @param {boolean} sized */
+function setSized(plane, sized) {
+  plane.sized = sized;
+  plane.ui.sized.setAttribute("aria-pressed", `${sized}`);
+  plane.later();
+}
+
+/** @param {Plane} plane */
+function listenToButtons(plane) {
+  const { ui, page } = plane, { model } = page;
+  for (const [name, node] of Object.entries(ui.sides)) page.listen(node, "click", () => model.send({ kind: "of", name }));
+  for (const [name, node] of Object.entries(ui.tools)) page.listen(node, "click", () => setTool(plane, name));
+  for (const [kind, node] of Object.entries(ui.acts)) page.listen(node, "click", () => act(plane, kind));
+  page.listen(ui.offers, "click", (event) => {
+    const name = event.target.closest("[data-name]")?.dataset.name;
+    if (name) model.send({ kind: "compute", name });
+  });
+  page.listen(ui.sized, "click", () => {
+    setSized(plane, !plane.sized);
+    model.set("sized", plane.sized);
+    model.save_changes();
+  });
+  page.listen(ui.zooms.in, "click", () => zoomTo(plane, plane.zoom * 2));
+  page.listen(ui.zooms.out, "click", () => zoomTo(plane, plane.zoom / 2));
+  page.listen(ui.zooms.fit, "click", () => zoomTo(plane, 1));
+  page.listen(ui.clear, "click", () => select(plane, []));
+}
 
 /** @param {Plane} plane @param {number} value */
 function zoomTo(plane, value) {
@@ -168,7 +210,10 @@ function keyOnPlane(plane, event) {
   if (to !== undefined) [plane.current, plane.hovered] = [to, -1];
   else if (key === " ") select(plane, [order[current]], true);
   else if (key === "Enter") select(plane, [order[current]], event.shiftKey);
+  else if (key === "Escape" && plane.peek.opened() >= 0) plane.peek.close();
   else if (key === "Escape") select(plane, []);
+  else if (key === "m" || key === "s") act(plane, key === "m" ? "mute" : "solo");
+  else if (key === "?") plane.peek.open(order[current]);
   else if (key === "+" || key === "=") zoomTo(plane, zoom * 2);
   else if (key === "-") zoomTo(plane, zoom / 2);
   else return;
@@ -210,18 +255,21 @@ function render(context) {
   const ui = build(), page = mount(context, ui.root);
   /** @type {Plane} */
   const plane = { ui, page, later: page.oncePerFrame(() => paint(plane)), impacts: noImpacts(), layout: null, order: [], chosen: [],
-    tool: "box", zoom: 1, current: 0, hovered: -1, path: null };
-  page.watch("delta_y delta_error exact roles across up shown counts delta_y_low delta_y_high delta_error_low delta_error_high",
+    tool: "box", zoom: 1, current: 0, hovered: -1, path: null, sized: false, peek: peekOf(page, ui.peek, ui.plot) };
+  page.watch("delta_y delta_error exact roles across up shown counts delta_y_low delta_y_high delta_error_low delta_error_high more",
     () => read(plane));
+  page.watch(CARD_TRAITS, () => readCard(plane));
+  page.watch("seen", plane.later);
+  page.watch("sized", () => setSized(plane, page.model.get("sized")));
   page.watch("selected title facts note no_set", () => tell(plane));
   page.listen(ui.plot, "keydown", (event) => keyOnPlane(plane, event));
+  page.listen(ui.peek.card.root, "keydown", (event) => {
+    if (event.key !== "Escape") return;
+    plane.peek.close();
+    ui.cursor.focus({ preventScroll: true });
+  });
   for (const type of ["focus", "blur"]) page.listen(ui.cursor, type, plane.later);
-  for (const [name, node] of Object.entries(ui.sides)) page.listen(node, "click", () => page.model.send({ kind: "of", name }));
-  for (const [name, node] of Object.entries(ui.tools)) page.listen(node, "click", () => setTool(plane, name));
-  page.listen(ui.zooms.in, "click", () => zoomTo(plane, plane.zoom * 2));
-  page.listen(ui.zooms.out, "click", () => zoomTo(plane, plane.zoom / 2));
-  page.listen(ui.zooms.fit, "click", () => zoomTo(plane, 1));
-  page.listen(ui.clear, "click", () => select(plane, []));
+  listenToButtons(plane);
   followPointer(plane);
   page.onSize(ui.plot, plane.later);
   page.onTheme(plane.later);

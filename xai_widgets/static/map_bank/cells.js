@@ -72,6 +72,20 @@ function mark(context, x, y, colours) {
   context.textAlign = "left";
 }
 
+/** The name that the reader gave, at the foot of the map; what is too long is cut. @param {CanvasRenderingContext2D} context @param {string} name @param {number} x @param {number} y @param {number} room @param {Ink} colours */
+function nameTag(context, name, x, y, room, colours) {
+  const width = Math.min(context.measureText(name).width + 6, room);
+  context.save();
+  context.beginPath();
+  context.rect(x, y - 14, width, 14);
+  context.clip();
+  context.fillStyle = colours.paper;
+  context.fillRect(x, y - 14, width, 14);
+  context.fillStyle = colours.ink;
+  context.fillText(name, x + 3, y - 6.5);
+  context.restore();
+}
+
 /** A gain other than 1, in a corner; a muted map is crossed out too. The colour is a bar at its side: as text it would be too pale. @param {CanvasRenderingContext2D} context @param {number} gain @param {number} x @param {number} y @param {number} size @param {Ink} colours */
 function tag(context, gain, x, y, size, colours) {
   if (gain === 0) {
@@ -94,13 +108,13 @@ function tag(context, gain, x, y, size, colours) {
 function caption(context, bank, i, x, y, { map, caption: height, figures }, colours) {
   const change = bank.delta?.[i], middle = y + height / 2 + 0.5;
   if (map > 90) {
-    [context.fillStyle, context.textAlign] = [colours.faint, "right"];
+    [context.fillStyle, context.textAlign] = [colours.ink, "right"];
     context.fillText(`${i}`, x + map - 1, middle);
     context.textAlign = "left";
   }
   if (bank.dead[i] || !change) {
     context.fillStyle = colours.faint;
-    context.fillText(bank.dead[i] ? "dead" : short(change, 0), x + 2, middle);
+    context.fillText(bank.dead[i] ? "dead" : Number.isNaN(change) ? "…" : short(change, 0), x + 2, middle);
     return;
   }
   const colour = change < 0 ? colours.raises : colours.lowers;
@@ -112,7 +126,7 @@ function caption(context, bank, i, x, y, { map, caption: height, figures }, colo
   [context.strokeStyle, context.lineWidth] = [colour, 1];
   if (bank.exact[i]) context.fill();
   context.stroke();
-  context.fillStyle = bank.exact[i] ? colours.ink : colours.faint;
+  context.fillStyle = colours.ink; // on the bar, a paler colour would be hard to read
   context.fillText(short(change, decimalsFor(bank.most, figures)), x + 12, middle);
 }
 
@@ -153,6 +167,8 @@ export function paintCell(context, { bank, layout, atlas, colours }, i, place, a
   }
   thumbnail(context, atlas, bank, i, x, y, size);
   if (gain !== 1) tag(context, gain, x, y, size, colours);
+  const name = bank.names?.get(i);
+  if (name) nameTag(context, name, x, y + size, size - (active ? MARK : 0), colours);
   if (active) mark(context, x + size - MARK, y + size - MARK, colours);
   if (bank.roles?.[i]) badge(context, x + size - 5, y + 5, bank.roles[i], Math.abs(bank.error?.[i] ?? 0) / bank.worst, colours);
   caption(context, bank, i, x, y + size, layout, colours);

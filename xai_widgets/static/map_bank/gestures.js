@@ -2,6 +2,7 @@
 
 import { wheelOnceMoved } from "../shared/wheel.js";
 import { onMark } from "./card.js";
+import { listenToGroups } from "./groups.js";
 import { ACTIONS, deedOf, stepOf } from "./keys.js";
 import { cellAt, gainAt } from "./layout.js";
 
@@ -30,7 +31,10 @@ export function listenToPointer(page, { sheet, knob }, state, actions) {
       return;
     }
     if (hit.part === "map") {
-      actions.pick(index, { shift: event.shiftKey, more: event.ctrlKey || event.metaKey });
+      const more = event.ctrlKey || event.metaKey;
+      if (event.pointerType !== "touch") actions.beginBand([...local(event)], more || event.shiftKey);
+      actions.pick(index, { shift: event.shiftKey, more });
+      if (event.pointerType !== "touch") sheet.setPointerCapture(event.pointerId);
       return;
     }
     actions.hold(index);
@@ -42,15 +46,23 @@ export function listenToPointer(page, { sheet, knob }, state, actions) {
   page.listen(sheet, "pointermove", (event) => {
     const [x, y] = local(event);
     if (state.held.length) {
-      const [index] = state.held;
-      actions.setGain(index, gainAt(state.layout, state.places[index], x));
+      actions.dragTo(x, event.shiftKey);
+      return;
+    }
+    if (state.band) {
+      actions.band([x, y]);
       return;
     }
     const hit = cellAt(state.layout, x, y), under = hit ? state.ids[hit.place] : -1;
     sheet.style.cursor = hit?.part === "bar" ? "ew-resize" : hit ? "pointer" : "";
     if (under !== state.under) actions.change({ under });
   });
-  for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) page.listen(sheet, type, actions.release);
+  for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) {
+    page.listen(sheet, type, () => {
+      actions.release();
+      actions.endBand();
+    });
+  }
   page.listen(sheet, "dblclick", (event) => {
     const hit = cellAt(state.layout, ...local(event));
     if (hit?.part === "bar") actions.setOnce(state.ids[hit.place], 1);
@@ -75,7 +87,7 @@ export function listenToPresence(page, { view, knob }, state, actions) {
 }
 
 /** @param {Page} page @param {Parts} parts @param {State} state @param {Actions} actions */
-export function listenToKeys(page, { root, view }, state, actions) {
+export function listenToKeys(page, { root, view, gain }, state, actions) {
   page.listen(view, "keydown", (event) => {
     const deed = deedOf(event, state, view.clientHeight);
     if (!deed) return;
@@ -87,10 +99,12 @@ export function listenToKeys(page, { root, view }, state, actions) {
       if (deed.extend) actions.pick(state.current, { shift: true, more: false });
       else state.anchor = state.current;
     } else if (deed.kind === "card") actions.card(current);
+    else if (deed.kind === "name") actions.name(current);
+    else if (deed.kind === "type") gain.select();
     else if (deed.kind === "gain") actions.setOnce(current, deed.value);
     else if (deed.kind === "pick") actions.pick(current, { shift: deed.shift, more: true });
     else if (deed.kind === "select") actions.choose(deed.all ? state.ids : []);
-    else actions.act(deed.name);
+    else if (deed.kind === "act") actions.act(deed.name);
   });
   // JupyterLab's shortcuts come before the key reaches the bank: the mark on the focused element keeps them away.
   page.listen(window, "keydown", (event) => {
@@ -107,11 +121,35 @@ export function listenToTools(page, parts, state, actions) {
   page.listen(parts.order, "change", () => actions.remember("order", parts.order.value));
   page.listen(parts.size, "change", () => actions.remember("size", parts.size.value));
   for (const [name, chip] of Object.entries(parts.filters)) page.listen(chip, "click", () => actions.remember("show", name));
+  listenToGroups(page, parts.groups, state, actions);
   for (const [kind] of ACTIONS) page.listen(parts.buttons[kind], "click", () => actions.act(kind));
   page.listen(parts.what, "click", () => actions.card(state.current));
   page.listen(parts.undo, "click", () => actions.act("undo"));
   page.listen(parts.all, "click", () => actions.choose(state.bank.selected.size ? [] : state.ids));
   page.listen(parts.again, "click", actions.sort);
   page.listen(parts.top, "click", actions.soloFirst);
-  page.listen(parts.most, "keydown", (event) => { if (event.key === "Enter") actions.soloFirst(); });
+  page.listen(parts.root, "keydown", (event) => {
+    if (event.key !== "Escape" || parts.legend.hidden || event.defaultPrevented) return;
+    parts.legend.hidden = true;
+    parts.help.setAttribute("aria-expanded", "false");
+    event.preventDefault();
+  });
+  page.listen(parts.help, "click", () => {
+    parts.legend.hidden = !parts.legend.hidden;
+    parts.help.setAttribute("aria-expanded", `${!parts.legend.hidden}`);
+  });
+  page.listen(parts.pickTop, "click", actions.selectFirst);
+  page.listen(parts.gain, "change", () => {
+    if (parts.gain.value) actions.typed(Number(parts.gain.value.replace(",", ".")));
+    actions.change({});
+  });
+  page.listen(parts.gain, "keydown", (event) => {
+    if (event.key === "Escape") parts.gain.value = "";
+    if (event.key === "Enter" || event.key === "Escape") parts.knob.focus({ preventScroll: true });
+  });
+  page.listen(parts.find, "input", () => actions.search(parts.find.value));
+  page.listen(parts.find, "change", () => {
+    page.model.set("find", parts.find.value);
+    page.model.save_changes();
+  });
 }

@@ -13,7 +13,7 @@ const KINDS = new Map([...ACTIONS.map(([kind, key]) => /** @type {[string, strin
 
 /** @typedef {{ key: string, shiftKey: boolean, ctrlKey: boolean, metaKey: boolean, altKey: boolean }} Key */
 /**
- * @typedef {{ kind: "card" } | { kind: "go", place: number, extend: boolean } | { kind: "gain", value: number } | { kind: "pick", shift: boolean }
+ * @typedef {{ kind: "card" } | { kind: "name" } | { kind: "type" } | { kind: "go", place: number, extend: boolean } | { kind: "gain", value: number } | { kind: "pick", shift: boolean }
  *   | { kind: "select", all: boolean } | { kind: "act", name: string }} Deed
  */
 
@@ -37,9 +37,11 @@ export function deedOf(event, { ids, places, current, layout, bank }, height) {
   if (event.ctrlKey || event.metaKey || event.altKey || !ids.length || !(place >= 0)) return null;
   const to = moved(layout, place, key, height), gain = bank.gains[current];
   if (to !== undefined) return { kind: "go", place: to, extend: shiftKey };
-  const value = { "+": gain + 0.1, "=": gain + 0.1, "-": gain - 0.1, 0: 0, 1: 1 }[key];
+  const value = { "+": gain + 0.1, "=": gain + 0.1, "-": gain - 0.1, "]": gain + 0.01, "[": gain - 0.01, 0: 0, 1: 1 }[key];
   if (value !== undefined) return { kind: "gain", value: Math.round(value * 1000) / 1000 };
   if (key === "Enter" || key === "?") return { kind: "card" };
+  if (key === "n") return { kind: "name" };
+  if (key === "g") return { kind: "type" };
   if (key === " ") return { kind: "pick", shift: shiftKey };
   if (key === "Escape" || key === "a") return { kind: "select", all: key === "a" };
   const name = KINDS.get(key);

@@ -31,6 +31,16 @@ export function cellAt(layout, x, y) {
   return { place, part: y - placeOf(layout, place).y < layout.map + layout.caption ? "map" : "bar" };
 }
 
+/** The places of cells that a box between two corners touches. @param {Layout} layout @param {[number, number]} from @param {[number, number]} to */
+export function placesIn(layout, [x0, y0], [x1, y1]) {
+  const { gap, pitchX, pitchY, columns, rows, count } = layout;
+  const span = (/** @type {number} */ a, /** @type {number} */ b, /** @type {number} */ pitch, /** @type {number} */ most) =>
+    [clamp(Math.floor((Math.min(a, b) - gap / 2) / pitch), 0, most), clamp(Math.floor((Math.max(a, b) - gap / 2) / pitch), -1, most - 1)];
+  const [left, right] = span(x0, x1, pitchX, columns), [top, bottom] = span(y0, y1, pitchY, rows), found = [];
+  for (let row = top; row <= bottom; row++) for (let column = left; column <= right; column++) found.push(row * columns + column);
+  return found.filter((place) => place < count);
+}
+
 /** The gain at a point of a bar; 1 is easy to hit again. @param {Layout} layout @param {number} place @param {number} x */
 export function gainAt(layout, place, x) {
   const gain = clamp((x - placeOf(layout, place).x) / layout.map, 0, 1) * MOST;

@@ -1,6 +1,8 @@
 // Which feature maps are shown, in which order, and what is said of each. No document: `node --test` imports this.
 // Removing a map changes the score by delta y, so a map with delta y < 0 raises the score, one with > 0 lowers it.
 
+import { finder } from "./find.js";
+
 /**
  * What is known of each map, one value a map.
  * @typedef {object} Bank
@@ -18,6 +20,12 @@
  * @property {number} most the largest |delta y|
  * @property {Record<string, Float32Array>} [ofSet] medians and shares over the set of images, by name
  * @property {number} worst the largest change of the error
+ * @property {Float32Array | null} [activation] the largest value of each map
+ * @property {Float32Array | null} [likeness] to the map `like`
+ * @property {number} [like]
+ * @property {Float32Array | null} [region] change of the score without the map inside the region
+ * @property {Map<number, string>} [names] given by the reader
+ * @property {[string, number[]][]} [groups] with names
  */
 
 /** @type {Record<string, string>} */
@@ -28,6 +36,9 @@ export const ORDERS = {
   helps: "helps most",
   harms: "harms most",
   role: "by role",
+  activation: "most active",
+  likeness: "most like the selected map",
+  region: "effect in the region",
   index: "by number",
   set_delta_y: "median |Δy| of the set",
   set_delta_error: "median Δ error of the set",
@@ -35,16 +46,22 @@ export const ORDERS = {
 };
 /** Mark and words of each choice of maps; "%" stands for what is scored. @type {Record<string, [string, string]>} */
 export const FILTERS = {
-  all: ["", "all maps"],
+  all: ["", "all"],
   raises: ["▲", "raises %"],
   lowers: ["▼", "lowers %"],
   helpful: ["●", "helps"],
   harmful: ["◆", "harms"],
-  changed: ["", "gain changed"],
+  helpful_raises: ["●▲", "helps, raises"],
+  helpful_lowers: ["●▼", "helps, lowers"],
+  harmful_raises: ["◆▲", "harms, raises"],
+  harmful_lowers: ["◆▼", "harms, lowers"],
+  changed: ["", "changed"],
   muted: ["", "muted"],
   selected: ["", "selected"],
 };
 export const NEEDS_RATING = new Set(["helps", "harms", "role", "helpful", "harmful"]);
+/** The number of each role, by the name of its filter. @type {Record<string, number>} */
+export const ROLES = { helpful_raises: 1, helpful_lowers: 2, harmful_raises: 3, harmful_lowers: 4 };
 /** @param {number | undefined} role */
 export const helps = (role) => role === 1 || role === 2;
 /** @param {number | undefined} role */
@@ -62,6 +79,7 @@ function keeper(bank, filter) {
     changed: (i) => gains[i] !== 1,
     muted: (i) => gains[i] === 0,
     selected: (i) => selected.has(i),
+    ...Object.fromEntries(Object.entries(ROLES).map(([name, role]) => [name, (/** @type {number} */ i) => roles?.[i] === role])),
   };
   return keepers[filter] ?? (() => true);
 }
@@ -102,14 +120,18 @@ function ranker(bank, order) {
     harms: (i) => -(error?.[i] ?? 0),
     // Neutral maps last.
     role: (i) => size(i) - most * ((roles?.[i] ?? 0) || 5),
+    activation: (i) => bank.activation?.[i] ?? size(i),
+    likeness: (i) => bank.likeness?.[i] ?? (bank.likeness ? NaN : size(i)),
+    region: (i) => Math.abs(bank.region?.[i] ?? (bank.region ? NaN : size(i))),
     ...ofSetRankers(bank, size),
   };
   return rankers[order] ?? (() => 0);
 }
 
-/** Numbers of the maps that are shown, in order; ties by number, dead maps last unless sorted by number. @param {Bank} bank @param {string} order @param {string} filter */
-export function arrange(bank, order, filter) {
-  const rank = ranker(bank, order), keep = keeper(bank, filter), count = bank.gains.length;
+/** Numbers of the maps that are shown, in order; ties by number, dead maps last unless sorted by number. @param {Bank} bank @param {string} order @param {string} filter @param {string} [find] */
+export function arrange(bank, order, filter, find = "") {
+  const rank = ranker(bank, order), kept = keeper(bank, filter), found = finder(find, bank);
+  const keep = (/** @type {number} */ i) => kept(i) && found(i), count = bank.gains.length;
   const key = Float64Array.from({ length: count }, (_, i) => {
     const value = bank.dead[i] && order !== "index" && !bank.ofSet?.[order] ? -Infinity : rank(i);
     return value === value ? value : -Infinity;
@@ -136,18 +158,28 @@ export function short(value, decimals) {
 }
 
 /** @param {number} value */
-const plain = (value) => (Math.abs(value) >= 0.001 || value === 0 ? value.toPrecision(3) : value.toExponential(1));
+const plain = (value) => (Math.abs(value) >= 0.001 || value === 0 ? value.toPrecision(3) : value.toExponential(1)).replace("-", "−");
 
 /** @param {number} value */
 const plainSigned = (value) => `${value < 0 ? "−" : "+"}${plain(Math.abs(value))}`;
+
+/** A map by its number, and the name that the reader gave it. @param {Bank} bank @param {number} i */
+export const called = ({ names }, i) => (names?.has(i) ? `map ${i} “${names.get(i)}”` : `map ${i}`);
+
+/** What more is known of a map on this image. @param {Bank} bank @param {number} i */
+function besides({ likeness, like, region }, i) {
+  const alike = likeness?.[i], inside = region?.[i];
+  return (alike !== undefined && alike === alike ? ` Likeness to map ${like}: ${alike < 0 ? "−" : ""}${Math.abs(alike).toFixed(2)}.` : "")
+    + (inside !== undefined && inside === inside ? ` Removed in the region only: Δy ${plainSigned(inside)}.` : "");
+}
 
 /** What is known of a map, in two lines of words: [short, long]. @param {Bank} bank @param {number} i @param {string} [subject] @returns {[string, string]} */
 export function describe(bank, i, subject = bank.subject ?? "the score") {
   const { delta, exact, error, roles, gains, dead, value } = bank, gain = gains[i];
   const state = gain === 0 ? "muted" : `gain ${gain.toFixed(2)}`;
-  if (dead[i]) return [`map ${i} · ${state} · dead`, "Zero everywhere on this image: its gain changes nothing." + overSet(bank, i)];
+  if (dead[i]) return [`${called(bank, i)} · ${state} · dead`, "Zero everywhere on this image: its gain changes nothing." + overSet(bank, i)];
   const change = delta?.[i];
-  if (change === undefined || change !== change) return [`map ${i} · ${state}`, "Its effect is being computed."];
+  if (change === undefined || change !== change) return [`${called(bank, i)} · ${state}`, "Its effect is being computed."];
   const way = change < 0 ? `raises ${subject}` : change > 0 ? `lowers ${subject}` : `leaves ${subject} as it is`;
   const about = exact[i] ? "" : "about ";
   const size = `${change < 0 ? "−" : "+"}${plain(Math.abs(change))}`;
@@ -157,7 +189,18 @@ export function describe(bank, i, subject = bank.subject ?? "the score") {
     const name = bank.errorName ?? "error";
     long += roles[i] ? ` The ${name} would ${grows} by ${plain(Math.abs(error[i]))}.` : ` The ${name} would stay the same.`;
   }
-  long += overSet(bank, i);
+  long += besides(bank, i) + overSet(bank, i);
   const role = roles ? ` · ${roles[i] ? bank.roleWords[roles[i]].split(",")[0] : "neutral"}` : "";
-  return [`map ${i} · ${state} · ${way}${role}`, long];
+  return [`${called(bank, i)} · ${state} · ${way}${role}`, long];
+}
+
+/**
+ * The bank as it is painted: where it is sorted by the effect in the region, that is what the figures say.
+ * @param {Bank} bank @param {string} order @returns {Bank}
+ */
+export function shownBy(bank, order) {
+  const { region } = bank;
+  if (order !== "region" || !region) return bank;
+  const most = region.reduce((high, change) => (Math.abs(change) > high ? Math.abs(change) : high), 0);
+  return { ...bank, delta: region, most: most || 1, exact: new Uint8Array(region.length).fill(1) };
 }

@@ -2,8 +2,10 @@
 
 import { colours, fitCanvas } from "../shared/dom.js";
 import { visible } from "../shared/grid.js";
+import { paintBrush } from "../shared/plot.js";
 import { bytes } from "../shared/values.js";
 import { atlasOf, paintCell } from "./cells.js";
+import { shownBy } from "./order.js";
 
 const COLOURS = ["ink", "faint", "paper", "shade", "line", "accent", "warm", "raises", "lowers", "helps", "harms", "chosen"];
 
@@ -33,7 +35,8 @@ export function paperOf(root, { thumbs, thumbs_shape: shape = [0, 0, 0] }) {
  * @param {import("./state.js").State} state
  * @param {Paper | null} paper
  */
-export function paint({ view, canvas }, { bank, layout, ids, under, held, carded }, paper) {
+export function paint({ view, canvas }, { bank: known, order, layout, ids, under, held, carded, band }, paper) {
+  const bank = shownBy(known, order);
   const width = view.clientWidth, height = view.clientHeight, top = view.scrollTop;
   if (!paper || !width) return;
   const context = fitCanvas(canvas, width, height), about = { bank, layout, ...paper };
@@ -47,5 +50,6 @@ export function paint({ view, canvas }, { bank, layout, ids, under, held, carded
     const map = ids[place];
     paintCell(context, about, map, place, map === under || map === carded || held.includes(map));
   }
+  if (band?.drawn) paintBrush(context, [band.from, band.to], "box", paper.colours.accent);
   canvas.dataset.painted = `${last - first}`;
 }

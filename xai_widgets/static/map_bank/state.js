@@ -3,7 +3,7 @@
 
 import { hasHeard, withMoves } from "../shared/moves.js";
 import { bytes, clamp, floats } from "../shared/values.js";
-import { layoutOf, MOST, SIZES } from "./layout.js";
+import { gainAt, layoutOf, MOST, placesIn, SIZES } from "./layout.js";
 import { arrange, largest } from "./order.js";
 
 /** @typedef {import("./layout.js").Layout} Layout */
@@ -20,6 +20,7 @@ import { arrange, largest } from "./order.js";
  * @property {Map<number, Move>} moves gains that the kernel has perhaps not heard of, by map
  * @property {string} order
  * @property {string} filter
+ * @property {string} find what is searched
  * @property {keyof typeof SIZES} size
  * @property {number[]} ids the maps that are shown, in order
  * @property {Int32Array} places where each map stands; -1 where it is not shown
@@ -31,30 +32,39 @@ import { arrange, largest } from "./order.js";
  * @property {number[]} held the maps whose bars are held, the one under the finger first
  * @property {number} gesture a mark that the steps of one drag share
  * @property {number} carded the map whose card is open, or -1
+ * @property {Band | null} band that is drawn over the maps, and what was selected before
+ * @property {Grip | null} grip where a fine drag began
  * @property {boolean} hovering
  * @property {boolean} typing
  * @property {boolean} stale whether another order is on offer
  */
 /** @typedef {Partial<State>} Changes */
+/** @typedef {{ from: [number, number], to: [number, number], before: Set<number>, drawn: boolean }} Band */
+/** @typedef {{ x: number, gain: number }} Grip */
+
+// How far a fine drag moves a bar, of the way of the pointer; and pixels from which a press on maps draws a box.
+export const FINE = 0.1;
+const LEAST_BAND = 8;
 
 /** @type {Omit<Bank, "selected">} */
 const NO_MAPS = { gains: new Float32Array(0), dead: new Uint8Array(0), delta: null, error: null, roles: null, roleWords: [],
-  exact: new Uint8Array(0), value: NaN, most: 0, worst: 0, errorName: "error", subject: "the score", ofSet: {} };
+  exact: new Uint8Array(0), value: NaN, most: 0, worst: 0, errorName: "error", subject: "the score", ofSet: {},
+  activation: null, likeness: null, like: -1, region: null, names: new Map(), groups: [] };
 
 /** @param {string} origin @returns {State} */
 export const newState = (origin) => ({
-  origin, step: 0, selectStep: 0, bank: { ...NO_MAPS, selected: new Set() }, moves: new Map(), order: "effect", filter: "all",
+  origin, step: 0, selectStep: 0, bank: { ...NO_MAPS, selected: new Set() }, moves: new Map(), order: "effect", filter: "all", find: "",
   size: "medium", ids: [], places: new Int32Array(0), layout: layoutOf(1, 0), about: "", current: 0, anchor: 0, under: -1,
-  held: [], gesture: 0, carded: -1, hovering: false, typing: false, stale: false,
+  held: [], gesture: 0, carded: -1, band: null, grip: null, hovering: false, typing: false, stale: false,
 });
 
 // ------------------------------------------------------------------ news of the kernel
 
-/** @param {State} state @param {number} count @param {Uint8Array} dead @returns {Changes} */
-export function withMaps({ bank, current }, count, dead) {
+/** @param {State} state @param {number} count @param {Uint8Array} dead @param {Float32Array | null} [activation] @returns {Changes} */
+export function withMaps({ bank, current }, count, dead, activation = /** @type {Float32Array | null} */ (null)) {
   const last = Math.max(count - 1, 0);
-  if (bank.gains.length === count) return { bank: { ...bank, dead }, current: clamp(current, 0, last) };
-  return { bank: { ...bank, dead, gains: new Float32Array(count).fill(1) }, current: clamp(current, 0, last), under: -1,
+  if (bank.gains.length === count) return { bank: { ...bank, dead, activation }, current: clamp(current, 0, last) };
+  return { bank: { ...bank, dead, activation, gains: new Float32Array(count).fill(1) }, current: clamp(current, 0, last), under: -1,
     held: [], ids: [], places: new Int32Array(count).fill(-1), moves: new Map() };
 }
 
@@ -87,11 +97,20 @@ export function withSet({ bank }, known) {
   return { bank: { ...bank, ofSet: Object.fromEntries(values.map((name) => [name, floats(known[name])])) } };
 }
 
+/** What the reader calls maps. @param {State} state @param {{ names?: [number, string][], groups?: [string, number[]][] }} named @returns {Changes} */
+export const withNamed = ({ bank }, { names = [], groups = [] }) => ({ bank: { ...bank, names: new Map(names), groups } });
+
+/** How like maps are to one, and what they do inside the region, where that is asked. @param {State} state @param {any} alike @param {any} region @returns {Changes} */
+export function withAsked({ bank }, alike, region) {
+  const read = (/** @type {DataView | undefined} */ view) => (view?.byteLength === 4 * bank.gains.length && view.byteLength ? floats(view) : null);
+  return { bank: { ...bank, likeness: read(alike?.likeness), like: alike?.like ?? -1, region: read(region?.region_delta_y) } };
+}
+
 // ------------------------------------------------------------------ order
 
 /** @param {State} state @returns {Changes} */
-export function arranged({ bank, order, filter, current, anchor }) {
-  const ids = arrange(bank, order, filter), places = new Int32Array(bank.gains.length).fill(-1);
+export function arranged({ bank, order, filter, find, current, anchor }) {
+  const ids = arrange(bank, order, filter, find), places = new Int32Array(bank.gains.length).fill(-1);
   ids.forEach((id, place) => { places[id] = place; });
   // The keyboard stands on a map that is shown.
   const stays = places[current] >= 0, first = ids[0] ?? 0;
@@ -134,8 +153,22 @@ export function withDrag({ bank, moves, held, origin, step: last }, { indices, v
   return { bank: { ...bank, gains }, moves: left, step: mine ? step : last, held: mine && held.length ? indices : held };
 }
 
+/**
+ * The gain under the pointer while a bar is held. With a fine drag, ten times as far a way, from where it began.
+ * @param {State} state
+ * @param {number} index
+ * @param {number} x
+ * @param {boolean} fine
+ * @returns {{ value: number, grip: Grip | null }}
+ */
+export function draggedTo({ layout, places, bank, grip }, index, x, fine) {
+  if (!fine) return { value: gainAt(layout, places[index], x), grip: null };
+  const from = grip ?? { x, gain: bank.gains[index] }, moved = ((x - from.x) / layout.map) * MOST * FINE;
+  return { value: clamp(Math.round((from.gain + moved) * 1000) / 1000, 0, MOST), grip: from };
+}
+
 /** The bar is let go. What the kernel said meanwhile holds now. @param {State} state @param {Gains} gains @returns {Changes} */
-export const released = (state, gains) => ({ held: [], ...withGains({ ...state, held: [] }, gains) });
+export const released = (state, gains) => ({ held: [], grip: null, ...withGains({ ...state, held: [] }, gains) });
 
 // ------------------------------------------------------------------ selection
 
@@ -157,6 +190,19 @@ export function picked(state, index, { shift, more }) {
   if (!more && !shift && selected.size === 1 && selected.has(index)) next.clear();
   if (more) for (const one of range) if (shift || !next.delete(one)) next.add(one);
   return { ...chosen(state, next), current: index, anchor: shift ? state.anchor : index };
+}
+
+/**
+ * A box is drawn over the maps: those that it touches are selected, beside those before where a key adds them.
+ * @param {State} state
+ * @param {[number, number]} to
+ * @returns {Changes}
+ */
+export function banded({ bank, ids, layout, band }, to) {
+  if (!band) return {};
+  const drawn = band.drawn || Math.hypot(to[0] - band.from[0], to[1] - band.from[1]) >= LEAST_BAND;
+  const found = drawn ? placesIn(layout, band.from, to).map((place) => ids[place]) : [...bank.selected];
+  return { band: { ...band, to, drawn }, bank: { ...bank, selected: new Set([...(drawn ? band.before : []), ...found]) } };
 }
 
 /** The message of a button or its key. @param {State} state @param {string} kind */

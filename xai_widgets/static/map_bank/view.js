@@ -1,15 +1,16 @@
 // Hundreds to thousands of feature maps, each with a gain bar. One canvas the size of the window; only visible cells
 // are painted, and one focusable element, moved to the current cell, speaks for it to keyboards and screen readers.
 
+import { CROPS } from "../shared/map_card.js";
 import { mount } from "../shared/mount.js";
 import { hasHeard, introduce } from "../shared/moves.js";
-import { bytes } from "../shared/values.js";
+import { bytes, floats } from "../shared/values.js";
 import { actionsOf, showingOf } from "./actions.js";
-import { cardOf, CROPS, listenToCard } from "./card_view.js";
+import { cardOf, listenToCard } from "./card_view.js";
 import { listenToKeys, listenToPointer, listenToPresence, listenToTools } from "./gestures.js";
 import { paint, paperOf } from "./paint.js";
 import { build } from "./parts.js";
-import { newState, withDrag, withGains, withImpacts, withMaps, withSelected, withSet } from "./state.js";
+import { newState, withAsked, withDrag, withGains, withImpacts, withMaps, withNamed, withSelected, withSet } from "./state.js";
 import { tellFilters, tellImpacts, tellMaps, tellSet } from "./words.js";
 
 /** What is known over the set, and the card. @param {import("../shared/mount.js").Page} page @param {import("./parts.js").Parts} parts @param {import("./state.js").State} state @param {import("./actions.js").Actions} actions @param {() => void} readCard */
@@ -21,7 +22,10 @@ function followSet(page, parts, state, actions, readCard) {
     tellSet(parts, known);
     actions.news({});
   });
+  page.watch("named", () => actions.news(withNamed(state, model.get("named"))));
+  page.watch("alike region", () => actions.news(withAsked(state, model.get("alike"), model.get("region"))));
   page.watch(["card", ...CROPS].join(" "), readCard);
+  page.watch("joint", () => { parts.joint.textContent = model.get("joint"); });
 }
 
 /** Gains and selected maps, which both sides move. @param {import("../shared/mount.js").Page} page @param {import("./state.js").State} state @param {import("./actions.js").Actions} actions */
@@ -60,20 +64,21 @@ function render(context) {
   const readChoices = () => {
     const [order, filter, size] = ["order", "show", "size"].map((name) => model.get(name));
     [parts.order.value, parts.size.value] = [order, size];
-    Object.assign(state, { order, filter, size });
+    Object.assign(state, { order, filter, size, find: model.get("find") });
+    if (document.activeElement !== parts.find) parts.find.value = state.find;
     actions.sort();
     tellFilters(parts, state);
   };
 
-  page.watch("order show size", readChoices);
+  page.watch("order show size find", readChoices);
   page.watch("height", () => { parts.view.style.height = `${model.get("height")}px`; });
   page.watch("pending", () => { parts.root.classList.toggle("xw-pending", model.get("pending")); });
   page.watch("maps", () => {
     const maps = model.get("maps"), [count] = maps.thumbs_shape ?? [0];
     tellMaps(parts, maps);
-    Object.assign(state, withMaps(state, count, maps.dead ? bytes(maps.dead) : new Uint8Array(0)));
+    Object.assign(state, withMaps(state, count, maps.dead ? bytes(maps.dead) : new Uint8Array(0), maps.activation ? floats(maps.activation) : null));
     // They may have come before their maps.
-    Object.assign(state, withGains(state, model.get("gains")));
+    Object.assign(state, withGains(state, model.get("gains")), withAsked(state, model.get("alike"), model.get("region")));
     readPaper();
     readImpacts();
   });
@@ -83,7 +88,6 @@ function render(context) {
     repaint();
   });
   followMoves(page, state, actions);
-  page.watch("joint", () => { parts.joint.textContent = model.get("joint"); });
   page.watch("can_undo", () => actions.change({}));
   listenToPointer(page, parts, state, actions);
   listenToPresence(page, parts, state, actions);

@@ -3,10 +3,13 @@
 import { element } from "../shared/dom.js";
 import { placeOf } from "../shared/grid.js";
 import { ACTIONS } from "./keys.js";
-import { countsOf, describe, FILTERS, NEEDS_RATING, ORDERS } from "./order.js";
+import { tellGroups } from "./groups.js";
+import { called, countsOf, describe, FILTERS, NEEDS_RATING, ORDERS, ROLES } from "./order.js";
 
-// Other filters are offered where they would keep something.
-const ALWAYS = new Set(["all", "raises", "lowers"]);
+// Where roles are known there are four of them, else two ways; other filters are offered where they would keep something.
+const BY_ROLE = new Set(["all", ...Object.keys(ROLES)]);
+const BY_WAY = new Set(["all", "raises", "lowers"]);
+const WAYS = new Set(["raises", "lowers", "helpful", "harmful"]);
 
 /** @typedef {import("./parts.js").Parts} Parts */
 /** @typedef {import("./state.js").State} State */
@@ -23,8 +26,9 @@ export function tellImpacts(parts, { bank }, { note = "", done = false }) {
   const moves = subject === "the score" ? subject : `the logit of ${subject}`;
   const error = errorName === "error" ? "the error against the rating" : `the ${errorName} with the ${errorName.startsWith("mean ") ? "labels" : "label"}`;
   parts.legend.textContent = `The figure under a map is Δy: how far ${moves} would move without it (▲ the map raises it, ▼ lowers it). `
-    + "Drag its bar to the left for less of the map, to the right for more."
-    + `${roles ? ` Without a map that helps ● ${error} would grow.` : ""}`;
+    + "Drag its bar to the left for less of the map, to the right for more. "
+    + "With shift it moves finely; a drag over the maps selects them."
+    + `${roles ? ` Without a map that helps ● ${error} would grow, without one that harms ◆ it would shrink.` : ""}`;
   parts.note.textContent = note;
   const count = gains.length, exact = bank.exact.reduce((sum, one) => sum + one, 0), busy = delta !== null && !done && exact < count;
   parts.known.textContent = busy ? `measured ${exact} / ${count} · hollow marks are estimates` : "";
@@ -43,15 +47,25 @@ export function tellSet(parts, { set_source: source = "", set_lacks: lacks = [] 
   }
 }
 
+/** Orders that need a region, or a map that is chosen. @param {Parts} parts @param {import("./order.js").Bank} bank */
+export function tellOrders({ order }, { region, selected }) {
+  for (const option of order.options) {
+    if (option.value === "region") option.hidden = !region && order.value !== "region";
+    if (option.value === "likeness") option.textContent = selected.size ? ORDERS.likeness : `${ORDERS.likeness} (select one first)`;
+  }
+}
+
 /** @param {Parts} parts @param {State} state */
 export function tellFilters({ filters }, { bank, filter }) {
-  const counts = countsOf(bank);
+  const counts = countsOf(bank), always = bank.roles ? BY_ROLE : BY_WAY;
+  const offered = (/** @type {string} */ name) => always.has(name) || (counts[name] > 0 && !(name in ROLES) && !WAYS.has(name));
   for (const [name, chip] of Object.entries(filters)) {
     const [mark, words] = FILTERS[name];
-    chip.replaceChildren(...(mark ? [element("b", { class: `xw-${name}`, "aria-hidden": "true" }, mark)] : []),
+    chip.replaceChildren(...(mark ? [element("b", { class: `xw-${name.split("_")[0]}`, "aria-hidden": "true" }, mark)] : []),
       words.replace("%", () => bank.subject), element("span", { class: "xw-numbers" }, `${counts[name]}`));
+    chip.title = name in ROLES ? bank.roleWords[ROLES[name]] ?? "" : "";
     chip.setAttribute("aria-pressed", `${name === filter}`);
-    chip.hidden = name !== filter && !ALWAYS.has(name) && !counts[name];
+    chip.hidden = name !== filter && !offered(name);
   }
 }
 
@@ -76,7 +90,7 @@ function tellCurrent({ row, cell, knob }, { bank, layout, places, current }) {
   row.setAttribute("aria-rowindex", `${Math.floor(place / layout.columns) + 1}`);
   cell.setAttribute("aria-colindex", `${(place % layout.columns) + 1}`);
   cell.setAttribute("aria-selected", `${bank.selected.has(current)}`);
-  knob.setAttribute("aria-label", `Gain of feature map ${current}`);
+  knob.setAttribute("aria-label", `Gain of feature ${called(bank, current)}`);
   knob.setAttribute("aria-valuenow", `${bank.gains[current]}`);
   knob.setAttribute("aria-valuetext", `${bank.gains[current].toFixed(2)}. ${line.split(" · ").slice(2).join(", ")}. ${more}`);
 }
@@ -92,4 +106,7 @@ export function tell(parts, state, canUndo) {
   parts.all.textContent = chosen ? `${chosen} selected · clear` : "Select shown";
   parts.undo.disabled = !canUndo;
   parts.again.hidden = !stale;
+  if (document.activeElement !== parts.gain) parts.gain.value = places[current] >= 0 ? `${Number(bank.gains[current].toFixed(3))}` : "";
+  tellOrders(parts, bank);
+  tellGroups(parts.groups, bank);
 }

@@ -43,6 +43,18 @@ export function rangeOf(values, air = 0.08, share = 0) {
   return [Math.min(low, -high * other) || 0, Math.max(high, -low * other)];
 }
 
+/** A range that holds all finite values and need not hold zero, with some air. @param {Iterable<number>} values @param {number} [air] @returns {Range} */
+export function spanOf(values, air = 0.06) {
+  let low = Infinity, high = -Infinity;
+  for (const value of values) {
+    if (value < low && value > -Infinity) low = value;
+    if (value > high && value < Infinity) high = value;
+  }
+  if (low > high) return [0, 1];
+  const pad = (high - low) * air || (low === high ? Math.abs(low) * 0.1 || 1 : 0);
+  return [low - pad, high + pad];
+}
+
 /** The range seen from `factor` times as near, with zero where it was. @param {Range} range @param {number} factor @returns {Range} */
 export const nearer = ([low, high], factor) => [low / factor, high / factor];
 

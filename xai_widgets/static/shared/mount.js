@@ -16,9 +16,12 @@
 //     return page.close;
 //   }
 //
-// Keys pressed in the view are its own: the notebook's shortcuts are kept away from whatever has the focus in it.
+// Keys pressed in the view are its own: the notebook's shortcuts are kept away from whatever has the focus in it. Undo,
+// redo and the list of keys are those of every view, see keys.js.
 // Listeners that are not added with `listen` take `page.signal`, and so do parts that live as long as the view.
 // A part that goes earlier makes its own page of the same model: `pageOf(model, page.signal)` without an element.
+
+import { isTyping, keyInView, walkOf } from "./keys.js";
 
 /**
  * @typedef {object} Model What anywidget gives: the synced traits of a widget.
@@ -41,6 +44,7 @@ export function mount({ model, el, signal }, root) {
   const page = pageOf(model, signal);
   el.replaceChildren(root);
   suppressShortcuts(root, page.signal);
+  page.listen(root, "keydown", (event) => keyInView(root, event, (kind) => model.send({ kind })));
   page.onGone(() => {
     root.inert = true; // its controls would go on as if something answered
     root.classList.add("xw-gone");
@@ -122,14 +126,15 @@ export function onTheme(callback, signal) {
 
 /**
  * Keys pressed on `node`, or on what is focused in it, belong to it, not to the notebook, which looks for the attribute
- * on the focused element itself. Ctrl and Cmd stay the notebook's.
+ * on the focused element itself. Ctrl and Cmd stay the notebook's, but for undo and redo.
  * @param {HTMLElement} node
  * @param {AbortSignal} signal
  */
 export function suppressShortcuts(node, signal) {
   const mark = (/** @type {KeyboardEvent} */ event) => {
     const focused = node.contains(document.activeElement) ? document.activeElement : node;
-    focused.toggleAttribute("data-lm-suppress-shortcuts", !event.ctrlKey && !event.metaKey);
+    const ours = (!event.ctrlKey && !event.metaKey) || (Boolean(walkOf(event)) && !isTyping(focused));
+    focused.toggleAttribute("data-lm-suppress-shortcuts", ours);
   };
   window.addEventListener("keydown", mark, { signal, capture: true });
 }

@@ -1,12 +1,14 @@
 // Colours of signed values, and the values between the cells of a coarse map. No document: `node --test` imports this.
 
-// From -1 to 1, of equal OKLab lightness at equal distance from 0 (tested), safe for the common colour blindnesses.
+// From -1 to 1, of equal OKLab lightness at equal distance from 0 (tested), safe for the common colour blindnesses but for
+// the last one, whose colours are those of earlier publications.
 // The object is JSON: Python reads it for pictures that stay.
 /** @type {Record<string, [number, number, number][]>} */
 export const RAMPS = {
   "blue-red": [[0, 86, 170], [69, 130, 205], [134, 174, 224], [232, 143, 135], [210, 76, 73], [168, 0, 24]],
   "purple-orange": [[111, 53, 162], [149, 103, 197], [184, 156, 219], [208, 159, 126], [180, 108, 54], [135, 67, 0]],
-  "purple-green": [[111, 53, 162], [149, 103, 197], [184, 156, 219], [139, 184, 147], [74, 147, 92], [0, 107, 46]]
+  "purple-green": [[111, 53, 162], [149, 103, 197], [184, 156, 219], [139, 184, 147], [74, 147, 92], [0, 107, 46]],
+  "red-green": [[168, 0, 24], [210, 76, 73], [232, 143, 135], [139, 184, 147], [74, 147, 92], [0, 107, 46]]
 };
 const PALE = 224; // red, green and blue of a colour without saturation
 

@@ -2,7 +2,7 @@
 
 import { element } from "../shared/dom.js";
 import { signed } from "../shared/values.js";
-import { control } from "./options.js";
+import { control } from "../shared/options.js";
 import { paintScale } from "./paint.js";
 import { fullColour } from "./panel.js";
 
@@ -16,6 +16,7 @@ export function readHead(stage) {
   head.facts.replaceChildren(...facts.map((/** @type {string} */ fact) => element("span", { class: "xw-caption" }, fact)));
   ui.said.hidden = several;
   ui.receipt.textContent = cell.receipt ?? "";
+  ui.tools.alike.textContent = cell.likeness ?? "";
   ui.root.classList.toggle("xw-waits", Boolean(cell.pending));
   const { photo, node } = ui.plain, [width, height] = cell.size ?? [1, 1];
   if (photo.src !== parts.photo.src) photo.src = parts.photo.src;

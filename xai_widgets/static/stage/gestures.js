@@ -34,6 +34,10 @@ export function followPointer(frame, shared, acts, panel) {
     acts.probe([u, v], panel);
   };
   page.listen(frame, "pointermove", (event) => {
+    if (shared.brush.from && event.buttons) {
+      const [a, b] = shareOf(frame, event);
+      shared.brush.drag(placeIn(shared.sight, a, b));
+    }
     if (held && event.buttons) {
       const { width, height } = frame.getBoundingClientRect(), [dx, dy] = [event.clientX - held.x, event.clientY - held.y];
       held.far ||= Math.hypot(dx, dy) > FAR;
@@ -42,16 +46,26 @@ export function followPointer(frame, shared, acts, panel) {
     read(event);
   });
   page.listen(frame, "pointerdown", (event) => {
-    if (event.button || event.target.closest("button")) return;
+    if (event.button || event.target.closest("button, .xw-divider")) return;
+    if (panel && shared.brush.on) {
+      const [a, b] = shareOf(frame, event);
+      shared.brush.begin(panel, placeIn(shared.sight, a, b));
+      frame.setPointerCapture?.(event.pointerId);
+      return;
+    }
     held = { x: event.clientX, y: event.clientY, sight: shared.sight, far: false };
     if (shared.sight.zoom > 1) frame.setPointerCapture?.(event.pointerId);
   });
   page.listen(frame, "pointerup", () => {
+    if (shared.brush.from) shared.brush.end();
     const clicked = held && !held.far;
     held = null;
     if (clicked && panel && shared.several()) acts.activate(panel.place);
   });
-  page.listen(frame, "pointercancel", () => { held = null; });
+  page.listen(frame, "pointercancel", () => {
+    held = null;
+    if (shared.brush.from) shared.brush.drop();
+  });
   page.listen(frame, "pointerleave", () => { if (!held) acts.probe(null); });
   page.listen(frame, "dblclick", () => acts.look(ALL_OF_IT));
   page.listen(frame, "wheel", (event) => {
@@ -79,9 +93,10 @@ export function followKeys(panel, shared, acts) {
   page.listen(frame, "keydown", (event) => {
     if (withModifier(event) || event.target !== frame) return;
     const { key } = event, { model } = page, sight = zoomBy(key, shared.sight);
-    const cells = !shared.several() || event.shiftKey;
+    const cells = !shared.several() || event.shiftKey || shared.brush.on;
     const to = cells ? undefined : panelAfter(key, panel.place, model.get("columns"), model.get("count"));
-    if (sight) acts.look(sight);
+    if (shared.brush.key(key, panel)) event.preventDefault();
+    else if (sight) acts.look(sight);
     else if (to !== undefined) acts.focus(to);
     else if (shared.several() && (key === "Enter" || key === " ")) acts.activate(panel.place);
     else if (shared.several() && key === "Delete") model.send({ kind: "remove", place: panel.place });
@@ -98,5 +113,6 @@ function stepCell(key, panel, shared, acts) {
   const [row, column] = at ? [clamp(at.cell[0] + step[0], 0, map.h - 1), clamp(at.cell[1] + step[1], 0, map.w - 1)] : [0, 0];
   const [u, v] = middleOf(map, row, column);
   acts.probe([u, v], panel);
+  shared.brush.extend();
   return true;
 }

@@ -17,6 +17,7 @@ const LETTER = 6.2; // CSS pixels of a letter, about
  * @property {import("./state.js").Sight} sight
  * @property {[number, number] | null} point a place of the photos
  * @property {() => boolean} several
+ * @property {import("./region.js").Brush} brush
  */
 /** @typedef {ReturnType<typeof makePanel>} Panel */
 
@@ -24,6 +25,7 @@ function buildPanel() {
   const parts = {
     photo: element("img", { draggable: "false", alt: "" }), seen: box("xw-seen"), view: box("xw-view"),
     canvas: element("canvas", { class: "xw-map", role: "img" }), over: element("canvas", { class: "xw-over", "aria-hidden": "true", hidden: true }),
+    lines: element("canvas", { class: "xw-lines", "aria-hidden": "true", hidden: true }),
     probe: element("i", { class: "xw-probe", hidden: true }), empty: element("span", { class: "xw-empty", hidden: true }),
     pending: element("span", { class: "xw-doing", role: "status" }), error: element("span", { class: "xw-wrong", role: "alert", hidden: true }),
     title: element("figcaption", { class: "xw-caption" }), own: element("span", { class: "xw-own" }),
@@ -33,7 +35,7 @@ function buildPanel() {
     marker: element("i", { class: "xw-marker", hidden: true }), ends: [0, 1].map(() => element("span", { class: "xw-numbers" })),
     reading: element("span", { class: "xw-small xw-numbers" }),
   };
-  parts.view.append(parts.photo, parts.seen, parts.canvas, parts.over);
+  parts.view.append(parts.photo, parts.seen, parts.canvas, parts.over, parts.lines);
   const frame = element("div", { class: "xw-frame", tabindex: "0", role: "group" },
     parts.view, parts.probe, parts.empty, parts.pending, parts.error, parts.remove);
   const mini = box("xw-mini", parts.ends[0], box("xw-thin", parts.colours, parts.marker), parts.ends[1]);
@@ -46,7 +48,7 @@ function buildPanel() {
 export function makePanel(place, shared, painted) {
   const { page } = shared, parts = buildPanel();
   const panel = {
-    place, parts, map: /** @type {import("./state.js").Layer | null} */ (null), second: /** @type {import("./state.js").Layer | null} */ (null),
+    place, parts, map: /** @type {import("./state.js").Layer | null} */ (null), own: /** @type {import("./state.js").Layer | null} */ (null), second: /** @type {import("./state.js").Layer | null} */ (null),
     cell: /** @type {Record<string, any>} */ ({}), later: () => {},
   };
   panel.later = page.oncePerFrame(() => {
@@ -95,7 +97,8 @@ export function nameOf({ parts, cell, map }, title, heads) {
 /** @param {Panel} panel @param {Shared} shared */
 export function readLayers(panel, { page, several }) {
   const { parts, place } = panel, { model } = page;
-  [panel.map, panel.second] = [wholeLayer(model.get(`map_${place}`)), wholeLayer(model.get(`over_${place}`))];
+  [panel.own, panel.second] = [wholeLayer(model.get(`map_${place}`)), wholeLayer(model.get(`over_${place}`))];
+  panel.map = panel.own;
   const { map } = panel, [left, top, right, bottom] = map?.box ?? [0, 0, 1, 1];
   parts.title.textContent = several() ? "" : map ? map.title : "photo + map";
   parts.empty.hidden = !map?.degenerate;
@@ -120,8 +123,8 @@ export function fade({ parts }, { look }) {
 export const lookAt = ({ parts }, { sight }) => { parts.view.style.transform = transformOf(sight); };
 
 /** The full colour of a panel. @param {Panel} panel @param {Shared} shared */
-export const fullColour = (panel, { page, look }) =>
-  fullOf(panel.map, (page.model.get("common") ?? [])[panel.place], look().scale);
+export const fullColour = (panel, { page, look }) => (panel.map !== panel.own ? { limit: panel.map.limit, words: "" }
+  : fullOf(panel.map, (page.model.get("common") ?? [])[panel.place], look().scale));
 
 /** @param {Panel} panel @param {Shared} shared */
 function paintPanel(panel, shared) {

@@ -9,7 +9,7 @@ import { RAMPS } from "../shared/palettes.js";
 export const box = (name, ...children) => element("div", { class: name }, ...children);
 
 /** @param {string} label @param {string[][]} options @returns {[HTMLSelectElement, HTMLElement]} */
-function chooser(label, options) {
+export function chooser(label, options) {
   const select = element("select", { class: "xw-select", "aria-label": label });
   for (const [value, words] of options) select.append(element("option", { value }, words));
   return [select, element("label", { class: "xw-caption" }, `${label} `, select)];
@@ -43,7 +43,7 @@ function buildKey() {
 function buildLook() {
   const opacity = element("input", { type: "range", min: 0, max: 1, step: 0.01, "aria-label": "Opacity of the map" });
   const [grey, reference] = [0, 1].map(() => element("input", { type: "checkbox" }));
-  const [palette, paletteLabel] = chooser("Colours", Object.keys(RAMPS).map((name) => [name, name.replace("-", " and ")]));
+  const [palette, paletteLabel] = chooser("Colours", Object.keys(RAMPS).map((name) => [name, `${name.replace("-", " and ")}${name === "red-green" ? " (as published)" : ""}`]));
   const [sign, signLabel] = chooser("Values", [["signed", "signed"], ["positive", "positive only"]]);
   const [smooth, smoothLabel] = chooser("Map", [["smooth", "smooth"], ["cells", "native cells"]]);
   const [harmful, harmfulLabel] = chooser("Harmful maps", [["off", "off"], ["grey", "grey"], ["outline", "outline"]]);
@@ -63,7 +63,8 @@ function buildReference() {
   return { node, frame, view, photo, probe, words, lacking: box("xw-unreferenced xw-caption") };
 }
 
-export function buildStage() {
+/** @param {ReturnType<typeof import("./tools.js").buildTools>} tools */
+export function buildStage(tools) {
   const head = buildHead(), key = buildKey(), look = buildLook(), reference = buildReference();
   const options = box("xw-bar"), lacking = box("xw-lacking xw-caption"), grid = box("xw-panels"), ask = box("xw-ask", head.chip), sample = box("xw-bar xw-sample");
   const fold = element("details", { class: "xw-options" }, element("summary", { class: "xw-caption" }, "Options"), options);
@@ -76,9 +77,9 @@ export function buildStage() {
   const plain = element("figure", { class: "xw-plain" }, frame, element("figcaption", { class: "xw-caption" }, "photo"));
   const who = box("xw-who", head.name, ask);
   const said = element("div", { class: "xw-score", "aria-live": "polite" }, head.label, " ", head.headline, head.facts);
-  const body = box("xw-body", box("xw-head", who, said), sample, fold, box("xw-row", reference.node, grid), reading, key.key, key.second,
-    box("xw-checks", check, receipt), look.bar, lacking, reference.lacking, key.notes);
+  const below = box("xw-below", tools.words, key.key, key.second, box("xw-checks", check, receipt), look.bar, lacking, reference.lacking, key.notes);
+  const body = box("xw-body", box("xw-head", who, said), sample, fold, box("xw-row", reference.node, grid), reading, tools.bar, below);
   grid.append(plain);
-  return { root: box("xw xw-stage", body), head, key, look, options, sample, fold, lacking, grid, ask, reading, check, receipt, said, reference,
+  return { root: box("xw xw-stage", body), head, key, look, options, sample, fold, lacking, grid, ask, reading, check, receipt, said, reference, tools,
     plain: { node: plain, frame, view, photo, probe } };
 }

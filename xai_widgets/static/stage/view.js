@@ -7,12 +7,18 @@ import { hasHeard, introduce } from "../shared/moves.js";
 import { bytes, shortened, signed } from "../shared/values.js";
 import { readHead, readOptions, readSample, readWords, showKey } from "./around.js";
 import { mountCompare } from "./compare.js";
+import { mountDegrade } from "./degrade.js";
 import { followKeys, followPointer } from "./gestures.js";
+import { paintLines } from "./lines.js";
 import { mountMenu } from "./menu.js";
+import { linesOf } from "./outlines.js";
+import { mountOver, otherOf } from "./over.js";
 import { fade, fullColour, lookAt, makePanel, markAt, markProbe, nameOf, probePanel, readCell, readLayers } from "./panel.js";
 import { buildStage } from "./parts.js";
 import { mountReference } from "./reference.js";
-import { ALL_OF_IT, heightOf, MOST_PANELS, transformOf } from "./state.js";
+import { makeBrush, mountRegion } from "./region.js";
+import { ALL_OF_IT, fullOf, heightOf, MOST_PANELS, transformOf } from "./state.js";
+import { buildTools } from "./tools.js";
 
 const LETTER_OF_HEADING = 7; // CSS pixels
 
@@ -43,14 +49,22 @@ function stageOf(page, ui) {
     point: /** @type {[number, number] | null} */ (null),
     palette: "blue-red", // that the reader chose
     fading: false, // the pointer holds the opacity
+    holding: false, // it holds the divider
+    laid: { over: "off", other: -1, divider: 0.5 }, // what is laid over the active panel
+    brush: /** @type {import("./region.js").Brush} */ (null),
+    send: () => {}, // the look, when a gesture has ended
+    redraw: () => {},
+    beside: /** @type {ReturnType<typeof mountOver>} */ (null),
+    limitOf: (/** @type {import("./panel.js").Panel} */ panel) => fullOf(panel.own, (model.get("common") ?? [])[panel.place], look.scale.value).limit,
     mark: { origin: introduce(model), step: 0 }, // of what this view changed of the look, see moves.js
     arranged: "",
     several: () => model.get("count") > 1,
     active: () => stage.panels[model.get("active")] ?? stage.panels[0],
     look: () => ({ opacity: Number(look.opacity.value), palette: stage.palette, sign: look.sign.value,
       smooth: look.smooth.value === "smooth", grey: look.grey.checked, secondary: look.harmful.value, scale: look.scale.value,
-      reference: look.reference.checked }),
+      reference: look.reference.checked, top: Number(ui.tools.top.value), ...stage.laid }),
   };
+  stage.brush = makeBrush(stage);
   return stage;
 }
 
@@ -94,7 +108,13 @@ function cellsOf(panels, columns, heads, sides) {
 
 /** @param {Stage} stage @param {number} place @param {import("./gestures.js").Acts} acts */
 function addPanel(stage, place, acts) {
-  const { page, model } = stage, panel = makePanel(place, stage, (painted) => { if (painted === stage.active()) showKey(stage); });
+  const { page, model } = stage, panel = makePanel(place, stage, (painted) => {
+    const mine = painted === stage.active(), { clientWidth, clientHeight } = painted.parts.frame;
+    paintLines(painted.parts.lines, linesOf(painted, stage, mine ? otherOf(stage) : null), clientWidth, clientHeight, stage.sight.zoom);
+    if (!mine) return;
+    stage.beside.paint();
+    showKey(stage);
+  });
   followPointer(panel.parts.frame, stage, acts, panel);
   followKeys(panel, stage, acts);
   page.listen(panel.parts.remove, "click", () => model.send({ kind: "remove", place }));
@@ -133,6 +153,7 @@ function markActive(stage) {
     parts.frame.tabIndex = several && !mine ? -1 : 0;
   }
   readHead(stage);
+  stage.beside.show();
   showKey(stage);
 }
 
@@ -173,6 +194,8 @@ function actsOf(stage) {
       stage.panels.forEach((panel) => lookAt(panel, stage));
       for (const { view } of [stage.ui.plain, stage.ui.reference]) view.style.transform = transformOf(sight);
       stage.ui.root.classList.toggle("xw-near", sight.zoom > 1);
+      stage.beside.place();
+      stage.active()?.later(); // lines stay thin
       probeAll(stage, pointed);
     },
     activate: (place) => {
@@ -192,10 +215,13 @@ function readLook(stage) {
   [sign.value, smooth.value, harmful.value, scale.value] = [look.sign, look.smooth ? "smooth" : "cells", look.secondary, look.scale ?? "each"];
   [grey.checked, reference.checked] = [look.grey, Boolean(look.reference)];
   stage.palette = look.palette;
+  stage.ui.tools.top.value = `${look.top ?? 0}`;
+  if (!stage.holding) Object.assign(stage.laid, { over: look.over ?? "off", other: look.other ?? -1, divider: look.divider ?? 0.5 });
 }
 
 /** @param {Stage} stage @param {import("./gestures.js").Acts} acts */
 function showLook(stage, acts) {
+  stage.beside.show();
   for (const panel of stage.panels) {
     fade(panel, stage);
     panel.later();
@@ -212,16 +238,19 @@ function followLook(stage, acts) {
     stage.mark.step += 1;
     model.send({ kind: "look", ...rest, ...(look.palette.disabled ? {} : { palette }), ...stage.mark });
   };
+  stage.send = send;
+  stage.redraw = () => showLook(stage, acts);
   page.listen(look.opacity, "input", () => {
     stage.fading = true;
     stage.panels.forEach((panel) => fade(panel, stage));
+    stage.beside.paint();
   });
   page.listen(look.opacity, "change", () => {
     stage.fading = false;
     send();
   });
   page.listen(look.palette, "change", () => { stage.palette = look.palette.value; });
-  for (const node of [look.palette, look.sign, look.smooth, look.grey, look.harmful, look.scale, look.reference]) {
+  for (const node of [look.palette, look.sign, look.smooth, look.grey, look.harmful, look.scale, look.reference, stage.ui.tools.top]) {
     page.listen(node, "change", () => {
       showLook(stage, acts);
       send();
@@ -244,6 +273,7 @@ function watchPanels(stage, acts) {
     page.watch(`map_${place} over_${place}`, () => {
       if (!mine(place)) return;
       readLayers(mine(place), stage);
+      stage.beside.show();
       if (mine(place) === stage.active()) showKey(stage);
       again();
     });
@@ -255,8 +285,9 @@ function watchPanels(stage, acts) {
 
 /** @param {import("../shared/mount.js").Context} context */
 function render(context) {
-  const ui = buildStage(), page = mount(context, ui.root), { model } = page, stage = stageOf(page, ui), acts = actsOf(stage);
-  const menu = mountMenu(page), compare = mountCompare(page), beside = mountReference(page, ui);
+  const ui = buildStage(buildTools()), page = mount(context, ui.root), { model } = page, stage = stageOf(page, ui), acts = actsOf(stage);
+  stage.beside = mountOver(stage);
+  const inside = mountRegion(stage), menu = mountMenu(page), compare = mountCompare(page), beside = mountReference(page, ui);
   let controls = new AbortController(), places = new AbortController();
   ui.ask.prepend(menu.node);
   ui.ask.append(compare.node);
@@ -268,6 +299,8 @@ function render(context) {
   page.watch("reference no_reference look", beside);
   page.watch("count columns across down titles active height", () => arrange(stage, acts));
   watchPanels(stage, acts);
+  page.watch("region acts", inside);
+  page.watch("degrading", mountDegrade(stage));
   page.watch("common", () => {
     if (stage.look().scale === "all") showLook(stage, acts);
   });

@@ -2,11 +2,14 @@
 
 import { button, choice } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
+import { ASKS_KEYS } from "../shared/keys.js";
 import { mount } from "../shared/mount.js";
 import { clamp, shortened } from "../shared/values.js";
+import { isOfThisBar, openKeys } from "./key_list.js";
 
 const GONE = "The kernel was restarted or has ended: what is shown stays as it was, and answers no more. Run the cell again.";
 const MOST_LETTERS = 40; // of a model's name
+const SETTLED = 700; // milliseconds without another score, before it is spoken
 const PATIENCE = 250; // milliseconds; shorter work, such as a step of a drag, must not flicker
 
 /** @typedef {{ name: string, maps: number, height?: number, width?: number, cost?: number, note?: string, placed?: boolean | null }} Layer */
@@ -36,6 +39,7 @@ function build() {
   const layer = element("select", { class: "xw-select xw-layer", "aria-label": "Layer whose feature maps are shown" });
   const undo = labelled("↶ undo", "Undo"), redo = labelled("↷ redo", "Redo"), cancel = labelled("✕ cancel", "Cancel what runs");
   const over = labelled("⟲ start over", "Ask what was asked first");
+  const keys = labelled("?", "Keys of all views (?)"), spoken = element("div", { class: "xw-spoken", role: "status" });
   const keep = labelled("keep", "Leave a still figure of what the stage shows below, in the notebook");
   const fill = element("div");
   const bar = element("div", { class: "xw-progress", role: "progressbar", "aria-label": "Progress", "aria-valuemin": "0",
@@ -46,9 +50,9 @@ function build() {
   const note = element("div", { class: "xw-caption xw-note" });
   const gone = element("div", { class: "xw-gone-line", role: "alert", hidden: true }, GONE);
   const root = element("section", { class: "xw xw-status", "aria-label": "Status" },
-    element("div", { class: "xw-bar xw-top" }, undo, redo, over, keep, model, models, run, layer, busy),
-    note, gone, error.node, notice.node);
-  return { root, device, model, models, run, layer, undo, redo, over, keep, cancel, bar, fill, words, error, notice, note, gone };
+    element("div", { class: "xw-bar xw-top" }, undo, redo, over, keep, keys, model, models, run, layer, busy),
+    spoken, note, gone, error.node, notice.node);
+  return { root, device, model, models, run, layer, undo, redo, over, keep, keys, spoken, cancel, bar, fill, words, error, notice, note, gone };
 }
 
 /** @param {string} kind @param {string} role @param {string} sign */
@@ -112,6 +116,17 @@ function showModel(ui, { name, models, run, runs }) {
   ui.run.value = `${run}`;
 }
 
+/** The score is spoken when it has settled, not at each step of a drag. @param {Parts} ui @param {import("../shared/mount.js").Page} page */
+function speakScores(ui, page) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let settling;
+  page.watch("spoken", () => {
+    clearTimeout(settling);
+    settling = setTimeout(() => { ui.spoken.textContent = page.model.get("spoken"); }, SETTLED);
+  });
+  page.onClose(() => clearTimeout(settling));
+}
+
 /** @param {import("../shared/mount.js").Context} context */
 function render(context) {
   const ui = build(), page = mount(context, ui.root), { model } = page;
@@ -129,6 +144,7 @@ function render(context) {
     else now();
   });
   page.onClose(() => clearTimeout(waiting));
+  speakScores(ui, page);
   page.watch("error", () => showLine(ui.error, model.get("error")));
   page.watch("notice", () => showLine(ui.notice, model.get("notice")));
   page.watch("layers", () => {
@@ -143,6 +159,8 @@ function render(context) {
   page.listen(ui.undo, "click", () => model.send({ kind: "undo" }));
   page.listen(ui.redo, "click", () => model.send({ kind: "redo" }));
   page.listen(ui.over, "click", () => model.send({ kind: "start_over" }));
+  page.listen(ui.keys, "click", () => openKeys(ui.root));
+  page.listen(document, ASKS_KEYS, ({ target }) => { if (isOfThisBar(ui.root, target)) openKeys(ui.root); });
   page.listen(ui.keep, "click", () => model.send({ kind: "keep" }));
   page.listen(ui.models, "change", () => model.send({ kind: "model", name: ui.models.value }));
   page.listen(ui.run, "change", () => model.send({ kind: "run", number: Number(ui.run.value) }));

@@ -1,5 +1,5 @@
 // The options of a method as controls: a switch, a choice among a few, a number with its range and unit.
-import { element } from "../shared/dom.js";
+import { element } from "./dom.js";
 
 const NUMBER = "a number";
 
