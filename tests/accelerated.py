@@ -48,6 +48,7 @@ BOTH: dict[str, Ask] = {
     "secondary": ("secondary", {"gains": SOME}, {}),
     "joint": ("joint", {"gains": {0: 0, 3: 0, 5: 0}}, {}),
     "region": ("region", {}, {"box": (0.1, 0.2, 0.6, 0.9)}),
+    "likeness": ("likeness", {"method": "feature_activation"}, {}),
     "receipt": ("receipt", {}, {}),
     "activations": ("activations", {}, {"crops": (0, 3)}),
     "agreement": ("agreement", {}, {}),
@@ -59,6 +60,7 @@ SCORE: dict[str, Ask] = {
 }
 CLASSES: dict[str, Ask] = {
     "contrast": ("explanation", {"contrast": Contrast("class", 1), "gains": SOME}, {}),
+    "all contrasts": ("contrasts", {"gains": SOME}, {}),
     "confidence": ("explanation", {"contrast": Contrast("confidence")}, {}),
 }
 ASKS = {"demo/quality": BOTH | SCORE, "demo/scenes": BOTH | CLASSES}

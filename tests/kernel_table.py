@@ -180,6 +180,7 @@ KERNELS: dict[str, Row] = {
     ),
     "degrade.corrupted": lambda p: [degrade.corrupted(p.images, kind, 0.1, generator=p.generator)
                                    for kind in degrade.NOISES],
+    "degrade.jpeg": lambda p: degrade.jpeg(p.images[:, :3], 30),
     "degrade.salt_and_pepper": lambda p: degrade.salt_and_pepper(p.images, 0.3, generator=p.generator),
     "degrade.gaussian_noise": lambda p: degrade.gaussian_noise(p.images, 0.3, generator=p.generator),
     "degrade.blur": lambda p: degrade.blur(p.images, 1.3),

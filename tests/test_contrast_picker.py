@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 import tiny
 
 from xai_widgets import Contrast, ImageModel
+from xai_widgets.engine import PARTS, Lane
 from xai_widgets.views import ContrastPicker
 
 Make = Callable[..., Any]
@@ -88,8 +91,8 @@ def test_a_thousand_classes_cost_one_small_message(make_session: Make) -> None:
     session.set_gain(range(tiny.MAPS), 0.5)
     session.wait()
     updates, size = picker.comm.take()
-    assert updates == [["probabilities"]]  # the names stay where they are
-    assert size < 4 * 1000 + 300
+    assert [set(names) - {"pairs"} for names in updates] == [{"probabilities"}]  # the names stay where they are
+    assert size < 4 * 1000 + 400
     picker.close()
 
 
@@ -221,4 +224,154 @@ def test_a_front_end_that_opens_later_shows_q_as_it_was_dragged(scored: Any) -> 
     picker.comm.click(kind="score", value=0.5, form="plain", origin="tab", step=4)
     assert ["contrast"] in picker.comm.take()[0], "now there is another one to tell"
     assert picker.contrast["value"] == 0.5
+    picker.close()
+
+
+def test_ways_of_asking_and_their_options(scored: Any, classes: Any) -> None:
+    picker = ContrastPicker(scored)
+    assert [way[2] for way in picker.ways] == ["plain", "tiles", "smallest change"]
+    picker.comm.click(kind="score", value=0.9, form="plain")
+    assert (picker.way, picker.choices) == (0, [])
+    picker.comm.click(kind="way", number=1)
+    assert scored.query.contrast == Contrast("score", 0.9, "tiles")
+    assert [choice["name"] for choice in picker.choices] == ["window", "stride"]
+    picker.comm.click(kind="option", name="window", value=32)
+    assert dict(scored.query.options) == {"window": 32}
+    picker.comm.click(kind="option", name="window", value=-1)
+    assert "window" in scored.error
+    assert picker.choices[0]["value"] == 32, "the control goes back"
+    picker.comm.click(kind="way", number=2)
+    assert (scored.query.method, scored.query.contrast.form, picker.way) == ("smallest_change", "plain", 2)
+    picker.comm.click(kind="option", name="baseline", value="mean")
+    assert (scored.query.baseline, picker.choices[0]["value"]) == ("mean", "mean")
+    scored.wait()
+    assert scored.error == ""
+    for wrong in (3, -1, None, "plain", True):
+        picker.comm.click(kind="way", number=wrong)
+        assert "the way to ask must be from 0 to 2" in scored.error
+        scored.error = ""
+    picker.close()
+    picker = ContrastPicker(classes)
+    assert [way[2] for way in picker.ways] == ["plain", "smallest change"]
+    picker.close()
+
+
+def test_recent_classes_and_pairs(classes: Any) -> None:
+    picker, p = ContrastPicker(classes), classes.output.target
+    q, third = (p + 1) % 3, (p + 2) % 3
+    first, second = np.argsort(-classes.output.probabilities, kind="stable")[:2].tolist()
+    assert picker.pairs == [[first, second, "the two likeliest"]]
+    assert picker.recent == []
+    with pytest.raises(ValueError, match="change places where Q is a class"):
+        classes.swap()
+    picker.comm.click(kind="pair", p=third, q=q)
+    assert (picker.recent, picker.pairs[-1]) == ([q, third], [third, q, "asked before"])
+    picker.comm.click(kind="swap")
+    classes.wait()
+    assert (picker.target, picker.contrast["value"]) == (q, third)
+    assert picker.recent == [third, q]
+    classes.undo()
+    assert picker.contrast["value"] == q
+    classes.ask(contrast=third)
+    with pytest.raises(ValueError, match="are the same class"):
+        classes.swap()
+    picker.close()
+
+
+def test_the_likeliest_classes_are_compared_until_they_are_closed(make_session: Make) -> None:
+    session = make_session(ImageModel(tiny.TinyNet(1000), None, "features"), tiny.rated())
+    picker = ContrastPicker(session)
+    assert picker.candidates == {}
+    picker.comm.click(kind="candidates", most=12)
+    session.wait()
+    told, likely = picker.candidates, np.argsort(-session.output.probabilities, kind="stable")[:12]
+    assert sorted(told["classes"]) == sorted(likely.tolist())
+    assert told["distances"] == sorted(told["distances"], reverse=True)
+    assert (len(told["maps"]), told["maps_shape"], told["done"]) == (12 * 16 * 16, [12, 16, 16], True)
+    assert "12 likeliest of 1,000 classes" in told["words"]
+    before = session.compared_q
+    session.ask(contrast=int(likely[3]))
+    session.wait()
+    assert session.compared_q is before, "another Q has the same maps"
+    session.set_gain(range(5), 0.0)
+    assert session.compared_q.stale
+    session.wait()
+    assert not session.compared_q.stale
+    assert not np.array_equal(session.compared_q.made.maps, before.made.maps)
+    session.ask(image=session.images.names[1])
+    assert not session.compared_q.made, "those of another photo are not shown"
+    session.wait()
+    assert session.compared_q.made.query.image == session.images.names[1]
+    picker.comm.click(kind="candidates", most=None)
+    assert (picker.candidates, session.compared_q) == ({}, None)
+    for wrong in (0, 201, 1.5, "all", True):
+        picker.comm.click(kind="candidates", most=wrong)
+        assert "must be from 1 to 200" in session.error
+        session.error = ""
+    picker.close()
+
+
+def test_closed_before_it_is_made_nothing_is_made(classes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    record = PARTS["contrasts"]
+
+    def counted(request: Any) -> Any:
+        made.append(1)
+        return record.make(request)
+
+    monkeypatch.setitem(PARTS, "contrasts", replace(record, make=counted))
+    held = threading.Event()
+    classes.engine.worker.submit(Lane("test", "call"), lambda job: held.wait(30))
+    classes.candidates()
+    classes.candidates(None)
+    held.set()
+    classes.wait()
+    assert (classes.compared_q, made, classes.error) == (None, [], "")
+    classes.candidates()
+    classes.wait()
+    assert made == [1]
+
+
+def test_a_picture_of_a_class_is_its_most_confident_image(classes: Any, scored: Any) -> None:
+    classes.wait()
+    picker = ContrastPicker(classes)
+    names = classes.images.names
+    best = {
+        index: max(names, key=lambda name: classes._outputs[name].probabilities[index]) for index in range(3)
+    }  # fmt: skip
+    assert {index: classes.likeliest_image(index)[0] for index in range(3)} == best
+    picker.comm.take()
+    picker.comm.click(kind="pictures", indices=[0, 2])
+    picker._courier.join()
+    sent = [(data["content"], buffers) for data, buffers in picker.comm.sent if data.get("method") == "custom"]
+    told = {index: name for content, _ in sent for index, name, _ in content["pictures"]}
+    assert told == {index: best[index] for index in (0, 2)}
+    assert all(buffer[:2] == b"\xff\xd8" for _, buffers in sent for buffer in buffers)
+    for wrong in ([7], ["cat"], [True]):
+        picker.comm.click(kind="pictures", indices=wrong)
+        assert "a class is numbered from 0 to 2" in classes.error
+        classes.error = ""
+    picker.comm.click(kind="pictures", indices="all")  # no list, and no harm
+    assert classes.error == ""
+    picker.close()
+    with pytest.raises(ValueError, match="gives scores, and has no classes"):
+        scored.likeliest_image(0)
+    with pytest.raises(ValueError, match="made for classes, and tiny gives scores"):
+        scored.candidates()
+
+
+NAMES = ("<img src=x onerror=alert(1)>", "🐈‍⬛ café", "\u202eقطة سوداء", "x" * 80)
+
+
+def test_names_of_any_kind_reach_the_page_as_they_are(make_session: Make) -> None:
+    session = make_session(ImageModel(tiny.TinyNet(4), None, "features", labels=NAMES), tiny.rated())
+    picker = ContrastPicker(session)
+    for index in range(4):
+        picker.comm.click(kind="choose", slot="Q", index=index)
+        assert session.query.contrast == Contrast("class", NAMES[index])
+        assert session.error == ""
+    session.candidates()
+    session.wait()
+    assert picker.names == list(NAMES)
+    assert len(picker.candidates["classes"]) == 4
     picker.close()

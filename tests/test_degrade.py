@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
 import numpy as np
@@ -8,6 +9,7 @@ import reference
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from torch import Tensor
 from unchecked import refused
 
@@ -242,3 +244,26 @@ def test_whole_numbers_and_other_axes_are_refused(images: Tensor) -> None:
         degrade.overlap(images[:, 0], images, 1, 1)
     with refused(ValueError, "as many rows, got 5 and 6"):
         degrade.overlap(torch.zeros(1, 5, 5), torch.zeros(1, 6, 5), 1, 1)
+
+
+def test_a_jpeg_is_what_a_file_gives_back_and_worse_with_less_quality(images: Tensor) -> None:
+    found = {quality: degrade.jpeg(images, quality) for quality in (5, 50, 100)}
+    for quality, changed in found.items():
+        assert (changed.dtype, changed.shape) == (images.dtype, images.shape)
+        assert torch.equal(changed, degrade.jpeg(images, quality))
+        file = io.BytesIO()
+        pixels = (images[1] * 255).round().byte().permute(1, 2, 0).numpy()
+        Image.fromarray(pixels).save(file, "JPEG", quality=quality, subsampling="4:2:0")
+        np.testing.assert_array_equal((changed[1] * 255).round().permute(1, 2, 0), np.asarray(Image.open(file)))
+    error = [float((changed - images).abs().mean()) for changed in found.values()]
+    assert error == sorted(error, reverse=True)
+    grey = torch.full((1, 1, 8, 8), 0.5)
+    np.testing.assert_allclose(degrade.jpeg(grey, 90), grey, atol=1 / 255)
+
+
+@pytest.mark.parametrize(
+    ("channels", "quality", "message"), [(3, 0, "quality must"), (3, 101, "quality"), (4, 9, "1 or 3")]
+)
+def test_what_cannot_be_a_jpeg_is_refused(channels: int, quality: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        degrade.jpeg(torch.full((1, channels, 8, 8), 0.5), quality)

@@ -319,3 +319,15 @@ def test_a_still_picture_shows_the_photo_while_there_is_no_map() -> None:
     with pytest.raises(ValueError, match="this Stage has nothing to draw yet: no photo"):
         figures.still(stage(photo=None))
     assert "zero everywhere" in figures.still(stage(map=layer(degenerate="It is zero everywhere.", limit=0.0)))[1]
+
+
+def test_names_of_maps_stand_in_the_figures_of_bank_and_plane() -> None:
+    names = ((0, "sky"), (3, "the wheels of a bicycle\n"))
+    cells = words(figures.draw(bank(names=names)))
+    assert any(text.startswith("0 sky") for text in cells)
+    assert any(text.startswith("3") and "…" in text for text in cells), "what is too long for a cell is shortened"
+    drawn = words(figures.draw(plane(names=names)))
+    assert "sky" in drawn
+    for scene in (bank(names=names), plane(names=names)):
+        assert "Maps named by the reader: 0 sky, 3 the wheels of a bicycle." in figures.caption(scene)
+    assert "map 3 “the wheels of a bicycle” +0.03" in figures.alt(bank(names=names))

@@ -7,6 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -318,7 +319,7 @@ def test_selection_is_by_name(gallery: Gallery, session: Session) -> None:
     gallery.comm.take()
     gallery.comm.click(kind="select", indices=[4, 1, 4, 77])
     assert gallery.selected == ("4.png", "1.png")
-    assert gallery.comm.take() == ([], 0)
+    assert gallery.comm.take()[0] == [["some"]], "how well the model does on them"
 
 
 def test_what_is_selected_is_known_to_a_front_end_that_opens_later(gallery: Gallery, session: Session) -> None:
@@ -330,6 +331,27 @@ def test_what_is_selected_is_known_to_a_front_end_that_opens_later(gallery: Gall
     session.selected_images = ("2.png",)
     assert gallery.marked["values"] == [2]
     assert gallery.marked["heard"] == {"tab": 3}
+
+
+KINDS = (
+    "pick", "pin", "select", "need", "maps", "reference", "only", "filter", "unfilter", "slice", "choose slice",
+    "drop slice", "nothing", None,
+)  # fmt: skip
+WRONG: tuple[Any, ...] = (None, 7, "gone.png", [None, {}, "0", True, 9e9], {"a": [1]})
+
+
+def test_a_message_of_the_wrong_shape_does_no_harm(gallery: Gallery, session: Session) -> None:
+    def known() -> tuple[Any, ...]:
+        return session.query, session.pins, session.selected_images, session.filters, session.slices
+
+    before = known()
+    for kind, wrong in product(KINDS, WRONG):
+        details = dict.fromkeys(("name", "names", "kept", "index", "indices", "side", "column", "values", "low"), wrong)
+        gallery.comm.click(kind=kind)
+        gallery.comm.click(kind=kind, origin=wrong, step=wrong, **details)
+        gallery.comm.click(kind=kind, column="camera", values=wrong)
+        assert known() == before, (kind, wrong)
+    gallery._courier.join()
 
 
 def test_an_unreadable_image_can_be_picked_and_left(gallery: Gallery, session: Session) -> None:

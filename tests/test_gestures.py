@@ -91,9 +91,9 @@ EXACT = {
     "gain": {"stage": (7, 7), "contrast": (7, 7), "bank": (7, 0)},
     "q": {"status": (1, 1), "stage": (2, 2), "contrast": (2, 0), "bank": (1, 1), "radar": (1, 0)},
     "opacity": {"stage": (1, 0)},
-    "select": {"bank": (1, 0), "plane": (1, 1)},
+    "select": {"bank": (1, 0), "plane": (1, 1), "stage": (1, 1)},  # the stage outlines where they act
 }
-BYTES = {"gain": STEPS * (GRID + 560), "q": GRID + 1_900, "opacity": 0, "select": 100}
+BYTES = {"gain": STEPS * (GRID + 560), "q": GRID + 1_900, "opacity": 0, "select": GRID + 700}
 
 
 @pytest.mark.parametrize("gesture", EXACT)

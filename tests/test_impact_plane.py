@@ -74,6 +74,9 @@ def test_a_rating_that_is_far_away_makes_all_helpful_maps_push_one_way(
     assert ways == ({-1.0} if away == 0.5 else {1.0} if away == -0.5 else {-1.0, 1.0})
     assert way in plane.note
     assert ("a fact of this image" in plane.note) == bool(way)
+    sign = {0.5: "−", -0.5: ""}.get(away)
+    assert ("on one line" in plane.note) == (sign is not None)
+    assert sign is None or f"All maps lie on one line, Δ error = {sign}Δ score." in plane.note
     plane.close()
 
 
@@ -144,4 +147,77 @@ def test_another_image_clears_it_at_once(scored: Any) -> None:
         assert (plane.delta_y, plane.exact, plane.facts, plane.note) == (b"", b"", "", "")
     scored.wait()
     np.testing.assert_array_equal(floats(plane.delta_y), scored.impacts.delta_y)
+    plane.close()
+
+
+def test_quadrants_are_counted_and_named_muted_and_active_maps_are_told(scored: Any) -> None:
+    plane = ImpactPlane(scored)
+    assert plane.counts == np.bincount(scored.impacts.roles, minlength=5).tolist()
+    np.testing.assert_array_equal(floats(plane.more["activation"]), scored.maps.maximum)
+    plane.comm.take()
+    plane.comm.click(kind="mute", indices=[2, 5])
+    assert plane.more["muted"] == [2, 5]
+    scored.name_map(5, "wheels")
+    assert plane.more["names"] == [[5, "wheels"]]
+    assert plane.comm.take()[0] == [["more"], ["more"]]
+    scored.set_gain(7, 0.5)
+    assert plane.comm.take()[0] == [], "a drag of a gain is nothing to the plane"
+    plane.comm.click(kind="restore", indices=[2])
+    assert plane.more["muted"] == [5]
+    plane.comm.click(kind="solo", indices=[1])
+    assert np.flatnonzero(scored.gains()).tolist() == [1]
+    plane.close()
+
+
+def test_a_map_that_is_pointed_at_shows_its_picture_and_what_is_known(scored: Any) -> None:
+    plane = ImpactPlane(scored)
+    plane.comm.click(kind="look", index=3)
+    assert plane.seen["index"] == 3
+    picture = np.frombuffer(plane.seen["picture"], np.uint8).reshape(plane.seen["shape"])
+    np.testing.assert_array_equal(picture, scored.maps.thumbs[3])
+    assert plane.seen["facts"][-1].startswith(f"on {scored.query.image}: Δy ")
+    plane.comm.click(kind="card", index=3)
+    assert plane.card["index"] == 3
+    plane.comm.click(kind="look", index=tiny.MAPS)
+    assert plane.seen["index"] == 3
+    plane.close()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [{"kind": "select", "indices": "1"}, {"kind": "mute", "indices": [tiny.MAPS]}, {"kind": "solo"}, {"kind": "of"},
+     {"kind": "look", "index": "3"}, {"kind": "of", "name": ["set"]}, {"kind": "of", "name": "selected"},
+     {"kind": "card", "index": -1}, {"kind": "restore", "indices": [[1]]}],
+)  # fmt: skip
+def test_a_message_of_the_wrong_shape_is_one_sentence_and_does_no_harm(scored: Any, content: dict[str, Any]) -> None:
+    plane = ImpactPlane(scored)
+    plane.comm.click(**content)
+    assert scored.error
+    assert (scored.query.gains, scored.selected, plane.of, plane.seen) == ((), (), "image", {})
+    plane.close()
+
+
+def test_the_plane_of_selected_images_has_their_medians(scored: Any) -> None:
+    plane, names = ImpactPlane(scored), scored.images.names
+    assert "two selected images" in plane.more["no_selected"]
+    scored.selected_images = names[:2]
+    assert plane.more["no_selected"] == "needs impacts of the 2 selected images"
+    assert plane.more["offers"][0] == ["selected", "Compute the 2 selected"]
+    plane.comm.click(kind="compute", name="selected")
+    assert scored.wait(60, whole_set=True)
+    assert scored.of_set.having["impacts"] == set(names[:2]), "and of no other"
+    plane.comm.click(kind="of", name="selected")
+    assert (plane.shown, scored.error) == ("selected", "")
+    rows = [scored.of_set.images.index(name) for name in names[:2]]
+    np.testing.assert_allclose(floats(plane.delta_y), np.median(scored.of_set.delta_y[rows], 0), rtol=1e-6)
+    assert plane.facts.startswith("Medians over 2 selected images made in this explorer")
+    assert "over the selected images" in plane.title
+    plane.comm.click(kind="compute", name="set")
+    assert scored.wait(60, whole_set=True)
+    assert scored.knows_set("impacts") == "all"
+    np.testing.assert_allclose(floats(plane.delta_y), np.median(scored.of_set.delta_y[rows], 0), rtol=1e-6)
+    scored.selected_images = ()
+    assert plane.shown == "image"
+    with pytest.raises(ValueError, match="image must be one of"):
+        scored.know_set("impacts", images=["elsewhere.png"])
     plane.close()

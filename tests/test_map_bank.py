@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -240,3 +242,68 @@ def test_order_and_filter_can_be_set_from_python_only_to_known_names(session: Se
     assert names == [["order"], ["show"]]
     with pytest.raises(TraitError, match="order"):
         bank.order = "beauty"
+
+
+def test_names_and_groups_are_given_by_messages_and_travel_alone(session: Session, bank: MapBank) -> None:
+    bank.comm.click(kind="name", index=3, words="wheels")
+    bank.comm.click(kind="group", words="round", indices=[3, 5])
+    assert (session.name_of_map(3), session.maps_of("round")) == ("wheels", (3, 5))
+    assert bank.comm.take()[0] == [["named"], ["named"]]
+    assert bank.named == {"names": [[3, "wheels"]], "groups": [["round", [3, 5]]]}
+    bank.find = "wheels"
+    bank.comm.click(kind="name", index=4, words="wheels")
+    assert "map 3 has the name" in session.error
+
+
+def test_likeness_is_sent_while_maps_are_sorted_by_it(session: Session, bank: MapBank) -> None:
+    bank.comm.arrive(order="likeness")
+    assert bank.alike.get("like", -1) == -1
+    session.select([3, 5])
+    assert bank.alike["like"] == 3
+    np.testing.assert_array_equal(np.frombuffer(bank.alike["likeness"], np.float32), session.likeness_to(3))
+    session.set_gain(3, 0.5)
+    session.ask(image=session.images.names[1])
+    assert session.wait(30)
+    np.testing.assert_array_equal(np.frombuffer(bank.alike["likeness"], np.float32), session.likeness_to(3))
+    bank.comm.arrive(order="effect")
+    assert bank.alike == {"like": -1, "likeness": None}
+
+
+def test_activation_and_the_effect_in_a_region_travel_where_they_are_known(
+    session: Session, bank: MapBank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert session.maps is not None
+    sent = np.frombuffer(bank.maps["activation"], np.float32)
+    np.testing.assert_array_equal(sent, session.maps.maximum)
+    assert sent[DEAD] == 0
+    assert bank.region["region_delta_y"] is None
+    change = np.arange(MAPS, dtype=np.float32)
+    monkeypatch.setattr(type(session), "region", SimpleNamespace(delta_y=change), raising=False)
+    session.select([1])
+    assert bank.region["region_delta_y"] == change.tobytes()
+    monkeypatch.setattr(type(session), "region", SimpleNamespace(delta_y=change[1:]), raising=False)
+    session.select([2])
+    assert bank.region["region_delta_y"] is None, "of another layer"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"kind": "mute"}, {"kind": "solo", "indices": "12"}, {"kind": "solo", "indices": [1, None]},
+        {"kind": "solo", "indices": [MAPS]}, {"kind": "select", "indices": {"1": 2}},
+        {"kind": "restore", "indices": [-1]},
+        {"kind": "gain", "indices": [1], "value": "all"}, {"kind": "gain", "value": 1}, {"kind": "card", "index": [1]},
+        {"kind": "card", "index": 1, "by": 7}, {"kind": "name", "index": 1},
+        {"kind": "name", "index": True, "words": "x"},
+        {"kind": "group", "words": 3, "indices": [1]}, {"kind": "group", "words": "x", "indices": [1.5]},
+        {"kind": "image", "name": ["a"]}, {"kind": "know", "what": None},
+    ],
+)  # fmt: skip
+def test_a_message_of_the_wrong_shape_is_one_sentence_and_does_no_harm(
+    session: Session, bank: MapBank, content: dict[str, Any]
+) -> None:
+    before = (session.query, session.selected, session.map_names, session.map_card)
+    bank.comm.click(**content)
+    assert session.error.count("\n") == 0
+    assert session.error
+    assert (session.query, session.selected, session.map_names, session.map_card) == before

@@ -109,7 +109,7 @@ def test_an_answer_costs_a_draw_only_where_it_is_shown(make_session: Make, monke
     assert shown == {
         "output": {"Stage", "ContrastPicker", "MapBank", "ImpactPlane"},
         "saliency": {"Stage"},
-        "maps": {"MapBank", "StatusBar"},
+        "maps": {"MapBank", "StatusBar", "Stage", "ImpactPlane"},  # where chosen maps act; how active each is
         "impacts": {"MapBank", "ImpactPlane"},
         "measures": {"MetricRadar"},
     }

@@ -18,7 +18,7 @@ from xai_widgets import Engine, ImageModel, ImageSet, Session
 from xai_widgets.session import saved
 from xai_widgets.session.saved import FORMAT
 
-SEEN = ("board", "states", "look", "measuring", "pins", "selected", "selected_images")
+SEEN = ("board", "states", "look", "measuring", "pins", "selected", "selected_images", "filters", "slices")
 NASTY = "it's \"x\"\n{}'); \u202e\ud800"
 
 
@@ -38,6 +38,10 @@ def filled(make_session: Callable[..., Session]) -> Session:
     session.measure(of="shown")
     session.pin(session.images.names[2])
     session.selected_images = session.images.names[1:]
+    session.slice(NASTY)
+    session.filter("rating", high=0.5)
+    session.selected_images = session.images.names[:1]
+    session.slice("one")
     session.select([7, 2])
     return session
 

@@ -50,7 +50,7 @@ def session(make_session: Make, sources: Sources, answers: SetAnswers) -> Sessio
 def test_columns_are_of_the_images_of_the_session(session: Session, answers: SetAnswers) -> None:
     """The answers have other rows in another order."""
     columns, names = session.columns_of_images, session.images.names
-    assert list(columns) == ["score", "rating", "residual", "camera", "iso", *MEASURES]
+    assert list(columns) == ["score", "rating", "residual", "image", "camera", "iso", *MEASURES]
     for name in MEASURES:
         values = dict(zip(answers.images, answers.columns[name].values, strict=True))
         np.testing.assert_array_equal(columns[name].values, [values.get(image, math.nan) for image in names])
@@ -195,7 +195,7 @@ def test_gestures_of_the_gallery_are_the_sessions(session: Session) -> None:
     gallery.comm.click(kind="filter", column="camera", values=["A"])
     assert session.filters == (Filter("iso", low=100), Filter("camera", values=("A",)))
     names, _ = gallery.comm.take()
-    assert names[-1] == ["chips", "kept"]
+    assert names[-1] == ["chips", "kept", "some"]
     assert np.frombuffer(gallery.kept, bool).tolist() == [name in session.shown_images for name in session.images.names]
     gallery.comm.click(kind="unfilter", column="iso")
     assert [one.column for one in session.filters] == ["camera"]

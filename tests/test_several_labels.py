@@ -58,7 +58,7 @@ def test_a_text_is_parted_where_its_parts_are_classes(text: str, parts: tuple[st
         (["cat;dog", "DOG", None], [(0, 1), (1,), None]),
         (["cat|odd;one", "odd;one", "dog"], [(0, 2), (2,), (1,)]),
         (["cat", "dog", "odd;one"], [0, 1, 2]),  # nobody has several: of each image one label is known to hold
-        ([{"dog", "cat"}, np.array(["dog"]), "cat"], [(0, 1), (1,), (0,)]),
+        pytest.param([{"dog", "cat"}, np.array(["dog"]), "cat"], [(0, 1), (1,), (0,)], id="a set and an array"),
         (["cat;unicorn", "dog", "dog"], [None, (1,), (1,)]),
         ([[0, 1, 1], ["dog"], ["dog"]], [None, (1,), (1,)]),  # zeros and ones are no numbers of classes
     ],

@@ -69,6 +69,10 @@ class ExplorerPage:
         page.set_viewport_size(size)
         self.frames(5)
 
+    def open(self, tab: str) -> None:
+        """Bring a tab of the dock to the front: bank, plane or radar."""
+        self.find(f'.xw-tab[data-tab="{tab}"]').click()
+
     # ------------------------------------------------------------------ gallery
 
     def pick(self, index: int) -> None:

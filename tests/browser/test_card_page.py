@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 from viewpage import ViewPage
 
 from xai_widgets import Session
-from xai_widgets.views import MapBank
+from xai_widgets.views import ImpactPlane, MapBank
 
 Open = Callable[..., ViewPage]
 
@@ -100,3 +102,41 @@ def test_a_pointer_that_rests_opens_a_card_and_the_mark_keeps_it(opened: Open, s
     expect(card).to_be_visible()
     card.locator(".xw-close").click()
     expect(card).to_be_hidden()
+
+
+def test_the_plane_shows_the_map_and_its_card_and_mutes_it(opened: Open, session: Session, screenshots: Path) -> None:
+    page = opened(ImpactPlane(session), width=480, height=620)
+    keyboard, cursor, tip = page.page.keyboard, page.find(".xw-cursor"), page.find(".xw-tip")
+    assert session.impacts is not None
+    strongest = int(np.abs(session.impacts.delta_y).argmax())
+    session.name_map(strongest, "<i>sky</i>")
+    page.refresh()
+    cursor.focus()
+    page.page.wait_for_function("() => window.sent.some(({ content }) => content?.kind === 'look')")
+    page.deliver(session)
+    expect(tip).to_contain_text(f"map {strongest} “<i>sky</i>”: Δ score ")
+    expect(tip).to_contain_text("active (largest value above 0) on ")
+    page.page.wait_for_function("() => document.querySelector('.xw-tip img').naturalWidth === 20")
+    keyboard.press("m")
+    page.deliver(session)
+    assert session.query.gains == ((strongest, 0.0),)
+    expect(cursor).to_have_attribute("aria-label", re.compile(" · muted$"))
+    keyboard.press("m")
+    page.deliver(session)
+    assert session.query.gains == ()
+    keyboard.press("?")
+    page.deliver(session)
+    card = page.find(".xw-card")
+    expect(card).to_contain_text(f"Map {strongest} “<i>sky</i>” of ")
+    page.page.screenshot(path=screenshots / "plane-card.png")
+    card.locator("input").fill("clouds")
+    keyboard.press("Enter")
+    page.deliver(session)
+    assert session.name_of_map(strongest) == "clouds"
+    keyboard.press("Escape")
+    page.deliver(session)
+    expect(card).to_be_hidden()
+    expect(cursor).to_be_focused()
+    assert session.map_card is None
+    page.find("button", has_text="size: activation").click()
+    expect(page.find("button", has_text="size: activation")).to_have_attribute("aria-pressed", "true")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,7 +54,10 @@ def test_the_lesson_runs_and_its_explorers_are_seen(
     assert len(explorers) >= 3, "both demonstrations and a network of torchvision"
     for page in explorers.values():
         page.settle()
-        for view in ("status", "gallery", "stage", "contrast", "maps", "impact", "radar"):
+        for view in ("status", "gallery", "stage", "contrast"):
+            expect(page.find(f".xw-{view}").first).to_be_visible()
+        for tab, view in (("plane", "impact"), ("radar", "radar"), ("bank", "maps")):
+            page.open(tab)
             expect(page.find(f".xw-{view}").first).to_be_visible()
         page.screenshot(screenshots / f"{page.name}.png")
 
@@ -191,6 +193,32 @@ def test_a_contrast_with_a_class(scenes: ExplorerPage, directly: Callable[..., D
     assert_painted(scenes.pixels(), picture, float(np.abs(picture).max()))
 
 
+def test_all_q_are_compared_and_steps_are_undone_by_keys(scenes: ExplorerPage) -> None:
+    """JupyterLab has shortcuts of its own, which must not take these."""
+    keyboard, session = scenes.notebook.page.keyboard, f"{scenes.name}.session"
+    scenes.find(".xw-contrast button", has_text="compare all Q").click()
+    scenes.notebook.wait_for(
+        f"{session}.compared_q and {session}.compared_q.made and {session}.compared_q.made.done", True
+    )
+    tiles = scenes.find(".xw-contrast .xw-tile")
+    expect(tiles).to_have_count(scenes.session("model.outputs"))
+    tiles.nth(1).click()
+    asked = f"{session}.query.contrast is not None"
+    scenes.notebook.wait_for(asked, True)
+    expect(tiles.nth(1)).to_have_attribute("aria-selected", "true")
+    scenes.find(".xw-stage .xw-frame").last.focus()
+    keyboard.press("Control+z")
+    scenes.notebook.wait_for(asked, False)
+    keyboard.press("Control+Shift+z")
+    scenes.notebook.wait_for(asked, True)
+    keyboard.press("?")
+    expect(scenes.find("dialog.xw-keys")).to_be_visible()
+    keyboard.press("Escape")
+    expect(scenes.find("dialog.xw-keys")).to_have_count(0)
+    scenes.find(".xw-contrast button", has_text="compare all Q").click()
+    scenes.notebook.wait_for(f"{session}.compared_q is None", True)
+
+
 def test_a_click_is_answered_while_a_cell_runs(quality: ExplorerPage) -> None:
     lesson = quality.notebook
     source = f"""import time
@@ -206,14 +234,11 @@ while time.monotonic() < began + arrived + 3:  # the answer must reach the page 
     try:
         lesson.run_cell(cell, wait=False)
         quality.notebook.page.wait_for_timeout(300)
-        clicked = time.monotonic()
         quality.pick(2)
-        expect(quality.find(".xw-stage .xw-who .xw-title")).to_have_text(quality_names(quality)[2], timeout=3000)
-        answered = time.monotonic() - clicked
+        expect(quality.find(".xw-stage .xw-who .xw-title")).to_have_text(quality_names(quality)[2], timeout=10_000)
         assert lesson.page.evaluate("() => window.labRuns") == 1, "the cell had ended before the answer was seen"
         lesson.wait_idle()
         lesson.raise_if_failed(cell)
-        assert answered < 3
     finally:
         lesson.delete_cell(cell)
 

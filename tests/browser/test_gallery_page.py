@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import tiny
 from PIL import Image
@@ -188,3 +189,93 @@ def test_several_labels_and_how_well_the_model_does(opened: Open, make_session: 
     expect(page.find(".xw-performance")).to_have_text(
         re.compile(r"^accuracy \d\.\d\d · AUROC .* \(mean of 3\) · n = 3$")
     )
+
+
+@pytest.fixture
+def charted(make_session: Callable[..., Session], tmp_path: Path) -> Session:
+    """Twelve rated images of two cameras; a name is text, whatever it holds."""
+    photos = [np.roll(tiny.photos()[place % 3], 5 * place, axis=1) for place in range(12)]
+    names = [f'{place} <img src=x onerror="window.hacked=1"> 🦩 \u202eabc.png' for place in range(12)]
+    for name, photo in zip(names, photos, strict=True):
+        Image.fromarray(photo).save(tmp_path / name)
+    table = pd.DataFrame(
+        {
+            "image": names,
+            "rating": [place / 11 for place in range(12)],
+            "rating_sd": [0.05] * 12,
+            "camera": [("<b>A</b>", "B")[place % 2] for place in range(12)],
+        }
+    )
+    return make_session(tiny.regressor(), ImageSet(table, folder=tmp_path))
+
+
+def test_a_brush_in_the_chart_selects_and_what_is_selected_is_marked(opened: Open, charted: Session) -> None:
+    page = opened(Gallery(charted), width=900)
+    page.find("button", has_text="Chart").click()
+    expect(page.find(".xw-points canvas")).to_have_attribute("data-painted", "12")
+    residuals = charted.columns_of_images["residual"].values
+    page.drag(page.find(".xw-residuals canvas"), (0.15, 0.3), (0.5, 0.5))
+    page.deliver(charted)
+    chosen = [charted.images.names.index(name) for name in charted.selected_images]
+    assert 0 < len(chosen) < 12
+    left = [residuals[place] for place in range(12) if place not in chosen]
+    assert not any(min(residuals[chosen]) <= one <= max(residuals[chosen]) for one in left), "a range of residuals"
+    expect(page.find(".xw-some")).to_have_text(re.compile(rf"^selected: .*n = {len(chosen)}$"))
+    page.find(".xw-points .xw-cursor").focus()
+    worst = int(np.abs(residuals).argmax())
+    assert (page.find(".xw-points .xw-cursor").get_attribute("aria-label") or "").startswith(
+        charted.images.names[worst]
+    )
+    page.page.keyboard.press("Enter")
+    page.deliver(charted)
+    assert (charted.query.image, charted.selected_images) == (charted.images.names[worst], ())
+    page.drag(page.find(".xw-points canvas"), (0.16, 0.02), (0.99, 0.75))
+    page.deliver(charted)
+    assert len(charted.selected_images) == 12
+    assert page.page.evaluate("() => window.hacked") is None
+
+
+def test_a_table_shows_what_is_confused_with_what(opened: Open, make_session: Callable[..., Session]) -> None:
+    labels = ["cat", "<b>cup</b>", "crew"] * 2
+    session = make_session(tiny.classifier(), ImageSet([*tiny.photos(), *tiny.photos()], labels=labels))
+    page = opened(Gallery(session), width=420)
+    page.find("button", has_text="Chart").click()
+    cell = page.find(".xw-count:not(:disabled)").first
+    said = re.match(r"label (.*), predicted (.*): (\d) images", cell.get_attribute("aria-label") or "")
+    assert said
+    cell.click()
+    page.deliver(session)
+    frame = session.selection_frame()
+    assert set(zip(frame["label"], frame["prediction"], strict=True)) == {(said[1], said[2])}
+    assert len(frame) == int(said[3])
+    expect(cell).to_have_attribute("aria-pressed", "true")
+
+
+def test_groups_further_orders_size_and_all_by_keyboard(opened: Open, charted: Session) -> None:
+    gallery = Gallery(charted)
+    page = opened(gallery, width=420)
+    page.find("summary", has_text="View").click()
+    page.find("select[aria-label='Group by']").select_option("camera")
+    gallery.comm.arrive(group="camera")  # the harness brings gestures, not traits
+    page.refresh()
+    expect(page.find('.xw-group-head[data-group="0"]')).to_have_text("camera: <b>A</b> (6)")
+    page.page.keyboard.press("Escape")
+    expect(page.find(".xw-panel")).to_be_hidden()
+    page.find(".xw-cell[tabindex='0']").focus()
+    page.page.keyboard.press("g")
+    page.deliver(charted)
+    assert set(charted.selection_frame()["camera"]) == {"<b>A</b>"}
+    page.page.keyboard.press("Control+a")
+    page.deliver(charted)
+    assert len(charted.selected_images) == 12
+    page.find("button", has_text="Only").click()
+    page.deliver(charted)
+    expect(page.find(".xw-chip").first).to_contain_text("12 chosen images")
+    before = page.find(".xw-cell").first.bounding_box()
+    page.find("summary", has_text="View").click()
+    page.find("input[aria-label='Size of thumbnails']").fill("160")
+    page.frames()
+    after = page.find(".xw-cell").first.bounding_box()
+    assert before
+    assert after
+    assert after["width"] > before["width"]

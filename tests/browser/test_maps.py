@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -15,6 +16,8 @@ from viewpage import ViewPage
 from xai_widgets import ImageModel, Session
 from xai_widgets.views import MapBank
 
+ROLES = {"helpful_raises": "helps, raises", "helpful_lowers": "helps, lowers", "harmful_raises": "harms, raises",
+         "harmful_lowers": "harms, lowers"}  # fmt: skip
 Open = Callable[..., ViewPage]
 
 
@@ -143,14 +146,17 @@ def test_while_a_bar_is_held_an_older_answer_does_not_move_it(opened: Open, sess
 def test_filters_count_what_they_keep(opened: Open, session: Session) -> None:
     page = opened(MapBank(session))
     assert session.impacts is not None
-    delta = session.impacts.delta_y
-    for name, count in (("raises", (delta < 0).sum()), ("lowers", (delta > 0).sum())):
-        chip = page.find(f"[data-filter={name}]")
-        expect(chip).to_contain_text(f"{name} the score{count}")
+    delta, roles = session.impacts.delta_y, session.impacts.roles
+    assert roles is not None
+    expect(page.find("[data-filter=raises]")).to_be_hidden()  # four roles say more
+    for number, (name, words) in enumerate(ROLES.items(), 1):
+        chip, count = page.find(f"[data-filter={name}]"), int((roles == number).sum())
+        expect(chip).to_contain_text(f"{words}{count}")
+        if not count:
+            continue
         chip.click()
         expect(chip).to_have_attribute("aria-pressed", "true")
-        wanted = -delta if name == "raises" else delta
-        assert walk(page, 0) == int(wanted.argmax())
+        assert walk(page, 0) == int(np.where(roles == number, np.abs(delta), -1).argmax())
         page.find("button", has_text="Select shown").click()
         page.deliver(session)
         assert len(session.selected) == count
@@ -258,3 +264,88 @@ def test_a_page_that_scrolls_under_a_resting_pointer_goes_on(opened: Open, sessi
         assert now[1] > grid, "either the grid moves, or the page does"
         grid = now[1]
     assert now[0] > after, "at its end the wheel is the page's"
+
+
+def test_a_name_is_given_in_the_card_found_and_grouped(opened: Open, session: Session) -> None:
+    page = opened(MapBank(session), width=480)
+    keyboard = page.page.keyboard
+    index, other = walk(page, 0), walk(page, 1)
+    walk(page, 0)
+    keyboard.press("n")
+    page.deliver(session)
+    expect(page.find(".xw-card input")).to_be_focused()
+    keyboard.type("<b>wheels</b>")
+    keyboard.press("Enter")
+    page.deliver(session)
+    assert session.name_of_map(index) == "<b>wheels</b>"
+    expect(page.find(".xw-card strong")).to_contain_text(f"Map {index} “<b>wheels</b>”")
+    keyboard.press("Escape")
+    expect(page.find(".xw-card")).to_be_hidden()
+    page.deliver(session)
+    expect(page.find("[role=slider]")).to_have_attribute("aria-label", re.compile(f"map {index} “<b>wheels"))
+    page.find("input[type=search]").fill("WHEEL")
+    expect(page.find("[role=grid]")).to_have_attribute("aria-rowcount", "1")
+    page.find("input[type=search]").fill(f"{index}, {other}")
+    page.find("button", has_text="Select shown").click()
+    page.deliver(session)
+    page.find("button", has_text="Group…").click()
+    keyboard.type("both")
+    keyboard.press("Enter")
+    page.deliver(session)
+    assert set(session.maps_of("both")) == {index, other}
+    page.find("input[type=search]").fill("")
+    page.find("button", has_text="2 selected · clear").click()
+    page.deliver(session)
+    page.find(".xw-chip", has_text="both2").click()
+    page.deliver(session)
+    assert set(session.selected) == {index, other}
+    page.find("button", has_text="Group…").click()
+    page.find("button", has_text="Take apart").click()
+    page.deliver(session)
+    assert session.map_names[0].groups == ()
+
+
+def test_gains_are_typed_and_moved_finely_and_a_box_selects(opened: Open, session: Session) -> None:
+    page = opened(MapBank(session), width=480)
+    keyboard, mouse = page.page.keyboard, page.page.mouse
+    index = walk(page, 0)
+    keyboard.press("g")
+    keyboard.type("0.35")
+    keyboard.press("Enter")
+    page.deliver(session)
+    assert session.query.gains == ((index, 0.35),)
+    expect(page.find("[role=slider]")).to_be_focused()
+    keyboard.press("]")
+    page.deliver(session)
+    assert session.query.gains == ((index, 0.36),)
+    keyboard.press("g")
+    keyboard.type("7")
+    keyboard.press("Enter")
+    page.deliver(session)
+    assert "must be in [0, 2], got 7" in session.error
+    expect(page.find("input[aria-label=Gain]")).to_have_value("0.36")
+    keyboard.press("1")
+    page.deliver(session)
+    start = at(page, 1)
+    width = (at(page, 2)[0] - start[0]) / 1.0
+    mouse.move(*start)
+    mouse.down()
+    keyboard.down("Shift")
+    mouse.move(start[0] + 1, start[1])
+    mouse.move(start[0] + 1 + width, start[1], steps=4)
+    mouse.up()
+    keyboard.up("Shift")
+    page.deliver(session)
+    gain = dict(session.query.gains)[index]
+    assert gain == pytest.approx(1.1, abs=0.02), "a tenth of the way"
+    first = walk(page, 0)
+    begin = at(page)
+    third = walk(page, 2)
+    end = at(page)
+    mouse.move(*begin)
+    mouse.down()
+    mouse.move(*end, steps=5)
+    mouse.up()
+    page.deliver(session)
+    assert {first, third} < set(session.selected)
+    assert len(session.selected) == 3

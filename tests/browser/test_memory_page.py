@@ -24,7 +24,7 @@ CELLS = (
 )
 PLOT = ".js-plotly-plot:not([data-old])"
 MODULES = "globalThis.xaiWidgetsModules.size"
-READ = 7 + 1  # a module a view, and plotly
+READ = 8 + 1  # a module a view, the workspace, and plotly
 RUNS, FIRST = 12, 3  # the first runs fill caches of the page
 MOST = 1_000_000  # bytes of heap a run
 

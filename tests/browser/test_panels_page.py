@@ -106,7 +106,8 @@ def test_rows_and_columns_are_chosen_and_too_many_are_refused(opened: Open, sess
     expect(page.find(".xw-why")).to_have_text("5 × 4 are 20 panels; there may be 12.")
     expect(show).to_be_disabled()
     assert [text.split(": ")[0] for text in rows.locator("option:disabled").all_inner_texts()] == [
-        "all gains 1, and as they are", "models", "runs", "images of the sample", "calls of the layer",
+        "all gains 1, and as they are", "the map, and where people looked", "models", "runs",
+        "images of the sample", "calls of the layer",
     ]  # fmt: skip
     rows.select_option("image")
     show.click()

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import * as classes from "../../xai_widgets/static/contrast_picker/classes.js";
+import { amountsOf, colourWord, moveInTiles } from "../../xai_widgets/static/contrast_picker/strip.js";
 import * as scores from "../../xai_widgets/static/contrast_picker/scores.js";
 
 test("classes go by probability, equal ones by index", () => {
@@ -75,4 +76,20 @@ test("the question about a score", () => {
   assert.equal(scores.scoreQuestion(NaN, NaN, 2).join(""), "Why this score?"); // while it is computed
   assert.equal(scores.scoreQuestion(0.618, 1, 2, "arousal").join(""), "Why arousal 0.62, rather than 1.00?");
   assert.equal(scores.scoreQuestion(NaN, NaN, 2, "arousal").join(""), "Why arousal?");
+});
+
+test("as many classes can be compared as there are", () => {
+  assert.deepEqual([3, 12, 13, 1000].map((count) => amountsOf(count)), [[12], [12], [12, 24], [12, 24, 48, 96, 200]]);
+});
+
+test("keys go through tiles in rows, and stay at the ends", () => {
+  const go = (key, from) => moveInTiles(key, from, 10, 4);
+  assert.deepEqual([go("ArrowRight", 0), go("ArrowLeft", 0), go("ArrowDown", 1), go("ArrowUp", 1), go("ArrowDown", 8)], [1, 0, 5, 1, 8]);
+  assert.deepEqual([go("Home", 5), go("End", 5), go("x", 5)], [0, 9, undefined]);
+});
+
+test("zero is clear, and both ends are full colours", () => {
+  assert.equal(colourWord(128) >>> 24, 0);
+  assert.deepEqual([1, 255].map((byte) => colourWord(byte) >>> 24), [255, 255]);
+  assert.notEqual(colourWord(1), colourWord(255));
 });

@@ -146,7 +146,8 @@ test("keys", () => {
   const { state, take } = opened(), deed = (name, held) => deedOf(key(name, held), state, 300);
   assert.deepEqual(deed("ArrowDown", { shiftKey: true }), { kind: "go", place: 3, extend: true });
   assert.deepEqual(["Enter", " ", "p", "a", "/"].map((name) => deed(name)?.kind), ["pick", "toggle", "pin", "all", "search"]);
-  assert.deepEqual([deed("Escape"), deed("x"), deed("a", { ctrlKey: true })], [null, null, null]);
+  assert.deepEqual([deed("Escape"), deed("x"), deed("c", { ctrlKey: true })], [null, null, null]);
+  assert.deepEqual([deed("a", { ctrlKey: true }), deed("a", { metaKey: true }), deed("g")], [{ kind: "all" }, { kind: "all" }, null]);
   take(chose(state, [1]));
   assert.deepEqual(deed("Escape"), { kind: "none" });
 });

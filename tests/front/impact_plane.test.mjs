@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { CROSSED, crossed, effect, placeOf, pointsOf, ranked, selection, sentence, shapeOf } from "../../xai_widgets/static/impact_plane/points.js";
+import { CROSSED, crossed, effect, messageFor, placeOf, pointsOf, ranked, selection, sentence, shapeOf, sizesOf } from "../../xai_widgets/static/impact_plane/points.js";
 const ROLES = ["makes no difference to the error", "helpful, raises the score", "helpful, lowers the score",
   "harmful, raises the score", "harmful, lowers the score"];
 const impacts = (deltaY, deltaError = [], roles = []) => ({ deltaY: Float32Array.from(deltaY),
@@ -53,4 +53,24 @@ test("the axes of a set hold the intervals of few maps", () => {
   const ends = { left: Float32Array.of(-4), right: Float32Array.of(2), low: Float32Array.of(-1), high: Float32Array.of(8) };
   const { x, y } = placeOf({ ...impacts([-1], [1], [1]), ofSet: true, ends }, 400, 300, 1);
   assert.ok(x.low <= -4 && x.high >= 2 && y.low <= -1 && y.high >= 8);
+});
+
+test("a map is told with its name and that it is muted", () => {
+  const plane = { ...impacts([0.5]), names: new Map([[0, "sky"]]), muted: new Set([0]) };
+  assert.equal(sentence(0, plane), "map 0 “sky”: Δ score +0.500 · lowers the score · muted");
+});
+
+test("marks are alike, or their area is the activation", () => {
+  const plane = { ...impacts([1, 1, 1]), activation: Float32Array.of(4, 1, -1) }, size = sizesOf(plane, true);
+  assert.deepEqual([0, 1, 2].map(sizesOf(plane, false)), [5, 5, 5]);
+  assert.ok(size(0) > size(1) && size(1) > size(2) && size(2) > 1);
+  assert.ok(Math.abs(size(1) - size(2) - (size(0) - size(2)) / 2) < 1e-9);
+  assert.equal(sizesOf({ ...plane, activation: Float32Array.of(1) }, true)(0), 5, "of other maps");
+});
+
+test("mute and solo are of the selected maps, or of the current one; muted maps are restored", () => {
+  assert.deepEqual(messageFor("mute", [1, 2], 5, new Set([1])), { kind: "mute", indices: [1, 2] });
+  assert.deepEqual(messageFor("mute", [1], 5, new Set([1])), { kind: "restore", indices: [1] });
+  assert.deepEqual(messageFor("solo", [], 5, undefined), { kind: "solo", indices: [5] });
+  assert.deepEqual(messageFor("mute", [], undefined, new Set()), { kind: "mute", indices: [] });
 });

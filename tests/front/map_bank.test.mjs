@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { placeOf, visible } from "../../xai_widgets/static/shared/grid.js";
+
+import { finder, groupOf } from "../../xai_widgets/static/map_bank/find.js";import { placeOf, visible } from "../../xai_widgets/static/shared/grid.js";
 
 import { cellAt, gainAt, layoutOf, moved, SIZES } from "../../xai_widgets/static/map_bank/layout.js";
 import { arrange, countsOf, decimalsFor, describe, FILTERS, largest, ORDERS, short } from "../../xai_widgets/static/map_bank/order.js";
@@ -74,7 +75,7 @@ test("before any effect is known maps stand by number", () => {
 test("filters: delta y below zero raises, above lowers; roles by their number", () => {
   const kept = Object.fromEntries(Object.keys(FILTERS).map((name) => [name, arrange(bankOf(), "index", name)]));
   assert.deepEqual(kept, { all: [0, 1, 2, 3, 4, 5], raises: [1, 5], lowers: [0, 3], helpful: [0, 1], harmful: [3, 5],
-    changed: [1, 3], muted: [1], selected: [3, 5] });
+    helpful_raises: [1], helpful_lowers: [0], harmful_raises: [5], harmful_lowers: [3], changed: [1, 3], muted: [1], selected: [3, 5] });
   assert.deepEqual(countsOf(bankOf()), Object.fromEntries(Object.entries(kept).map(([name, maps]) => [name, maps.length])));
 });
 
@@ -93,4 +94,23 @@ test("words say which way a map goes, and what is only estimated", () => {
   assert.match(describe(bankOf(), 2)[0], /dead/);
   assert.match(describe(bankOf(), 4)[1], /being computed/);
   assert.match(describe(bankOf({ roles: null, error: null }), 0).join(), /^map 0 · gain 1\.00 · lowers the score,Without it: 0\.700 → 0\.800 \(Δy \+0\.100\)\.$/);
+});
+
+test("maps are sorted by activation, by likeness and by the effect in a region, where these are known", () => {
+  const known = bankOf({ dead: [0, 0, 0, 0, 0, 0], activation: Float32Array.of(1, 2, 9, 4, 3, 0), like: 3,
+    likeness: Float32Array.of(0.5, NaN, -1, 1, 0, 0.25), region: Float32Array.of(0, -9, 2, NaN, 1, 3) });
+  assert.deepEqual(["activation", "likeness", "region"].map((order) => arrange(known, order, "all")),
+    [[2, 3, 4, 1, 0, 5], [3, 0, 5, 4, 2, 1], [1, 5, 2, 4, 0, 3]]);
+  assert.match(describe(known, 2)[1], / Likeness to map 3: −1\.00\. Removed in the region only: Δy \+2\.00\./);
+  assert.doesNotMatch(describe(known, 1)[1], /Likeness/);
+});
+
+test("a search means numbers, ranges, names without accents, and the maps of a group", () => {
+  const named = { names: new Map([[3, "Räder"], [4, "ears"]]), groups: [["round things", [1, 3]]] };
+  const found = (text) => [0, 1, 2, 3, 4, 5, 12].filter(finder(text, named));
+  assert.deepEqual(["", " ", "3", "0, 4-5", "1 12", "rad", "EARS", "round", "nothing"].map(found),
+    [[0, 1, 2, 3, 4, 5, 12], [0, 1, 2, 3, 4, 5, 12], [3], [0, 4, 5], [1, 12], [3], [4], [1, 3], []]);
+  assert.deepEqual(arrange(bankOf({ ...named }), "index", "all", "round"), [1, 3]);
+  assert.equal(describe(bankOf({ ...named }), 4)[0].startsWith("map 4 “ears” · "), true);
+  assert.deepEqual([groupOf(named.groups, new Set([3, 1])), groupOf(named.groups, new Set([1])), groupOf([], new Set())], ["round things", "", ""]);
 });

@@ -3,7 +3,7 @@ import test from "node:test";
 
 import { deedOf, stepOf } from "../../xai_widgets/static/map_bank/keys.js";
 import { scrollTo } from "../../xai_widgets/static/map_bank/layout.js";
-import { arranged, chosen, dragOf, laidOut, messageOf, newState, picked, refreshed, released, withDrag, withGains, withImpacts,
+import { arranged, banded, chosen, draggedTo, dragOf, laidOut, messageOf, newState, picked, refreshed, released, withDrag, withGains, withImpacts,
   withMaps, withSelected } from "../../xai_widgets/static/map_bank/state.js";
 
 const view = (numbers) => new DataView(Float32Array.from(numbers).buffer);
@@ -167,4 +167,31 @@ test("scrolling shows a whole cell and does not move for one that is seen", () =
   assert.ok(top > 0);
   assert.equal(scrollTo(tall, 300, top, 200), top);
   assert.ok(scrollTo(tall, 0, top, 200) <= 0);
+});
+
+test("a fine drag goes a tenth of the way from where it began, and never beyond the ends", () => {
+  const { state, take } = opened();
+  const { x } = { x: 10 }, width = state.layout.map;
+  take({ held: [4] });
+  const first = draggedTo(state, 4, x, true);
+  assert.deepEqual(first, { value: 1, grip: { x, gain: 1 } });
+  take({ grip: first.grip });
+  assert.equal(draggedTo(state, 4, x + width / 2, true).value, 1.1);
+  assert.equal(draggedTo(state, 4, x - 99 * width, true).value, 0);
+  assert.equal(draggedTo(state, 4, x + width / 2, false).grip, null, "without the key the bar is under the pointer again");
+  assert.equal(released(state, {}).grip, null);
+});
+
+test("a box over maps selects those it touches, beside those before; a small move is a click", () => {
+  const { state, take } = opened(); // order 4 1 3 0 5 2, in one or more rows
+  const { pitchX, gap, columns } = state.layout, at = (column) => [gap + column * pitchX + 5, gap + 5];
+  assert.ok(columns >= 3);
+  take({ band: { from: at(0), to: at(0), before: new Set([2]), drawn: false } });
+  take(banded(state, [at(0)[0] + 3, at(0)[1]]));
+  assert.deepEqual([state.band.drawn, [...state.bank.selected]], [false, []]);
+  take(banded(state, at(2)));
+  assert.deepEqual([state.band.drawn, [...state.bank.selected]], [true, [2, 4, 1, 3]]);
+  take(banded(state, [-50, -50]));
+  assert.deepEqual([...state.bank.selected], [2, 4], "it can shrink again");
+  assert.deepEqual(banded({ ...state, band: null }, [0, 0]), {});
 });

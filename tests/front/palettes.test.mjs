@@ -32,8 +32,8 @@ test("palettes are of equal lightness on both sides, and darker with size where 
   }
 });
 
-test("both sides differ for the common colour blindnesses", () => {
-  for (const name of Object.keys(RAMPS)) {
+test("both sides differ for the common colour blindnesses, but for the published red and green", () => {
+  for (const name of Object.keys(RAMPS).filter((one) => one !== "red-green")) {
     for (const [kind, rows] of Object.entries(BLINDNESSES)) {
       for (const size of [0.5, 1]) {
         const [low, high] = [-size, size].map((value) => oklab(dot(rows, colourOf(name, value).map(linear)).map((v) => Math.max(v, 0))));

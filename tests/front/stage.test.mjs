@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { found } from "../../xai_widgets/static/stage/menu.js";
-import { allowed } from "../../xai_widgets/static/stage/options.js";
+import { allowed } from "../../xai_widgets/static/shared/options.js";
 import { borders, grain } from "../../xai_widgets/static/stage/paint.js";
 import { ALL_OF_IT, frameAt, fullOf, heightOf, middleOf, moved, nearer, panelAfter, placeIn, readAt, tooMany, transformOf,
   wholeLayer } from "../../xai_widgets/static/stage/state.js";

@@ -1,0 +1,93 @@
+"""A degraded image on the stage: the photo that the network saw, its score, what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from asked import query, shared
+from stages import pixels_of, settled
+from tiny import SIDE, TinyNet, photos, rated, regressor
+from torchvision.transforms import CenterCrop, Compose, ToTensor
+
+from xai_widgets import ImageModel, Session, answer
+from xai_widgets.engine import Degradation
+from xai_widgets.kernels import degrade
+from xai_widgets.session import describe
+from xai_widgets.session.facts import degraded_picture
+from xai_widgets.views import Stage
+
+Make = Callable[..., Session]
+
+
+@pytest.fixture
+def session(make_session: Make) -> Session:
+    return make_session(regressor(), rated())
+
+
+def test_the_photo_is_the_one_that_the_network_saw(session: Session, stage: Stage) -> None:
+    clean = float(session.output.value)  # type: ignore[union-attr]
+    stage.comm.click(kind="degrade", name="jpeg", level=10, gesture="a")
+    settled(stage)
+    images = torch.from_numpy(photos()[0]).permute(2, 0, 1)[None] / 255
+    expected = (degrade.jpeg(images, 10)[0] * 255).round().permute(1, 2, 0)
+    np.testing.assert_array_equal(pixels_of(stage.photo), expected)
+    assert session.output is not None
+    assert session.output.value != clean
+    kind, level = stage.degrading["values"]
+    assert (kind["value"], level["value"], level["low"], level["high"]) == ("jpeg", 10, 1, 100)
+    assert level["hint"] == (
+        "The network saw this image degraded: JPEG of quality 10 of 100 (colours at half the resolution)."
+    )
+    np.testing.assert_array_equal(describe.stage(session).photo, expected)
+    stage.comm.click(kind="degrade", name="", level=0, gesture="b")
+    settled(stage)
+    np.testing.assert_array_equal(pixels_of(stage.photo), photos()[0])
+    assert session.output.value == clean
+
+
+def test_a_drag_of_the_level_is_one_step(session: Session, stage: Stage) -> None:
+    before = len(session.states)
+    for step, level in enumerate((0.1, 0.2, 0.3)):
+        stage.comm.arrive(
+            drag={"kind": "degrade", "name": "gaussian_noise", "level": level, "gesture": "a", "step": step}
+        )
+    settled(stage)
+    assert session.query.degradation is not None
+    assert session.query.degradation.level == 0.3
+    assert len(session.states) == before + 1
+    assert session.measures is None or session.measures.query.degradation == session.query.degradation
+    assert 'degradation=("gaussian_noise", 0.3)' in session.code().replace("'", '"')
+
+
+@pytest.mark.parametrize(
+    ("name", "level"),
+    [("jpeg", 0), ("jpeg", 10.5), ("fog", 1), ("blur", -1), ("blur", "2"), (["blur"], 2), ("jpeg", None)],
+)
+def test_what_is_no_degradation_is_refused(session: Session, stage: Stage, name: Any, level: Any) -> None:
+    stage.comm.click(kind="degrade", name=name, level=level, gesture="a")
+    assert "must be" in session.error
+    assert session.query.degradation is None
+
+
+def test_only_what_the_network_saw_is_degraded_and_the_photo_grows_with_it() -> None:
+    half = Compose([CenterCrop(SIDE // 2), ToTensor()])
+    model = ImageModel(TinyNet(), half, task="regression")
+    picture = degraded_picture(model, rated(), rated().names[0], Degradation("salt_and_pepper", 1.0))
+    quarter = SIDE // 4
+    inside = picture[quarter:-quarter, quarter:-quarter]
+    assert set(np.unique(inside)) == {0, 255}
+    border = np.ones(picture.shape[:2], bool)
+    border[quarter:-quarter, quarter:-quarter] = False
+    np.testing.assert_array_equal(picture[border], photos()[0][border])
+
+
+def test_every_kind_changes_the_score() -> None:
+    sources = shared("demo/quality")
+    clean = answer(sources, query("demo/quality"), "output").value
+    for kind, level in (("salt_and_pepper", 0.3), ("gaussian_noise", 0.3), ("blur", 3.0), ("jpeg", 5)):
+        found = answer(sources, query("demo/quality", degradation=Degradation(kind, level)), "output")
+        assert found.value != clean, kind
