@@ -71,8 +71,9 @@ def test_a_figure_is_kept_below_the_explorer_and_in_a_cell(page: ExplorerPage, s
     assert pictures(notebook, 1) == []
     notebook.probe("explorer.session.mute([1])")
     page.settle()
+    before = len(notebook.page.evaluate(OUTPUTS, 1))
     page.find(".xw-status").get_by_role("button", name="Leave a still figure").click()
-    notebook.page.wait_for_function(f"n => ({OUTPUTS})(n).length > 1", arg=1)
+    notebook.page.wait_for_function(f"([n, before]) => ({OUTPUTS})(n).length > before", arg=[1, before])
     (kept,) = pictures(notebook, 1)
     assert "change" in kept["text/plain"], "it is of the present state"
     expect(notebook.page.locator(".jp-OutputArea-output img").first).to_be_visible()
