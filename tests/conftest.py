@@ -23,9 +23,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 # The demonstration images are made once for a test run, and not into the reader's own cache.
 os.environ.setdefault("XAI_WIDGETS_CACHE", os.path.join(tempfile.gettempdir(), f"xai_widgets-tests-{os.getuid()}"))
 
+import whole_sets  # noqa: E402
 from stages import Slow, settled  # noqa: E402
 
 from xai_widgets import Engine, ImageModel, ImageSet, Session, load_images, load_model  # noqa: E402
+from xai_widgets.engine import SetAnswers, Sources  # noqa: E402
 from xai_widgets.session import whole_set  # noqa: E402
 from xai_widgets.views import Stage, _photos  # noqa: E402
 
@@ -118,6 +120,18 @@ def model_named(name: str) -> ImageModel:
 @cache
 def images_named(name: str) -> ImageSet:
     return load_images(name)
+
+
+@pytest.fixture(scope="module")
+def crops_sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
+    """The tiny regressor and a table of twelve photographs."""
+    return whole_sets.crops(tmp_path_factory.mktemp("crops"))
+
+
+@pytest.fixture(scope="module")
+def crops_known(crops_sources: Sources) -> SetAnswers:
+    """What a study would know of nine of them."""
+    return whole_sets.known(crops_sources)
 
 
 @pytest.fixture

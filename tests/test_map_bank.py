@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from tiny import DEAD, MAPS, classifier, photos, rated, regressor
 from traitlets import TraitError
 
 from xai_widgets import ImageSet, Session
+from xai_widgets.engine import Region
 from xai_widgets.views import MapBank
 
 Make = Callable[..., Session]
@@ -269,20 +269,20 @@ def test_likeness_is_sent_while_maps_are_sorted_by_it(session: Session, bank: Ma
     assert bank.alike == {"like": -1, "likeness": None}
 
 
-def test_activation_and_the_effect_in_a_region_travel_where_they_are_known(
-    session: Session, bank: MapBank, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_activation_and_the_effect_in_a_region_travel_where_they_are_known(session: Session, bank: MapBank) -> None:
     assert session.maps is not None
     sent = np.frombuffer(bank.maps["activation"], np.float32)
     np.testing.assert_array_equal(sent, session.maps.maximum)
     assert sent[DEAD] == 0
     assert bank.region["region_delta_y"] is None
-    change = np.arange(MAPS, dtype=np.float32)
-    monkeypatch.setattr(type(session), "region", SimpleNamespace(delta_y=change), raising=False)
-    session.select([1])
-    assert bank.region["region_delta_y"] == change.tobytes()
-    monkeypatch.setattr(type(session), "region", SimpleNamespace(delta_y=change[1:]), raising=False)
-    session.select([2])
+    session.look_into((0.0, 0.0, 0.5, 1.0))
+    assert session.wait(30)
+    assert session.region is not None
+    assert np.isfinite(session.region.delta_y).all()
+    assert bank.region["region_delta_y"] == session.region.delta_y.astype(np.float32).tobytes()
+    session.look_into(None)
+    assert bank.region["region_delta_y"] is None
+    session.panel.take(region=Region(np.zeros(MAPS - 1, np.float32), places=1, of=4, share=0.5, area=0.25))
     assert bank.region["region_delta_y"] is None, "of another layer"
 
 

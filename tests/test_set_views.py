@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 import torch
 from traitlets import TraitError
-from whole_sets import crops, known
 
 from xai_widgets import Session, figures
 from xai_widgets.engine import Sources
@@ -29,54 +28,44 @@ Make = Callable[..., Session]
 MEASURES = ("entropy", "noise", "resilience", "focus", "stability")
 
 
-@pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
-    return crops(tmp_path_factory.mktemp("crops"))
-
-
-@pytest.fixture(scope="module")
-def answers(sources: Sources) -> SetAnswers:
-    return known(sources)
-
-
 @pytest.fixture
-def session(make_session: Make, sources: Sources, answers: SetAnswers) -> Session:
-    session = make_session(sources, None)
-    session.bring(answers)
+def session(make_session: Make, crops_sources: Sources, crops_known: SetAnswers) -> Session:
+    session = make_session(crops_sources, None)
+    session.bring(crops_known)
     assert session.wait(20)
     return session
 
 
-def test_columns_are_of_the_images_of_the_session(session: Session, answers: SetAnswers) -> None:
+def test_columns_are_of_the_images_of_the_session(session: Session, crops_known: SetAnswers) -> None:
     """The answers have other rows in another order."""
     columns, names = session.columns_of_images, session.images.names
     assert list(columns) == ["score", "rating", "residual", "image", "camera", "iso", *MEASURES]
     for name in MEASURES:
-        values = dict(zip(answers.images, answers.columns[name].values, strict=True))
+        values = dict(zip(crops_known.images, crops_known.columns[name].values, strict=True))
         np.testing.assert_array_equal(columns[name].values, [values.get(image, math.nan) for image in names])
     np.testing.assert_allclose(columns["score"].values, [session.scores[name] for name in names])
     np.testing.assert_allclose(columns["residual"].values, columns["score"].values - session.images.table["rating"])
 
 
-def test_columns_of_one_name_are_told_apart(session: Session, answers: SetAnswers) -> None:
+def test_columns_of_one_name_are_told_apart(session: Session, crops_known: SetAnswers) -> None:
     """The same values are one column, and no column is called as an order of the gallery is."""
-    rows = [session.images.names.index(name) for name in answers.images]
+    rows = [session.images.names.index(name) for name in crops_known.images]
     iso = np.asarray(session.images.table["iso"], np.float32)[rows]
     more = {
         "iso": Column("iso", "ISO", np.where(np.arange(len(rows)) < 3, math.nan, iso)),
         "camera": Column("camera", "camera", session.columns_of_images["camera"].values[rows]),
         "name": Column("name", "", np.arange(len(rows))),
     }
-    session.bring(replace(answers, columns=more))
+    session.bring(replace(crops_known, columns=more))
     columns = session.columns_of_images
     assert [columns.of_set(name) for name in ("iso", "camera", "name", "entropy")] == [
         "iso (set)", "camera (set)", "name (set)", "",
     ]  # fmt: skip
     assert columns["iso (set)"].words == "ISO (set)"
-    every = answers.images + session.images.names[len(rows) :]
+    every = crops_known.images + session.images.names[len(rows) :]
     session.bring(
         replace(
-            answers,
+            crops_known,
             images=every,
             delta_y=None,
             delta_error=None,
@@ -209,7 +198,7 @@ def test_gestures_of_the_gallery_are_the_sessions(session: Session) -> None:
     gallery.close()
 
 
-def test_the_page_has_the_places_of_the_column_that_it_sorts_by(session: Session, answers: SetAnswers) -> None:
+def test_the_page_has_the_places_of_the_column_that_it_sorts_by(session: Session, crops_known: SetAnswers) -> None:
     gallery = Gallery(session, order="entropy")
     values = session.columns_of_images["entropy"].values
     np.testing.assert_array_equal(np.frombuffer(gallery.ranked["values"], np.float32), ranks(values))
@@ -222,30 +211,30 @@ def test_the_page_has_the_places_of_the_column_that_it_sorts_by(session: Session
         gallery.order = "iso2"
     gallery.order = "noise"
     session.bring(
-        replace(answers, columns={"noise": Column("noise", "", -answers.columns["noise"].values, "measures")})
+        replace(crops_known, columns={"noise": Column("noise", "", -crops_known.columns["noise"].values, "measures")})
     )
     expected = ranks(session.columns_of_images["noise"].values)
     np.testing.assert_array_equal(np.frombuffer(gallery.ranked["values"], np.float32), expected)
     gallery.close()
 
 
-def test_means_are_those_of_the_kernel_and_follow_what_is_chosen(session: Session, answers: SetAnswers) -> None:
+def test_means_are_those_of_the_kernel_and_follow_what_is_chosen(session: Session, crops_known: SetAnswers) -> None:
     assert session.set_means is not None
-    assert session.set_means.intervals["noise"] == averages(answers, ["noise"]).intervals["noise"]
+    assert session.set_means.intervals["noise"] == averages(crops_known, ["noise"]).intervals["noise"]
     assert session.some_means is None
     before = session.set_means
-    session.bring(replace(answers, maximum=np.zeros_like(answers.delta_y)))
+    session.bring(replace(crops_known, maximum=np.zeros_like(crops_known.delta_y)))
     assert session.set_means is before, "the measures are the same"
-    values = answers.columns["focus"].values
+    values = crops_known.columns["focus"].values
     interval = interval_of_mean(torch.tensor(values), generator=0)
     assert session.set_means.intervals["focus"] == interval
-    some = answers.images[2:7]
+    some = crops_known.images[2:7]
     for chosen in (some, ("10.png", *some)):  # of the last one nothing is known
         session.selected_images = chosen
         assert session.wait(10)
         found = session.some_means
         assert found is not None
-        values = answers.columns["noise"].values[2:7]
+        values = crops_known.columns["noise"].values[2:7]
         assert found.intervals["noise"].mean == pytest.approx(np.nanmean(values))
         assert (found.asked, found.images) == (len(chosen), int((~np.isnan(values)).sum()))
     session.selected_images = ()
@@ -255,7 +244,9 @@ def test_means_are_those_of_the_kernel_and_follow_what_is_chosen(session: Sessio
     assert session.set_means is None
 
 
-def test_the_radar_shows_the_set_with_its_band_and_what_pulls_it_down(session: Session, answers: SetAnswers) -> None:
+def test_the_radar_shows_the_set_with_its_band_and_what_pulls_it_down(
+    session: Session, crops_known: SetAnswers
+) -> None:
     radar = MetricRadar(session)
     (of_set,) = radar.picture().sets
     means = session.set_means
@@ -265,7 +256,7 @@ def test_the_radar_shows_the_set_with_its_band_and_what_pulls_it_down(session: S
     np.testing.assert_allclose(of_set.low[:4], [means.intervals[name].low for name in MEASURES[:4]])
     assert of_set.more[0] == f"SD {means.intervals['entropy'].std:.3f}, n = {means.intervals['entropy'].n}"
     assert "images of 12, from the study crops; means with 95 % bootstrap intervals over images" in radar.note
-    session.bring(replace(answers, measured="Grad-CAM, cut at 0, fixed target"))
+    session.bring(replace(crops_known, measured="Grad-CAM, cut at 0, fixed target"))
     assert session.set_means is means
     assert "Measured of the set: Grad-CAM, cut at 0, fixed target." in radar.picture().note
     bands = [trace for trace in radar.figure.data[-8:] if trace.visible]
@@ -291,9 +282,9 @@ def test_the_radar_shows_the_set_with_its_band_and_what_pulls_it_down(session: S
     radar.close()
 
 
-def test_a_negative_mean_is_drawn_at_0_and_told_as_it_is(session: Session, answers: SetAnswers) -> None:
-    noise = Column("noise", "noise", -np.abs(answers.columns["noise"].values) - 0.01, "measures")
-    session.bring(replace(answers, columns={**answers.columns, "noise": noise}))
+def test_a_negative_mean_is_drawn_at_0_and_told_as_it_is(session: Session, crops_known: SetAnswers) -> None:
+    noise = Column("noise", "noise", -np.abs(crops_known.columns["noise"].values) - 0.01, "measures")
+    session.bring(replace(crops_known, columns={**crops_known.columns, "noise": noise}))
     assert session.wait(10)
     radar = MetricRadar(session)
     (of_set,) = radar.picture().sets
@@ -305,15 +296,15 @@ def test_a_negative_mean_is_drawn_at_0_and_told_as_it_is(session: Session, answe
     radar.close()
 
 
-def test_the_plane_of_the_set_is_of_medians(session: Session, answers: SetAnswers) -> None:
+def test_the_plane_of_the_set_is_of_medians(session: Session, crops_known: SetAnswers) -> None:
     view = ImpactPlane(session)
     image, view.of = view.picture(), "set"
     scene = view.picture()
     assert (image.of, scene.of, view.shown, scene.no_set) == ("image", "set", "set", "")
-    assert answers.delta_y is not None
-    assert answers.delta_error is not None
-    np.testing.assert_allclose(scene.delta_y, np.median(answers.delta_y, 0), rtol=1e-5, atol=1e-9)
-    np.testing.assert_allclose(scene.delta_error, np.nanmedian(answers.delta_error, 0), rtol=1e-5, atol=1e-9)
+    assert crops_known.delta_y is not None
+    assert crops_known.delta_error is not None
+    np.testing.assert_allclose(scene.delta_y, np.median(crops_known.delta_y, 0), rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(scene.delta_error, np.nanmedian(crops_known.delta_error, 0), rtol=1e-5, atol=1e-9)
     for low, middle, high in (
         (scene.delta_y_low, scene.delta_y, scene.delta_y_high),
         (scene.delta_error_low, scene.delta_error, scene.delta_error_high),
@@ -325,7 +316,7 @@ def test_the_plane_of_the_set_is_of_medians(session: Session, answers: SetAnswer
     assert (np.sign(scene.delta_error[clear]) == np.where(scene.roles[clear] <= 2, 1, -1)).all()
     assert (np.sign(scene.delta_y[clear]) == np.where(scene.roles[clear] % 2 == 1, -1, 1)).all()
     assert sum(scene.counts) == len(scene.roles)
-    count = len(answers.images)
+    count = len(crops_known.images)
     assert scene.facts == (
         f"Medians over {count} images of 12 so far from the study crops, delta y of the score, zero baseline. "
         f"Δ error over the {count - 1} of them for which it is known."
@@ -338,10 +329,12 @@ def test_the_plane_of_the_set_is_of_medians(session: Session, answers: SetAnswer
     view.close()
 
 
-def test_the_plane_says_what_is_not_known_of_the_set(session: Session, answers: SetAnswers) -> None:
-    assert answers.delta_y is not None
-    unrated = replace(answers, delta_error=None)
-    few = replace(answers, columns={}, images=answers.images[:5], delta_y=answers.delta_y[:5], delta_error=None)
+def test_the_plane_says_what_is_not_known_of_the_set(session: Session, crops_known: SetAnswers) -> None:
+    assert crops_known.delta_y is not None
+    unrated = replace(crops_known, delta_error=None)
+    few = replace(
+        crops_known, columns={}, images=crops_known.images[:5], delta_y=crops_known.delta_y[:5], delta_error=None
+    )
     for some, said in ((unrated, "Crosses"), (few, "no interval of 95 % with fewer than 6 images")):
         session.bring(some)
         scene = plane(session, of="set")
@@ -352,7 +345,7 @@ def test_the_plane_says_what_is_not_known_of_the_set(session: Session, answers: 
         assert figures.draw(scene) is not None
     assert "5 images of 12 so far" in scene.facts
     view = ImpactPlane(session, of="set")
-    for nothing in (replace(answers, delta_y=None), replace(answers, delta_y=answers.delta_y * math.nan)):
+    for nothing in (replace(crops_known, delta_y=None), replace(crops_known, delta_y=crops_known.delta_y * math.nan)):
         session.bring(nothing)
         assert (view.of, view.shown) == ("set", "image")
         assert view.no_set == "needs impacts of the set: a study, or session.know_set('impacts')"
@@ -363,11 +356,13 @@ def test_the_plane_says_what_is_not_known_of_the_set(session: Session, answers: 
 
 @pytest.mark.parametrize(("copies", "selected", "count"), [(1, (), 24), (3, (), 0), (3, (2, 70), 2)])
 def test_a_figure_crosses_all_of_few_maps_and_the_selected_of_many(
-    session: Session, answers: SetAnswers, copies: int, selected: tuple[int, ...], count: int
+    session: Session, crops_known: SetAnswers, copies: int, selected: tuple[int, ...], count: int
 ) -> None:
-    assert answers.delta_y is not None
-    assert answers.delta_error is not None
-    wide = replace(answers, delta_y=np.tile(answers.delta_y, copies), delta_error=np.tile(answers.delta_error, copies))
+    assert crops_known.delta_y is not None
+    assert crops_known.delta_error is not None
+    wide = replace(
+        crops_known, delta_y=np.tile(crops_known.delta_y, copies), delta_error=np.tile(crops_known.delta_error, copies)
+    )
     session.set_trait("of_set", wide)
     scene = replace(plane(session, of="set"), selected=selected)
     axes = figures.draw(scene).axes[0]

@@ -8,41 +8,14 @@ from typing import Any
 
 import pytest
 import tiny
+from contrast import PALE
 from playwright.sync_api import expect
 from viewpage import ViewPage
 
 from xai_widgets import Contrast, ImageModel
-from xai_widgets.views import ContrastPicker, ImpactPlane, MetricRadar, StatusBar
+from xai_widgets.views import ContrastPicker, Gallery, ImpactPlane, MapBank, MetricRadar, Stage, StatusBar
 
 Open = Callable[..., ViewPage]
-
-# Words whose contrast with what is behind them is below 4.5 to 1 (WCAG 2.2, 1.4.3); disabled controls may be pale.
-PALE = """(root) => {
-  const context = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d",
-    { willReadFrequently: true });
-  const rgba = (colour) => {
-    context.clearRect(0, 0, 1, 1);
-    context.fillStyle = colour;
-    context.fillRect(0, 0, 1, 1);
-    return [...context.getImageData(0, 0, 1, 1).data].map((value) => value / 255);
-  };
-  const over = ([r, g, b, a], [R, G, B]) => [r * a + R * (1 - a), g * a + G * (1 - a), b * a + B * (1 - a), 1];
-  const behind = (node) => {
-    const own = node ? rgba(getComputedStyle(node).backgroundColor) : [1, 1, 1, 1];
-    return own[3] > 0.999 ? own : over(own, behind(node.parentElement));
-  };
-  const light = (colour) => colour.slice(0, 3).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-  const words = [...root.querySelectorAll("*")].filter((node) => node.checkVisibility({ visibilityProperty: true })
-    && !node.closest(":disabled, .xw-figure, option")
-    && [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim()));
-  if (!words.length) throw new Error("no words");
-  return words.map((node) => {
-    const paper = behind(node), ink = over(rgba(getComputedStyle(node).color), paper);
-    const [high, low] = [light(ink), light(paper)].sort((a, b) => b - a);
-    return [node.textContent.trim().slice(0, 40), Math.round(100 * (high + 0.05) / (low + 0.05)) / 100];
-  }).filter(([, ratio]) => ratio < 4.5);
-}"""
 
 
 def _said(session: Any) -> None:
@@ -52,7 +25,7 @@ def _said(session: Any) -> None:
         session.notice = "Gains were dropped."
 
 
-@pytest.mark.parametrize("kind", [ContrastPicker, ImpactPlane, MetricRadar, StatusBar])
+@pytest.mark.parametrize("kind", [ContrastPicker, Gallery, ImpactPlane, MapBank, MetricRadar, Stage, StatusBar])
 def test_every_word_can_be_read(opened: Open, make_session: Callable[..., Any], kind: Any) -> None:
     session = make_session(tiny.regressor(), tiny.rated())
     page = opened(kind(session), width=900)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 from viewpage import ViewPage
-from whole_sets import COUNT, KNOWN, crops, known
+from whole_sets import COUNT, KNOWN
 
 from xai_widgets import Session
 from xai_widgets.engine import Sources
@@ -18,21 +18,11 @@ from xai_widgets.views import Gallery, ImpactPlane, MetricRadar
 Open = Callable[..., ViewPage]
 
 
-@pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
-    return crops(tmp_path_factory.mktemp("crops"))
-
-
-@pytest.fixture(scope="module")
-def answers(sources: Sources) -> SetAnswers:
-    return known(sources)
-
-
 @pytest.fixture
-def session(make_session: Callable[..., Session], sources: Sources, answers: SetAnswers) -> Session:
-    session = make_session(sources, None)
+def session(make_session: Callable[..., Session], crops_sources: Sources, crops_known: SetAnswers) -> Session:
+    session = make_session(crops_sources, None)
     session.ask(image="1.png")
-    session.bring(answers)
+    session.bring(crops_known)
     assert session.wait(20)
     return session
 

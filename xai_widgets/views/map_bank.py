@@ -45,6 +45,7 @@ class MapBank(WithCard):
         "map_card",
         "status.background",
         "map_names",
+        "region",
     )
     groups = {  # noqa: RUF012
         "maps": ("thumbs", "dead", "activation", "title", "key"),
@@ -88,9 +89,6 @@ class MapBank(WithCard):
     ).tag(sync=True)
     _alike: tuple[np.ndarray, int, np.ndarray] | None = None  # maps, the chosen one, likeness to it
     height = Int(420, min=80, help="Of the grid, at most, in CSS pixels.").tag(sync=True)
-
-    def told(self) -> tuple[Any, ...]:
-        return (*super().told(), getattr(self.session, "region", None))
 
     def picture(self) -> Bank:
         """What is shown, as a scene."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -39,15 +39,15 @@ def region(request: Request) -> Region:
     maps = subject.tail.maps.detach()
     inside = _inside(request, (maps.shape[2], maps.shape[3]))
     explanation: Explanation = request.ask("explanation")
-    share, area = share_inside(explanation.saliency, inside.numpy(), request.options["box"])
+    lies = share_inside(explanation.saliency, inside.numpy(), request.options["box"])
     become = "zero" if subject.baseline is None else "its mean over images of the set"
     places, of = int(inside.sum()), inside.numel()
     known = Region(
         delta_y=array(torch.full((maps.shape[1],), math.nan, device="cpu")),
         places=places,
         of=of,
-        share=share,
-        area=area,
+        share=lies.share,
+        area=lies.area,
         mask=inside.numpy().copy(),
         box=subject.box,
         note=f"Each map set to {become} at {places} of {of} places of {subject.layer}, single removals, all gains 1."
@@ -153,20 +153,23 @@ def within(box: Box, seen: Box, size: tuple[int, int]) -> np.ndarray:
     return inside
 
 
-def share_inside(
-    saliency: Saliency, inside: np.ndarray, box: Box | tuple[()] = (), *, side: int = 0
-) -> tuple[float, float]:
-    """How much of a map lies inside a region, by its absolute values, and the share of the area; NaN for a zero map.
+class Inside(NamedTuple):
+    """How much of a map lies inside a region, each a share of the whole; NaN where there is nothing to share."""
 
-    Both are counted on the grid of that map.
+    share: float  # by absolute values
+    above: float  # of the values above 0
+    below: float  # of those below
+    area: float
+
+
+def share_inside(saliency: Saliency, inside: np.ndarray, box: Box | tuple[()] = ()) -> Inside:
+    """How much of a map lies inside a region, counted on the grid of that map.
 
     Args:
         inside: the region on the layer's grid (h w).
         box: the region as a part of the photo, where it was given as one.
-        side: 1 for the values above 0 alone, -1 for those below, 0 for all.
     """
-    signed = saliency.weight.astype(np.float64)
-    values = np.abs(signed) if side == 0 else np.maximum(side * signed, 0)
+    values = saliency.weight.astype(np.float64)
     if values.shape != inside.shape:
         if box:
             inside = within(box, saliency.box, (values.shape[0], values.shape[1]))
@@ -174,8 +177,12 @@ def share_inside(
             sizes = zip(values.shape, inside.shape, strict=True)
             rows, columns = ((np.arange(count) + 0.5) / count * places for count, places in sizes)
             inside = inside[np.ix_(rows.astype(int), columns.astype(int))]
-    total = float(values.sum())
-    return (float(values[inside].sum()) / total if total > 0 else math.nan), float(inside.mean())
+    parts = (np.abs(values), values.clip(min=0), -values.clip(max=0))
+    totals = [float(part.sum()) for part in parts]
+    share, above, below = (
+        float(part[inside].sum()) / total if total > 0 else math.nan for part, total in zip(parts, totals, strict=True)
+    )
+    return Inside(share, above, below, float(inside.mean()))
 
 
 def acting(maps: Maps, indices: Sequence[int], share: float = 0.1) -> np.ndarray:

@@ -66,9 +66,9 @@ def named(session: Session) -> dict[str, Any]:
 
 def _in_region(session: Session) -> np.ndarray | None:
     """What the removal of each map inside the region changes, where a region is asked about."""
-    change = getattr(getattr(session, "region", None), "delta_y", None)
-    fits = change is not None and session.maps is not None and len(change) == len(session.maps.thumbs)
-    return np.asarray(change, np.float32) if fits else None
+    found, maps = session.region, session.maps
+    fits = found is not None and maps is not None and len(found.delta_y) == len(maps.thumbs)
+    return np.asarray(found.delta_y, np.float32) if found is not None and fits else None
 
 
 def of_set(session: Session) -> dict[str, Any]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from xai_widgets import scenes
-from xai_widgets.engine.parts.region import acting, share_inside
-from xai_widgets.session.describe.bank import subject_words
+from xai_widgets.engine.parts.region import Inside, acting, share_inside
 from xai_widgets.session.describe.words import minus, sentence, short
 
 if TYPE_CHECKING:
-    from xai_widgets.engine import Region, Saliency
+    from xai_widgets.engine import Region
     from xai_widgets.session.panel import Panel
     from xai_widgets.session.session import Session
 
@@ -36,22 +35,26 @@ def region(session: Session, panel: Panel) -> scenes.Outline | None:
         box = panel.answers.saliency.box if panel.answers.saliency is not None else (0.0, 0.0, 1.0, 1.0)
         words = "" if panel.error else "Region: each map is being removed there."
         return scenes.Outline(inside=inside, box=box, drawn=drawn, words=words)
-    words = _words(found, panel.answers.saliency, drawn, subject_words(session))
+    lies = (
+        None
+        if panel.answers.saliency is None
+        else share_inside(panel.answers.saliency, found.mask, into.get("box", ()))
+    )
+    words = _words(found, lies, session.model.score_words(session.target()))
     return scenes.Outline(inside=found.mask, box=found.box, drawn=drawn, words=words)
 
 
-def _words(found: Region, shown: Saliency | None, drawn: tuple[float, ...], subject: str) -> str:
+def _words(found: Region, lies: Inside | None, score: str) -> str:
     """How much of the map lies inside, and what removals there do."""
-    share, area, halves = found.share, found.area, (math.nan, math.nan)
-    if shown is not None and found.mask is not None:
-        box = cast("tuple[float, float, float, float] | tuple[()]", drawn)
-        share, area = share_inside(shown, found.mask, box)
-        halves = tuple(share_inside(shown, found.mask, box, side=side)[0] for side in (1, -1))  # type: ignore[assignment]
-    lies = f"{share:.0%} of the map" if np.isfinite(share) else "a map of zeros"
-    signed = ", {:.0%} of what is above 0 and {:.0%} of what is below".format(*halves)
-    said = [f"Region: {lies} on {area:.0%} of its area{signed * bool(np.isfinite(halves).all())}".replace("%", " %")]
+    share, above, below, area = lies or (found.share, math.nan, math.nan, found.area)
+    said = [
+        f"Region: {f'{share:.0%} of the map' if np.isfinite(share) else 'a map of zeros'} on {area:.0%} of its area"
+    ]
+    if np.isfinite(above) and np.isfinite(below):
+        said[0] += f", {above:.0%} of what is above 0 and {below:.0%} of what is below"
+    said[0] = said[0].replace("%", " %")
     if np.isfinite(found.joint):
-        said.append(f"Without all maps there {subject} changes by {short(found.joint, sign=True)}")
+        said.append(f"Without all maps there {score} changes by {short(found.joint, sign=True)}")
     known = np.isfinite(found.delta_y)
     if known.any():
         change = np.where(known, found.delta_y, 0)

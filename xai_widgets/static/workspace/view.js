@@ -5,7 +5,7 @@ import { element } from "../shared/dom.js";
 import { pageOf, suppressShortcuts } from "../shared/mount.js";
 import { borderOf } from "./borders.js";
 import { dockOf } from "./dock.js";
-import { AT_FIRST, columnsOf, heightIn, NARROW, sharesFrom, withShare } from "./sizes.js";
+import { AT_FIRST, BORDER, columnsOf, heightIn, NARROW, sharesFrom, withShare } from "./sizes.js";
 
 const KEPT = "xai_widgets.workspace"; // where the page keeps the shares
 const AROUND = 12; // CSS pixels between the workspace and the window
@@ -49,7 +49,7 @@ function resize(space) {
   const around = windowOf(root), height = heightIn(around.clientHeight - AROUND), narrow = width < NARROW;
   root.classList.toggle("xw-narrow", narrow);
   root.style.setProperty("--xw-high", `${height}px`);
-  columns.style.gridTemplateColumns = columnsOf(width, shares, present).join(" 9px ");
+  columns.style.gridTemplateColumns = columnsOf(width, shares, present).join(` ${BORDER}px `);
   root.classList.toggle("xw-parted", shares.contrast !== null);
   root.style.setProperty("--xw-contrast", `${100 * (shares.contrast ?? 0)}%`);
   if (space.watched !== around) {
@@ -94,6 +94,7 @@ function arrange(space, parts, choose) {
   const left = ["gallery", "contrast"].filter(has).map((name) => slots[name]);
   space.present = { left: left.length > 0, middle: has("stage"), dock: tabs.length > 0 };
   const dock = dockOf(space.page, tabs, choose), cells = [];
+  space.borders = [];
   if (left.length === 2) left.splice(1, 0, borderAt(space, "contrast"));
   if (left.length) cells.push(element("div", { class: "xw-column xw-left" }, ...left));
   if (left.length && (has("stage") || tabs.length)) cells.push(borderAt(space, "left"));
