@@ -22,8 +22,10 @@ test: $(VENV)/.for-tests lint
 	$(BIN)/python -m pytest -m "not slow" --ignore tests/browser -n 2 --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m pytest -m "not slow" tests/browser
 
+test-slow: export OMP_NUM_THREADS = 1
 test-slow: $(VENV)/.for-tests
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow --ignore tests/browser -n 2 --no-loadscope-reorder --maxschedchunk 1
+	$(BIN)/python -m pytest -m slow tests/browser
 
 lint: $(VENV)/.for-tests $(FRONT)/node_modules/.installed
 	$(BIN)/ruff check .

@@ -31,10 +31,33 @@ def processes(count: int) -> Iterator[ProcessPoolExecutor]:
     threads = max(1, torch.get_num_threads() // count)
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(stop, threads))
     try:
+        with _not_for_children():
+            for _ in range(count):
+                pool.submit(_nothing)  # a process begins with a task that none is there for
         yield pool
     finally:
         stop.set()
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _not_for_children() -> Iterator[None]:
+    """Processes that begin in the block do not hear of an interrupt from their first moment on.
+
+    A terminal sends it to all, and one that still reads its modules would end with a traceback. Here it comes after.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _nothing() -> None:
+    """A task."""
 
 
 def _begin(stop: Any, threads: int) -> None:
