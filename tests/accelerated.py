@@ -60,6 +60,8 @@ SCORE: dict[str, Ask] = {
 }
 CLASSES: dict[str, Ask] = {
     "contrast": ("explanation", {"contrast": Contrast("class", 1), "gains": SOME}, {}),
+    "margins": ("margins", {"contrast": Contrast("class", 1)}, {}),
+    "region, Q": ("region", {"contrast": Contrast("class", 1)}, {"box": (0.1, 0.2, 0.6, 0.9)}),
     "all contrasts": ("contrasts", {"gains": SOME}, {}),
     "confidence": ("explanation", {"contrast": Contrast("confidence")}, {}),
 }

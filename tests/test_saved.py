@@ -18,7 +18,10 @@ from xai_widgets import Engine, ImageModel, ImageSet, Session
 from xai_widgets.session import saved
 from xai_widgets.session.saved import FORMAT
 
-SEEN = ("board", "states", "look", "measuring", "pins", "selected", "selected_images", "filters", "slices")
+BOX = (0.1, 0.2, 0.6, 0.9)
+SEEN = (
+    "looked_into", "board", "states", "look", "measuring", "pins", "selected", "selected_images", "filters", "slices",
+)  # fmt: skip
 NASTY = "it's \"x\"\n{}'); \u202e\ud800"
 
 
@@ -43,6 +46,7 @@ def filled(make_session: Callable[..., Session]) -> Session:
     session.selected_images = session.images.names[:1]
     session.slice("one")
     session.select([7, 2])
+    session.look_into(BOX)
     return session
 
 
@@ -79,10 +83,35 @@ def test_what_is_saved_comes_back(
     assert again.error == ""
     assert again.saliency is not None
     assert again.saliency.query == session.query
+    assert session.wait()
+    assert session.region is not None
+    assert again.region is not None
+    np.testing.assert_array_equal(again.region.delta_y, session.region.delta_y)
     again.undo()
     again.go_to(NASTY.strip())
     session.go_to(NASTY.strip())
     assert again.board == session.board
+
+
+def test_a_region_is_kept_where_it_means_the_same(
+    make_session: Callable[..., Session], opened: Callable[..., Session], tmp_path: Path
+) -> None:
+    session = make_session(tiny.regressor(), tiny.rated())
+    assert session.wait(30)
+    session.look_into(np.eye(16, dtype=int))
+    path = session.save(tmp_path / "x.json")
+    again = opened(path, model=tiny.regressor())
+    assert again.looked_into == session.looked_into
+    assert again.wait(30)
+    assert again.region is not None
+    assert (again.region.places, again.region.of) == (16, 256)
+    of_classes = opened(path, model=tiny.classifier(), replay=True)
+    assert of_classes.looked_into == {}, "a mask is of the grid of one layer of one model"
+    session.look_into(BOX)
+    path = session.save(tmp_path / "y.json")
+    assert opened(path, model=tiny.classifier(), replay=True).looked_into == {"box": BOX}
+    others = ImageSet({f"other {place}": photo for place, photo in enumerate(tiny.photos())}, name="others")
+    assert opened(path, model=tiny.regressor(), images=others, replay=True).looked_into == {}
 
 
 def test_a_file_holds_names_and_digests_and_no_paths(make_session: Callable[..., Session], tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xai_widgets import Engine, Session
-from xai_widgets.session import saved
-from xai_widgets.session.saved import FORMAT, parsed, to_text
+from xai_widgets.session import reading
+from xai_widgets.session.reading import parsed
+from xai_widgets.session.saved import FORMAT, to_text
 
 
 def text(**changes: Any) -> str:
@@ -84,6 +85,12 @@ NOT_READ: dict[str, tuple[str, str]] = {
     "same number": (text(states__1__number=0), r"states\[1\]\.number must differ from those before it, got 0"),
     "same name": (text(states__0__name="x"), r"states\[1\]\.name must differ from those before it, got 'x'"),
     "present": (text(present=9), "present must be the number of a state, got 9"),
+    "no region": (text(region={}), "region: a region is given by one of box and mask, got neither"),
+    "two regions": (text(region={"box": [0, 0, 1, 1], "mask": [[1]]}), "region: a region is given by .* got both"),
+    "box": (text(region={"box": [0.5, 0, 0.2, 1]}), "region: box must be left, top, right and bottom as shares"),
+    "mask": (text(region={"mask": [[1, 0], [1]]}), "region: mask must be rows of 0 and 1, all of one length"),
+    "mask of nothing": (text(region={"mask": [[0, 0]]}), "region: mask must hold at least one place that is 1"),
+    "place": (text(region={"mask": [[2]]}), r"region\.mask\[0\]\[0\] must be a whole number from 0 to 1, got 2"),
     "no state": (text(states=[]), "states must be a list of 1 to"),
 }  # fmt: skip
 
@@ -138,7 +145,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, engine: Engine, monkeypatch: 
     (tmp_path / "bytes.json").write_bytes(b"\xff\xfe{}")
     (tmp_path / "long.json").write_bytes(b" " * 200)
     os.mkfifo(tmp_path / "pipe.json")
-    monkeypatch.setattr(saved, "MOST_BYTES", 100)
+    monkeypatch.setattr(reading, "MOST_BYTES", 100)
     for name, sentence in (
         ("none.json", "no such file"),
         ("bytes.json", "bytes that are no text"),

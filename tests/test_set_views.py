@@ -348,7 +348,7 @@ def test_the_plane_says_what_is_not_known_of_the_set(session: Session, crops_kno
     for nothing in (replace(crops_known, delta_y=None), replace(crops_known, delta_y=crops_known.delta_y * math.nan)):
         session.bring(nothing)
         assert (view.of, view.shown) == ("set", "image")
-        assert view.no_set == "needs impacts of the set: a study, or session.know_set('impacts')"
+        assert view.no_set == "needs impacts of the set: open a study, or compute them here"
     view.comm.click(kind="of", name="set")
     assert session.error == f"the plane of the set {view.no_set}."
     view.close()

@@ -4,7 +4,7 @@ import test from "node:test";
 import { finder, groupOf } from "../../xai_widgets/static/map_bank/find.js";import { placeOf, visible } from "../../xai_widgets/static/shared/grid.js";
 
 import { cellAt, gainAt, layoutOf, moved, SIZES } from "../../xai_widgets/static/map_bank/layout.js";
-import { arrange, countsOf, decimalsFor, describe, FILTERS, largest, ORDERS, short } from "../../xai_widgets/static/map_bank/order.js";
+import { arrange, countsOf, decimalsFor, describe, FILTERS, largest, ORDERS, short, shownBy } from "../../xai_widgets/static/map_bank/order.js";
 
 function bankOf(changes = {}) {
   const bank = {
@@ -94,6 +94,17 @@ test("words say which way a map goes, and what is only estimated", () => {
   assert.match(describe(bankOf(), 2)[0], /dead/);
   assert.match(describe(bankOf(), 4)[1], /being computed/);
   assert.match(describe(bankOf({ roles: null, error: null }), 0).join(), /^map 0 · gain 1\.00 · lowers the score,Without it: 0\.700 → 0\.800 \(Δy \+0\.100\)\.$/);
+});
+
+test("maps are sorted by the effect on P − Q, which their figures then say, where Q is a class", () => {
+  const margin = Float32Array.of(-3, 1, 0, 2, -0.5, 0), marginExact = Uint8Array.of(1, 1, 1, 0, 1, 1), live = [0, 0, 0, 0, 0, 0];
+  const known = bankOf({ dead: live, margin, marginExact, region: Float32Array.of(0, 0, 2, 0, 0, 0) });
+  assert.deepEqual(arrange(known, "margin", "all"), [0, 3, 1, 4, 2, 5]);
+  assert.deepEqual([shownBy(known, "margin").delta, shownBy(known, "margin").most, shownBy(known, "margin").exact], [margin, 3, marginExact]);
+  assert.equal(shownBy(known, "effect"), known);
+  assert.match(describe(known, 0)[1], / Δ\(P − Q\) −3\.00\./);
+  assert.match(describe(known, 3)[1], / Δ\(P − Q\) ≈ \+2\.00\./);
+  assert.match(describe(known, 2)[1], / Removed in the region only: Δ\(P − Q\) \+2\.00\./);
 });
 
 test("maps are sorted by activation, by likeness and by the effect in a region, where these are known", () => {

@@ -19,6 +19,7 @@ from xai_widgets.engine.answers import Impacts as Impacts
 from xai_widgets.engine.answers import Joint as Joint
 from xai_widgets.engine.answers import Likeness as Likeness
 from xai_widgets.engine.answers import Maps as Maps
+from xai_widgets.engine.answers import Margins as Margins
 from xai_widgets.engine.answers import Measures as Measures
 from xai_widgets.engine.answers import Output as Output
 from xai_widgets.engine.answers import Receipt as Receipt

@@ -151,8 +151,44 @@ class Joint(Answer):
 
 
 @dataclass(frozen=True, eq=False)
+class Margins(Answer):
+    """What the removal of each map changes of P - Q; exact where `exact`, else a first-order estimate."""
+
+    delta: np.ndarray  # (c,) float32; below 0 where a map favours P
+    exact: np.ndarray  # (c,) bool
+    value: float  # P - Q with all maps
+    against: int  # Q
+    done: bool = False
+    note: str = ""
+    query: Any = None
+
+    def carriers(self, share: float = 0.5) -> tuple[int, ...]:
+        """The fewest maps that favour P and make a share of all that single maps do for it, the strongest first.
+
+        Args:
+            share: above 0, at most 1.
+
+        Raises:
+            ValueError: another share.
+        """
+        if not 0 < share <= 1:
+            raise ValueError(f"share must be above 0 and at most 1, got {share}.")
+        favours = np.maximum(-np.nan_to_num(self.delta.astype(np.float64)), 0)
+        order = favours.argsort(kind="stable")[::-1]
+        order = order[favours[order] > 0]
+        reached = np.cumsum(favours[order])
+        if not len(order):
+            return ()
+        count = int(np.searchsorted(reached, share * reached[-1] * (1 - 1e-12))) + 1
+        return tuple(int(index) for index in order[:count])
+
+
+@dataclass(frozen=True, eq=False)
 class Region(Answer):
-    """What the removal of each map changes where it is removed inside a region only."""
+    """What the removal of each map changes where it is removed inside a region only.
+
+    It is a change of the explained score; where Q is another class, of P - Q.
+    """
 
     delta_y: np.ndarray  # (c,) float32; NaN for maps that are not computed yet
     places: int  # of the layer's grid, inside the region
@@ -162,6 +198,7 @@ class Region(Answer):
     joint: float = float("nan")  # change of the score without all maps inside the region, together
     mask: np.ndarray | None = None  # (h w) bool, the region on the layer's grid
     box: Box = (0.0, 0.0, 1.0, 1.0)  # what that grid covers of the photo
+    against: int | None = None  # Q, where it is another class
     note: str = ""
     done: bool = True
     query: Any = None

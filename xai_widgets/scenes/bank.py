@@ -42,8 +42,12 @@ class Bank:
         activation: (c) float32, the largest value of each map on this image; None before it is known.
         likeness: (c) float32, correlation of each map with the chosen one; None where it is not asked for.
         like: the number of the chosen map; -1 where none is.
-        region_delta_y: (c) float32, change of the score where a map is removed inside the region only; None where no
-            region is asked about.
+        region_delta_y: (c) float32, change of the score, or of P - Q where Q is another class, where a map is removed
+            inside the region only; None where no region is asked about.
+        margin: (c) float32, change of P - Q without each map; None where Q is no class, as the next.
+        margin_exact: (c) bool.
+        margin_words: how many maps favour P, and how many of them make half of what does; empty as long as the score
+            is all that is asked about.
     """
 
     thumbs: np.ndarray
@@ -77,3 +81,6 @@ class Bank:
     likeness: np.ndarray | None = None
     like: int = -1
     region_delta_y: np.ndarray | None = None
+    margin: np.ndarray | None = None
+    margin_exact: np.ndarray | None = None
+    margin_words: str = ""

@@ -13,6 +13,7 @@ from xai_widgets.engine import (
     Joint,
     Likeness,
     Maps,
+    Margins,
     Measures,
     Output,
     Query,
@@ -39,6 +40,7 @@ class Answers:
         measures: of saliency.
         receipt: the check of the map that is shown, where it was asked for.
         likeness: of the shown map to Grad-CAM, where it asks about Q.
+        margins: what the removal of each map changes of P - Q, where Q is a class.
         region: what each map does inside a region, where one is asked about.
     """
 
@@ -52,9 +54,11 @@ class Answers:
     receipt: Receipt | None = None
     region: Region | None = None
     likeness: Likeness | None = None
+    margins: Margins | None = None
 
 
 PARTS_SHOWN = tuple(field.name for field in fields(Answers))
+BESIDE = ("region", "likeness", "margins")  # what is known beside the map of the active panel, where it is asked for
 # What every part of an answer depends on.
 OF_THE_PLACE = ("image", "model", "run", "layer", "degradation", "shown", "call")
 
@@ -91,8 +95,10 @@ class Panel(HasTraits):
         if before.differs(query, OF_THE_PLACE):
             self.answers, self.error = Answers(), ""
         elif before.target != query.target:
-            of_p = ("saliency", "secondary", "impacts", "measures", "receipt", "region", "likeness")
+            of_p = ("saliency", "secondary", "impacts", "measures", "receipt", *BESIDE)
             self.take(**dict.fromkeys(of_p))
         elif before != query:
             self.take(receipt=None, likeness=None)  # they are of the map that was shown
+            if before.contrast != query.contrast:
+                self.take(margins=None)
         self.query = query

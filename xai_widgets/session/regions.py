@@ -17,6 +17,11 @@ OF_A_REGION = ("image", "shown")  # where one of these is another, a region mean
 OF_A_GRID = ("model", "run", "layer", "call")
 
 
+def means_the_same(region: Mapping[str, Any], before: Query, now: Query) -> bool:
+    """Whether a region is of the same places after a change of what is asked."""
+    return not now.differs(before, OF_A_REGION + (OF_A_GRID if "mask" in region else ()))
+
+
 class Regions(OneChange):
     """What a session says of a region; a part of `Session`."""
 
@@ -95,8 +100,7 @@ class Regions(OneChange):
 
     def _region_moved(self, before: Query) -> None:
         """The active panel asks something else."""
-        gone = OF_A_REGION + (OF_A_GRID if "mask" in self.looked_into else ())
-        if self.looked_into and self.query.differs(before, gone):
+        if self.looked_into and not means_the_same(self.looked_into, before, self.query):
             self._look_elsewhere({})
 
     def _look_elsewhere(self, into: dict[str, Any]) -> None:
@@ -106,10 +110,15 @@ class Regions(OneChange):
             panel.take(region=None)
 
     def _parts_beside(self, panel: Panel, active: bool) -> list[str]:
-        """What is to be known beside the map of a panel: of its region, and how much a contrast tells."""
+        """What is to be known beside the map of a panel: of its region, how much a contrast tells, and of P - Q."""
         query = panel.query
         contrast = active and query.contrast is not None and METHODS[query.method].takes_contrast
-        parts = {"region": active and bool(self.looked_into), "likeness": contrast and not self.lacking("grad_cam")}
+        of_class = query.contrast is not None and query.contrast.kind == "class"
+        parts = {
+            "region": active and bool(self.looked_into),
+            "likeness": contrast and not self.lacking("grad_cam"),
+            "margins": active and of_class,
+        }
         panel.take(**{name: None for name, wanted in parts.items() if not wanted})
         return [name for name, wanted in parts.items() if wanted]
 

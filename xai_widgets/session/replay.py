@@ -12,6 +12,7 @@ from xai_widgets.session.board import Board
 from xai_widgets.session.changes import changed, with_model
 from xai_widgets.session.filters import IMAGES, Filter
 from xai_widgets.session.map_names import LayerNames
+from xai_widgets.session.regions import means_the_same
 from xai_widgets.session.samples import first_shown
 from xai_widgets.session.saved import Saved
 
@@ -52,6 +53,7 @@ def fitted(saved: Saved, sources: Sources, *, replay: bool) -> tuple[Saved, tupl
         filters=fit.filters(saved.filters, known),
         slices={name: some for name, kept in saved.slices.items() if (some := fit.filters(kept, known))},
         map_names=fit.named(saved.map_names),
+        region=saved.region if means_the_same(saved.region, before, now) else {},
     )
     return found, (*fit.said, *_other_contents(saved, sources, fit))
 

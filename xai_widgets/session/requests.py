@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from xai_widgets.engine import METHODS, PARTS, Engine, Explanation, Job, Lane, Query, WeightsChanging, answer
 from xai_widgets.engine.options import resolved
 from xai_widgets.engine.parts import stale_fields
-from xai_widgets.session.panel import OF_THE_PLACE, Panel
+from xai_widgets.session.panel import BESIDE, OF_THE_PLACE, Panel
 from xai_widgets.session.scoring import Scoring
 from xai_widgets.session.unsettled import SETTLING, Unsettled
 from xai_widgets.session.weights import Weights
@@ -28,7 +28,7 @@ PATIENCE = 0.7  # seconds after the last change of a gain before measures are ta
 OTHERS = 0.08  # seconds after the last change of a drag before the panels that are not active follow
 NOTICED = 0.3  # seconds; an answer that takes longer is spoken of
 ACTIVE = ("explanation", "maps", "impacts", "measures")  # what the views show of the active panel
-ACTIVE_ALONE = ("maps", "impacts", "joint", "measures", "region", "likeness")
+ACTIVE_ALONE = ("maps", "impacts", "joint", "measures", *BESIDE)
 OTHER = ("explanation",)  # what the stage shows of the others
 
 Where = tuple[int, str]  # the key of a panel, or 0 for the set of images; and the part
@@ -82,7 +82,7 @@ class Requests:
         if before is None or before.differs(query, OF_THE_PLACE):
             self._failing.pop(panel.key, None)
             self.tell(f"score and map of {query.image}", None)
-        elif self._failing.get(panel.key) in ("receipt", "region", "likeness"):  # it was of the map that was shown
+        elif self._failing.get(panel.key) in ("receipt", *BESIDE):  # it was of the map that was shown
             self._failing.pop(panel.key)
             self.session.went_wrong(panel, "")
 
@@ -94,7 +94,7 @@ class Requests:
     def needs(self, panel: Panel, part: str) -> bool:
         """Whether a part that was asked for is still shown of a panel; what is not need not be asked again."""
         active = panel is self.session.panel
-        if part in ("secondary", "joint", "region", "likeness"):
+        if part in ("secondary", "joint", *BESIDE):
             return part in self._parts(panel, active)
         return active or part == "impacts" or part not in ACTIVE_ALONE
 

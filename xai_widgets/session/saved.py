@@ -6,34 +6,22 @@ Models and images are not in it: whoever opens the file brings them, and digests
 from __future__ import annotations
 
 import json
-import os
-import stat
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import xai_widgets
-from xai_widgets.engine import METHODS, PARTS, Contrast, Degradation, Query
-from xai_widgets.engine.methods import options_of
-from xai_widgets.engine.options import resolved
-from xai_widgets.engine.query import BASELINES, FORMS, KINDS_OF_CONTRAST
-from xai_widgets.session import plain_data
-from xai_widgets.session.board import MOST_PANELS, Board
-from xai_widgets.session.filters import IMAGES, Filter
-from xai_widgets.session.history import LONGEST_NAME, MOST_NAMED, MOST_UNNAMED, State
+from xai_widgets.engine import Query
+from xai_widgets.session.board import Board
+from xai_widgets.session.filters import Filter
+from xai_widgets.session.history import State
 from xai_widgets.session.look import Look
-from xai_widgets.session.map_names import LONGEST_NAME as LONGEST_MAP_NAME
-from xai_widgets.session.map_names import MOST_GROUPS, LayerNames
-from xai_widgets.session.plain_data import either, maybe, named, number, pair, record, several, switch, text, whole
+from xai_widgets.session.map_names import LayerNames
 
 FORMAT, VERSION = "xai_widgets session", 1
 MOST_BYTES = 64 * 2**20
-MOST_STATES = MOST_UNNAMED + MOST_NAMED + 2  # the first and the present one stay in any case
-MOST_MAPS, MOST_NAMES, MOST_FILTERS, LONGEST = 100_000, 100_000, 1_000, 2_000
 DEFAULTS = Query()
-KEPT = ("present", "look", "measuring", "pins", "selected", "selected_images", "filters", "slices", "map_names")
 
 
 @dataclass(frozen=True)
@@ -62,6 +50,7 @@ class Saved:
         filters: what is shown of the set.
         slices: filters by the name of a slice.
         map_names: what the reader calls feature maps, and groups of them, by layer.
+        region: that is asked about: box or mask; empty where none is.
     """
 
     models: tuple[SavedModel, ...]
@@ -77,6 +66,7 @@ class Saved:
     filters: tuple[Filter, ...] = ()
     slices: Mapping[str, tuple[Filter, ...]] = field(default_factory=dict)
     map_names: tuple[LayerNames, ...] = ()
+    region: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def board(self) -> Board:
@@ -87,9 +77,6 @@ class Saved:
         """Of all images that are shown in a state, pinned or selected."""
         shown = [query.image for state in self.states for query in state.board.queries]
         return tuple(dict.fromkeys([*shown, *self.pins, *self.selected_images]))
-
-
-# ---------------------------------------------------------------------- writing
 
 
 def write(saved: Saved, path: Any, *, overwrite: bool) -> Path:
@@ -142,6 +129,7 @@ def to_text(saved: Saved) -> str:
         "filters": [_filter(one) for one in saved.filters],
         "slices": {name: [_filter(one) for one in some] for name, some in saved.slices.items()},
         **({"map_names": [_names(one) for one in saved.map_names]} if saved.map_names else {}),
+        **({"region": dict(saved.region)} if saved.region else {}),
     }
     head = json.dumps(data, indent=1, allow_nan=False)
     rows = ",\n  ".join(json.dumps(_state(state), allow_nan=False) for state in saved.states)  # a line a state
@@ -184,217 +172,3 @@ def _query(query: Query) -> dict[str, Any]:
     if "options" in kept:
         kept["options"] = dict(kept["options"])
     return kept
-
-
-# ---------------------------------------------------------------------- reading
-
-
-def read(path: str | os.PathLike[str]) -> Saved:
-    """What a file holds.
-
-    Raises:
-        TypeError: `path` is no file name.
-        ValueError: it cannot be read, or is no session file that this version understands; the sentence says where.
-    """
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"path must be a file name, got {type(path).__name__}.")
-    with named_file(path):
-        return parsed(_content(Path(path).expanduser()))
-
-
-@contextmanager
-def named_file(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Say of which file a ValueError is."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"the session file {Path(path).name!r} cannot be opened: {error}") from None
-
-
-def _content(file: Path) -> str:
-    try:
-        known = file.stat()  # first, since opening a pipe would wait for ever
-        if not stat.S_ISREG(known.st_mode):
-            raise ValueError("it is no file.")
-        if known.st_size > MOST_BYTES:
-            raise ValueError(f"it has {known.st_size / 2**20:.0f} MiB, and {MOST_BYTES // 2**20} are allowed.")
-        with file.open("rb") as handle:
-            return handle.read(MOST_BYTES).decode("utf-8-sig")
-    except OSError as error:
-        raise ValueError(f"{(error.strerror or type(error).__name__).lower()}.") from None
-    except UnicodeDecodeError:
-        raise ValueError("it is not JSON: it holds bytes that are no text.") from None
-
-
-def parsed(content: str) -> Saved:
-    """What a text holds.
-
-    Raises:
-        ValueError: it is no session file that this version understands; the sentence says where.
-    """
-    data = plain_data.from_json(content)
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise ValueError(f'it is no session file: the field "format" must be {FORMAT!r}.')
-    version = data.get("version")
-    if isinstance(version, int) and not isinstance(version, bool) and version > VERSION:
-        by = f" by xai_widgets {data['product']!r:.40}" if isinstance(data.get("product"), str) else ""
-        raise ValueError(
-            f"it was written{by} in the newer format {version}, and this is xai_widgets "
-            f"{xai_widgets.__version__}, which reads up to {VERSION}; update it."
-        )
-    found: Saved = _FILE(data, "")
-    return found
-
-
-def _relative(value: Any, where: str) -> str:
-    name = text(LONGEST, empty=False)(value, where)
-    if is_absolute(name):
-        plain_data.refuse(where, "a name and no absolute path", name)
-    return name
-
-
-def _asked(**given: Any) -> Query:
-    query = Query(**given)
-    options_of(query)
-    return query
-
-
-def _of_board(panels: Sequence[Query], columns: int, active: int, **rest: Any) -> State:
-    return State(rest["number"], rest["parent"], rest.get("name", ""), Board(tuple(panels), columns, active))
-
-
-def _filtering(**given: Any) -> Filter:
-    for place, name in enumerate(given.get("values", ()) if given["column"] == IMAGES else ()):
-        _relative(name, f"values[{place}]")
-    if not 0 < given.get("lowest", 1) <= 1:
-        raise ValueError(f"lowest must be a share of the images, above 0 and at most 1, got {given['lowest']!r}.")
-    return Filter(**given)
-
-
-def _measuring(**given: str) -> dict[str, str]:
-    resolved("the part 'measures'", PARTS["measures"].options, given)
-    return given
-
-
-def _whole_file(*, models: Sequence[SavedModel], images: dict[str, Any], states: Sequence[State], **rest: Any) -> Saved:
-    names = [model.name for model in models]
-    if len(set(names)) < len(names):
-        raise ValueError("models must have different names.")
-    _check_tree(states, rest["present"])
-    kept = {name: rest[name] for name in KEPT if name in rest}
-    return Saved(models=tuple(models), images=images["name"], digests=images["digests"], states=tuple(states), **kept)
-
-
-def _of_layer(*, model: str, run: int, layer: str, names: Any = (), groups: Any = ()) -> LayerNames:
-    for what, some in (("names", [index for index, _ in names]), ("names", [words for _, words in names]),
-                       ("groups", [words for words, _ in groups])):  # fmt: skip
-        if len(set(some)) < len(some):
-            raise ValueError(f"{what} must differ.")
-    return LayerNames(model, run, layer, tuple(sorted(names)), tuple(groups))
-
-
-def _check_tree(states: Sequence[State], present: int) -> None:
-    known: set[int] = set()
-    words: set[str] = set()
-    for place, state in enumerate(states):
-        where = f"states[{place}]"
-        if state.number in known:
-            raise ValueError(f"{where}.number must differ from those before it, got {state.number}.")
-        if (state.parent is None) != (place == 0):
-            raise ValueError(f"{where}.parent must be null for the first state alone, got {state.parent}.")
-        if state.parent is not None and state.parent not in known:
-            raise ValueError(f"{where}.parent must be the number of a state before it, got {state.parent}.")
-        if state.name and state.name in words:
-            raise ValueError(f"{where}.name must differ from those before it, got {state.name!r}.")
-        known.add(state.number)
-        words.add(state.name)
-    if present not in known:
-        raise ValueError(f"present must be the number of a state, got {present}.")
-
-
-_LEAST, _MOST = -(2**63), 2**63
-_DIGEST = text(64, empty=False)
-_CLASS = either(text(LONGEST), whole(0, 10_000_000))
-_CONTRAST = record(
-    {"kind": plain_data.word(KINDS_OF_CONTRAST)},
-    {"value": either(number, text(LONGEST)), "form": plain_data.word(FORMS)},
-    Contrast,
-)
-_DEGRADATION = record({"kind": text(LONGEST), "level": number}, {"seed": whole(_LEAST, _MOST)}, Degradation)
-_QUERY = record(
-    {"image": _relative, "model": _relative, "layer": text(LONGEST)},
-    {
-        "run": whole(0, 1_000_000),
-        "target": maybe(_CLASS),
-        "contrast": maybe(_CONTRAST),
-        "method": plain_data.word(METHODS),
-        "options": named(plain_data.free(MOST_MAPS), 100, text(LONGEST)),
-        "gains": several(pair(whole(0, MOST_MAPS), number), MOST_MAPS),
-        "baseline": plain_data.word(BASELINES),
-        "degradation": maybe(_DEGRADATION),
-        "shown": text(LONGEST),
-        "call": maybe(whole(0, 1_000_000)),
-    },
-    _asked,
-)
-_STATE = record(
-    {
-        "number": whole(0, _MOST),
-        "parent": maybe(whole(0, _MOST)),
-        "columns": whole(1, MOST_PANELS),
-        "active": whole(0, MOST_PANELS - 1),
-        "panels": several(_QUERY, MOST_PANELS, 1),
-    },
-    {"name": text(LONGEST_NAME)},
-    _of_board,
-)
-_LOOK = record(
-    {},
-    {
-        **dict.fromkeys(("opacity", "divider", "top"), number),
-        "other": whole(-1, MOST_PANELS - 1),
-        **{name: text(LONGEST) for name in ("palette", "sign", "secondary", "scale", "over")},
-        **dict.fromkeys(("smooth", "grey", "reference"), switch),
-    },
-    Look,
-)
-_FILTER = record(
-    {"column": text(LONGEST, empty=False)},
-    {
-        **dict.fromkeys(("low", "high", "lowest"), number),
-        "values": several(text(LONGEST), MOST_NAMES, 1),
-    },
-    _filtering,
-)
-_FILTERS = several(_FILTER, MOST_FILTERS)
-_MAP_NAME = text(LONGEST_MAP_NAME, empty=False)
-_NAMES = record(
-    {"model": _relative, "run": whole(0, 1_000_000), "layer": text(LONGEST)},
-    {
-        "names": several(pair(whole(0, MOST_MAPS), _MAP_NAME), MOST_MAPS),
-        "groups": several(pair(_MAP_NAME, several(whole(0, MOST_MAPS), MOST_MAPS, 1)), MOST_GROUPS),
-    },
-    _of_layer,
-)
-_FILE = record(
-    {
-        "format": text(LONGEST),
-        "version": whole(VERSION, VERSION),
-        "product": text(LONGEST),
-        "models": several(record({"name": _relative, "digests": several(_DIGEST, 1_000)}, {}, SavedModel), 1_000, 1),
-        "images": record({"name": _relative, "digests": named(_DIGEST, MOST_NAMES, _relative)}, {}),
-        "present": whole(0, _MOST),
-        "look": _LOOK,
-        "measuring": record({}, {option.name: text(LONGEST) for option in PARTS["measures"].options}, _measuring),
-        "pins": several(_relative, MOST_NAMES),
-        "selected": several(whole(0, MOST_MAPS), MOST_MAPS),
-        "selected_images": several(_relative, MOST_NAMES),
-        "states": several(_STATE, MOST_STATES, 1),
-    },
-    {
-        "filters": _FILTERS,
-        "slices": named(_FILTERS, MOST_FILTERS, text(LONGEST_NAME, empty=False)),
-        "map_names": several(_NAMES, MOST_NAMES),
-    },
-    _whole_file,
-)

@@ -16,6 +16,7 @@ from xai_widgets.engine import (
     Joint,
     Likeness,
     Maps,
+    Margins,
     Measures,
     Output,
     Query,
@@ -85,6 +86,7 @@ class Session(
     measures = Instance(Measures, allow_none=True, read_only=True)
     receipt = Instance(Receipt, allow_none=True, read_only=True, help="The check of the map, where it was asked for.")
     likeness = Instance(Likeness, allow_none=True, read_only=True, help="Of a map that asks about Q to Grad-CAM.")
+    margins = Instance(Margins, allow_none=True, read_only=True, help="What each map does for P against a class Q.")
     region = Instance(Region, allow_none=True, read_only=True, help="What maps do inside a region: see `look_into`.")
     looked_into = Dict(help="The region that is asked about: box or mask; empty where none is.")
     look = Instance(Look, args=(), help="How it looks.")

@@ -18,9 +18,10 @@ from xai_widgets.session.history import MOST_UNNAMED, History, State
 from xai_widgets.session.look import Look
 from xai_widgets.session.map_names import LayerNames
 from xai_widgets.session.one_change import OneChange
+from xai_widgets.session.reading import named_file, read
 from xai_widgets.session.replay import fitted
 from xai_widgets.session.requests import Requests
-from xai_widgets.session.saved import Saved, SavedModel, named_file, read, write
+from xai_widgets.session.saved import Saved, SavedModel, write
 from xai_widgets.session.sources import Models
 
 DROPPED = f"The history keeps {MOST_UNNAMED} states without a name; the oldest are dropped. A state with a name stays."
@@ -181,6 +182,7 @@ class Steps(OneChange):
                 filters=self.filters,
                 slices=dict(self.slices),
                 map_names=self.map_names,
+                region=dict(self.looked_into),
             )
         digests = {}
         for name in saved.image_names():
@@ -258,5 +260,6 @@ class Steps(OneChange):
         self.set_trait("filters", saved.filters)
         self.set_trait("slices", dict(saved.slices))
         self.set_trait("map_names", saved.map_names)
+        self.looked_into = dict(saved.region)
         self._tell_history()
         self.refresh()

@@ -15,8 +15,8 @@ from xai_widgets.views._base import WHERE
 from xai_widgets.views._cards import WithCard
 
 ORDERS = (
-    "effect", "raises", "lowers", "helps", "harms", "role", "activation", "likeness", "region", "index", "set_delta_y",
-    "set_delta_error", "set_active",
+    "effect", "raises", "lowers", "helps", "harms", "role", "activation", "likeness", "region", "margin", "index",
+    "set_delta_y", "set_delta_error", "set_active",
 )  # fmt: skip
 FILTERS = (
     "all", "raises", "lowers", "helpful", "harmful", "helpful_raises", "helpful_lowers", "harmful_raises",
@@ -46,6 +46,7 @@ class MapBank(WithCard):
         "status.background",
         "map_names",
         "region",
+        "margins",
     )
     groups = {  # noqa: RUF012
         "maps": ("thumbs", "dead", "activation", "title", "key"),
@@ -54,6 +55,7 @@ class MapBank(WithCard):
         "named": ("names", "groups"),
         "alike": ("like", "likeness"),
         "region": ("region_delta_y",),
+        "margin": ("margin", "margin_exact", "margin_words"),
     }
     both = ("gains", "selected")
 
@@ -72,6 +74,9 @@ class MapBank(WithCard):
     can_undo = Bool(False).tag(sync=True)
     named = Dict(help="names: [number, name] of maps; groups: [name, numbers].").tag(sync=True)
     alike = Dict(help="likeness: float32, to the map `like`, -1 where none is chosen.").tag(sync=True)
+    margin = Dict(
+        help="margin: float32, what the removal of each map changes of P - Q; margin_exact; margin_words."
+    ).tag(sync=True)
     region = Dict(help="region_delta_y: float32, what the removal of each map inside the region changes.").tag(
         sync=True
     )

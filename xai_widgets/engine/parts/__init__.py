@@ -11,6 +11,7 @@ from xai_widgets.engine.parts import (
     contrasts,
     effects,
     likeness,
+    margins,
     measuring,
     output,
     receipt,
@@ -19,7 +20,7 @@ from xai_widgets.engine.parts import (
 )
 from xai_widgets.engine.parts.record import Part as Part
 
-_FILES = (output, removals, effects, measuring, region, receipt, likeness, activations, agreement, contrasts)
+_FILES = (output, removals, effects, margins, measuring, region, receipt, likeness, activations, agreement, contrasts)
 PARTS: dict[str, Part] = {part.name: part for file in _FILES for part in file.PARTS}
 
 

@@ -14,10 +14,11 @@ from torch import Tensor
 from xai_widgets.engine.answers import Box, Explanation, Maps, Region, Saliency
 from xai_widgets.engine.asking import Request
 from xai_widgets.engine.options import Option
+from xai_widgets.engine.parts.margins import explained_by, rival
 from xai_widgets.engine.parts.output import EXPLAINED
 from xai_widgets.engine.parts.record import Part
 from xai_widgets.engine.subject import array
-from xai_widgets.kernels.ablation import level_of, place_scores
+from xai_widgets.kernels.ablation import Score, level_of, place_scores
 from xai_widgets.kernels.batches import at_once, on_tail
 from xai_widgets.kernels.checks import scores_from
 from xai_widgets.kernels.tail import Tail
@@ -27,7 +28,9 @@ SECONDS_OF_A_BATCH = 0.04
 
 
 def region(request: Request) -> Region:
-    """The change of the score without each map inside a region, all gains 1; how much of the shown map lies there.
+    """The change of the explained score without each map inside a region, all gains 1; how much of the map lies there.
+
+    Where Q is another class it is the change of P - Q.
 
     Exact values stream in, the maps that are strongest inside the region first.
 
@@ -50,13 +53,14 @@ def region(request: Request) -> Region:
         area=lies.area,
         mask=inside.numpy().copy(),
         box=subject.box,
+        against=rival(subject),
         note=f"Each map set to {become} at {places} of {of} places of {subject.layer}, single removals, all gains 1."
         f"{subject.baseline_words}",
         done=False,
     )
     # Neither gains nor what the map asks act on single removals: they are made once.
     level = b"" if subject.baseline is None else subject.baseline.detach().cpu().numpy().tobytes()
-    asked = (subject.target, level, inside.numpy().tobytes())
+    asked = (subject.target, known.against, level, inside.numpy().tobytes())
     change, joint = subject.remember("inside a region", lambda: _removed(request, inside, known), *asked)
     return replace(known, delta_y=change, joint=joint, done=True)
 
@@ -65,17 +69,17 @@ def _removed(request: Request, inside: Tensor, known: Region) -> tuple[np.ndarra
     """The change of the score without each map inside the region (c,), and without all of them together."""
     subject = request.subject
     tail, maps = subject.tail, subject.tail.maps.detach()
-    inside, y = inside.to(maps.device), subject.scores[subject.target]
+    explained, inside = explained_by(subject), inside.to(maps.device)
     level = level_of(subject.baseline, maps)
-    together = place_scores(tail, subject.model.scores, inside[None, None], level, None, request.step)
-    known = replace(known, joint=float(together[0, subject.target].cpu() - y))
+    together = place_scores(tail, explained.score, inside[None, None], level, None, request.step)
+    known = replace(known, joint=float(together[0, explained.target]) - explained.value)
     change = torch.full((maps.shape[1],), math.nan, device="cpu")
     order, nothing = _order(maps, inside, level)
     change[nothing] = 0
-    for done, (index, scores) in enumerate(_scores_without(request, inside, level, order)):
+    for done, (index, scores) in enumerate(_scores_without(request, explained.score, inside, level, order)):
         if done:
             request.show(replace(known, delta_y=array(change).copy()), float((~change.isnan()).float().mean()))
-        change[index] = (scores[:, subject.target].cpu() - y).to(change)
+        change[index] = (scores[:, explained.target].cpu() - explained.value).to(change)
     return array(change).copy(), known.joint
 
 
@@ -87,9 +91,10 @@ def _order(maps: Tensor, inside: Tensor, level: Tensor) -> tuple[Tensor, Tensor]
     return order[alive], (strength == 0).nonzero().flatten().cpu()
 
 
-def _scores_without(request: Request, inside: Tensor, level: Tensor, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+def _scores_without(
+    request: Request, score: Score, inside: Tensor, level: Tensor, order: Tensor
+) -> Iterator[tuple[Tensor, Tensor]]:
     """The scores (b k) without one map each inside the region, a micro-batch at a time, and which maps (b)."""
-    score = request.subject.model.scores
 
     def run(tail: Tail, start: int, end: int) -> Tensor:
         place = tail.maps.device

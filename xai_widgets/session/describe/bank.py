@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xai_widgets.engine import Impacts, Joint, Maps
+from xai_widgets.engine import Impacts, Joint, Maps, Margins
 from xai_widgets.engine.set_answers import SetAnswers
 from xai_widgets.scenes import Bank
 from xai_widgets.session.describe.roles import ROLE_WORDS
@@ -55,6 +55,7 @@ def bank(session: Session, *, like: int = -1, likeness: np.ndarray | None = None
         like=like,
         likeness=likeness,
         region_delta_y=_in_region(session),
+        **of_margins(session),
     )
 
 
@@ -69,6 +70,32 @@ def _in_region(session: Session) -> np.ndarray | None:
     found, maps = session.region, session.maps
     fits = found is not None and maps is not None and len(found.delta_y) == len(maps.thumbs)
     return np.asarray(found.delta_y, np.float32) if found is not None and fits else None
+
+
+def of_margins(session: Session) -> dict[str, Any]:
+    """What the removal of each map changes of P - Q, where Q is a class."""
+    found, maps = session.margins, session.maps
+    if found is None or maps is None or len(found.delta) != len(maps.thumbs):
+        return {}
+    model = session.model
+    return {
+        "margin": np.asarray(found.delta, np.float32),
+        "margin_exact": found.exact,
+        "margin_words": margin_words(found, *(model.name_of(index) for index in (session.target(), found.against))),
+    }
+
+
+def margin_words(found: Margins, p: str, q: str) -> str:
+    """How many maps favour P over Q, each removed alone, and how many of them make half of what does."""
+    favour, oppose = int((found.delta < 0).sum()), int((found.delta > 0).sum())
+    about = "" if found.done else "about "
+    maps = f"{about}{favour} map{'s' * (favour != 1)} for {p}, {oppose} for {q}"
+    said = f"{p} − {q} = {short(found.value, sign=True)}: {maps}"
+    half = found.carriers()
+    if favour < 2:
+        return f"{said}."
+    one = len(half) == 1
+    return f"{said}; {about}{len(half)} make{'s' * one} half of what is for {p}, each removed alone."
 
 
 def of_set(session: Session) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from xai_widgets.session.facts import where
 if TYPE_CHECKING:
     from xai_widgets.session.session import Session
 
-NO_IMPACTS = "needs impacts of the set: a study, or session.know_set('impacts')"
+NO_IMPACTS = "needs impacts of the set: open a study, or compute them here"
 PLANE = ("maximum", "delta_y", "delta_error")  # what the plane is made of, a row an image
 FEWEST_ON_A_LINE = 3  # maps
 WHY = {  # of ratings
@@ -65,7 +65,7 @@ def _of_other_baseline(session: Session) -> str:
     if brought is None or brought.delta_y is None or brought.baseline == asked:
         return ""
     has = f"{brought.source or 'the study'} has them with the {brought.baseline} baseline"
-    return f"needs impacts of the set with the {asked} baseline ({has}): session.know_set('impacts')"
+    return f"needs impacts of the set with the {asked} baseline ({has}): compute them here"
 
 
 def of_the_set(session: Session, of: str = "set") -> Plane:

@@ -40,7 +40,10 @@ def region(session: Session, panel: Panel) -> scenes.Outline | None:
         if panel.answers.saliency is None
         else share_inside(panel.answers.saliency, found.mask, into.get("box", ()))
     )
-    words = _words(found, lies, session.model.score_words(session.target()))
+    score = session.model.score_words(session.target())
+    if found.against is not None:
+        score += f" minus {session.model.score_words(found.against)}"
+    words = _words(found, lies, score)
     return scenes.Outline(inside=found.mask, box=found.box, drawn=drawn, words=words)
 
 

@@ -104,30 +104,38 @@ function tag(context, gain, x, y, size, colours) {
   context.fillText(text, x + 5, y + 7.5);
 }
 
-/** Delta y in figures before a bar of its size; the mark is hollow while it is an estimate. @param {CanvasRenderingContext2D} context @param {Bank} bank @param {number} i @param {number} x @param {number} y @param {Layout} layout @param {Ink} colours */
+/** The number of a map at the right end, where it has room beside the figure. @param {CanvasRenderingContext2D} context @param {number} i @param {number} left @param {number} right @param {number} middle @param {Ink} colours */
+function numberOf(context, i, left, right, middle, colours) {
+  if (left + context.measureText(`${i}`).width + 4 > right) return;
+  [context.fillStyle, context.textAlign] = [colours.ink, "right"];
+  context.fillText(`${i}`, right, middle);
+  context.textAlign = "left";
+}
+
+/** Delta y in figures before a bar of its size, and the number of the map. @param {CanvasRenderingContext2D} context @param {Bank} bank @param {number} i @param {number} x @param {number} y @param {Layout} layout @param {Ink} colours */
 function caption(context, bank, i, x, y, { map, caption: height, figures }, colours) {
   const change = bank.delta?.[i], middle = y + height / 2 + 0.5;
-  if (map > 90) {
-    [context.fillStyle, context.textAlign] = [colours.ink, "right"];
-    context.fillText(`${i}`, x + map - 1, middle);
-    context.textAlign = "left";
-  }
-  if (bank.dead[i] || !change) {
-    context.fillStyle = colours.faint;
-    context.fillText(bank.dead[i] ? "dead" : Number.isNaN(change) ? "…" : short(change, 0), x + 2, middle);
-    return;
-  }
+  const none = bank.dead[i] || !change;
+  const figure = !none ? short(change, decimalsFor(bank.most, figures)) : bank.dead[i] ? "dead" : Number.isNaN(change) ? "…" : short(change, 0);
+  const left = x + (none ? 2 : 12);
+  if (!none) effectBar(context, bank, i, x, y, map, height, colours);
+  context.fillStyle = none ? colours.faint : colours.ink; // on the bar, a paler colour would be hard to read
+  context.fillText(figure, left, middle);
+  numberOf(context, i, left + context.measureText(figure).width, x + map - 1, middle, colours);
+}
+
+/** A bar of the size of delta y, and which way it goes; hollow while it is an estimate. @param {CanvasRenderingContext2D} context @param {Bank} bank @param {number} i @param {number} x @param {number} y @param {number} map @param {number} height @param {Ink} colours */
+function effectBar(context, bank, i, x, y, map, height, colours) {
+  const change = bank.delta[i];
   const colour = change < 0 ? colours.raises : colours.lowers;
   context.globalAlpha = 0.24;
   context.fillStyle = colour;
   context.fillRect(x, y + 1, Math.max((map * Math.abs(change)) / bank.most, 1), height - 2);
   context.globalAlpha = 1;
-  triangle(context, x + 5, middle - 0.5, 3.5, change < 0);
+  triangle(context, x + 5, y + height / 2, 3.5, change < 0);
   [context.strokeStyle, context.lineWidth] = [colour, 1];
   if (bank.exact[i]) context.fill();
   context.stroke();
-  context.fillStyle = colours.ink; // on the bar, a paler colour would be hard to read
-  context.fillText(short(change, decimalsFor(bank.most, figures)), x + 12, middle);
 }
 
 /** @param {CanvasRenderingContext2D} context @param {number} gain @param {number} x @param {number} y @param {Layout} layout @param {boolean} active @param {Ink} colours */

@@ -24,6 +24,8 @@ import { finder } from "./find.js";
  * @property {Float32Array | null} [likeness] to the map `like`
  * @property {number} [like]
  * @property {Float32Array | null} [region] change of the score without the map inside the region
+ * @property {Float32Array | null} [margin] change of P - Q without the map
+ * @property {Uint8Array} [marginExact] 1 where that is no estimate
  * @property {Map<number, string>} [names] given by the reader
  * @property {[string, number[]][]} [groups] with names
  */
@@ -39,6 +41,7 @@ export const ORDERS = {
   activation: "most active",
   likeness: "most like the selected map",
   region: "effect in the region",
+  margin: "effect on P − Q",
   index: "by number",
   set_delta_y: "median |Δy| of the set",
   set_delta_error: "median Δ error of the set",
@@ -123,6 +126,7 @@ function ranker(bank, order) {
     activation: (i) => bank.activation?.[i] ?? size(i),
     likeness: (i) => bank.likeness?.[i] ?? (bank.likeness ? NaN : size(i)),
     region: (i) => Math.abs(bank.region?.[i] ?? (bank.region ? NaN : size(i))),
+    margin: (i) => Math.abs(bank.margin?.[i] ?? (bank.margin ? NaN : size(i))),
     ...ofSetRankers(bank, size),
   };
   return rankers[order] ?? (() => 0);
@@ -167,10 +171,11 @@ const plainSigned = (value) => `${value < 0 ? "−" : "+"}${plain(Math.abs(value
 export const called = ({ names }, i) => (names?.has(i) ? `map ${i} “${names.get(i)}”` : `map ${i}`);
 
 /** What more is known of a map on this image. @param {Bank} bank @param {number} i */
-function besides({ likeness, like, region }, i) {
-  const alike = likeness?.[i], inside = region?.[i];
+function besides({ likeness, like, region, margin, marginExact }, i) {
+  const alike = likeness?.[i], inside = region?.[i], against = margin?.[i];
   return (alike !== undefined && alike === alike ? ` Likeness to map ${like}: ${alike < 0 ? "−" : ""}${Math.abs(alike).toFixed(2)}.` : "")
-    + (inside !== undefined && inside === inside ? ` Removed in the region only: Δy ${plainSigned(inside)}.` : "");
+    + (inside !== undefined && inside === inside ? ` Removed in the region only: ${margin ? "Δ(P − Q)" : "Δy"} ${plainSigned(inside)}.` : "")
+    + (against !== undefined ? ` Δ(P − Q) ${marginExact?.[i] ? "" : "≈ "}${plainSigned(against)}.` : "");
 }
 
 /** What is known of a map, in two lines of words: [short, long]. @param {Bank} bank @param {number} i @param {string} [subject] @returns {[string, string]} */
@@ -195,12 +200,12 @@ export function describe(bank, i, subject = bank.subject ?? "the score") {
 }
 
 /**
- * The bank as it is painted: where it is sorted by the effect in the region, that is what the figures say.
+ * The bank as it is painted: where it is sorted by the effect in the region or on P - Q, that is what the figures say.
  * @param {Bank} bank @param {string} order @returns {Bank}
  */
 export function shownBy(bank, order) {
-  const { region } = bank;
-  if (order !== "region" || !region) return bank;
-  const most = region.reduce((high, change) => (Math.abs(change) > high ? Math.abs(change) : high), 0);
-  return { ...bank, delta: region, most: most || 1, exact: new Uint8Array(region.length).fill(1) };
+  const { region, margin, marginExact } = bank, delta = { region, margin }[order];
+  if (!delta) return bank;
+  const exact = order === "margin" && marginExact ? marginExact : new Uint8Array(delta.length).fill(1);
+  return { ...bank, delta, most: largest(delta) || 1, exact };
 }

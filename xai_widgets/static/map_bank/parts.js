@@ -65,6 +65,7 @@ export function build() {
     which: element("strong"), more: element("span", { class: "xw-caption" }),
     legend: element("div", { class: "xw-caption", hidden: true }), note: element("div", { class: "xw-caption" }),
     joint: element("div", { class: "xw-caption xw-numbers", role: "status" }),
+    margin: element("div", { class: "xw-caption xw-numbers" }),
   };
   const bar = (/** @type {HTMLElement[]} */ ...children) => element("div", { class: "xw-bar" }, ...children);
   const groups = buildGroups();
@@ -76,6 +77,6 @@ export function build() {
   const chips = element("div", { class: "xw-bar xw-chips", role: "group", "aria-label": "Which maps are shown" },
     ...Object.values(tools.filters));
   const root = element("div", { class: "xw xw-maps" }, bar(words.title, words.count, tools.help, words.known), words.legend, toolbar, chips,
-    words.progress, grid.view, words.joint, element("div", { class: "xw-detail xw-numbers" }, words.which, words.more), words.note, card.root);
+    words.progress, grid.view, words.joint, words.margin, element("div", { class: "xw-detail xw-numbers" }, words.which, words.more), words.note, card.root);
   return { root, card, groups, ...tools, ...grid, ...words };
 }

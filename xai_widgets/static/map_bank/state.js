@@ -49,7 +49,7 @@ const LEAST_BAND = 8;
 /** @type {Omit<Bank, "selected">} */
 const NO_MAPS = { gains: new Float32Array(0), dead: new Uint8Array(0), delta: null, error: null, roles: null, roleWords: [],
   exact: new Uint8Array(0), value: NaN, most: 0, worst: 0, errorName: "error", subject: "the score", ofSet: {},
-  activation: null, likeness: null, like: -1, region: null, names: new Map(), groups: [] };
+  activation: null, likeness: null, like: -1, region: null, margin: null, marginExact: new Uint8Array(0), names: new Map(), groups: [] };
 
 /** @param {string} origin @returns {State} */
 export const newState = (origin) => ({
@@ -100,10 +100,11 @@ export function withSet({ bank }, known) {
 /** What the reader calls maps. @param {State} state @param {{ names?: [number, string][], groups?: [string, number[]][] }} named @returns {Changes} */
 export const withNamed = ({ bank }, { names = [], groups = [] }) => ({ bank: { ...bank, names: new Map(names), groups } });
 
-/** How like maps are to one, and what they do inside the region, where that is asked. @param {State} state @param {any} alike @param {any} region @returns {Changes} */
-export function withAsked({ bank }, alike, region) {
+/** How like maps are to one, what they do inside the region, and for P against Q, where that is asked. @param {State} state @param {any} alike @param {any} region @param {any} [margin] @returns {Changes} */
+export function withAsked({ bank }, alike, region, margin) {
   const read = (/** @type {DataView | undefined} */ view) => (view?.byteLength === 4 * bank.gains.length && view.byteLength ? floats(view) : null);
-  return { bank: { ...bank, likeness: read(alike?.likeness), like: alike?.like ?? -1, region: read(region?.region_delta_y) } };
+  return { bank: { ...bank, likeness: read(alike?.likeness), like: alike?.like ?? -1, region: read(region?.region_delta_y),
+    margin: read(margin?.margin), marginExact: margin?.margin_exact ? bytes(margin.margin_exact) : new Uint8Array(0) } };
 }
 
 // ------------------------------------------------------------------ order

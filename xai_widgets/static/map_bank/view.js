@@ -13,6 +13,9 @@ import { build } from "./parts.js";
 import { newState, withAsked, withDrag, withGains, withImpacts, withMaps, withNamed, withSelected, withSet } from "./state.js";
 import { tellFilters, tellImpacts, tellMaps, tellSet } from "./words.js";
 
+/** @param {import("../shared/mount.js").Context["model"]} model @returns {[any, any, any]} */
+const comparedIn = (model) => [model.get("alike"), model.get("region"), model.get("margin")];
+
 /** What is known over the set, and the card. @param {import("../shared/mount.js").Page} page @param {import("./parts.js").Parts} parts @param {import("./state.js").State} state @param {import("./actions.js").Actions} actions @param {() => void} readCard */
 function followSet(page, parts, state, actions, readCard) {
   const { model } = page;
@@ -23,7 +26,10 @@ function followSet(page, parts, state, actions, readCard) {
     actions.news({});
   });
   page.watch("named", () => actions.news(withNamed(state, model.get("named"))));
-  page.watch("alike region", () => actions.news(withAsked(state, model.get("alike"), model.get("region"))));
+  page.watch("alike region margin", () => {
+    actions.news(withAsked(state, ...comparedIn(model)));
+    parts.margin.textContent = model.get("margin").margin_words ?? "";
+  });
   page.watch(["card", ...CROPS].join(" "), readCard);
   page.watch("joint", () => { parts.joint.textContent = model.get("joint"); });
 }
@@ -78,7 +84,7 @@ function render(context) {
     tellMaps(parts, maps);
     Object.assign(state, withMaps(state, count, maps.dead ? bytes(maps.dead) : new Uint8Array(0), maps.activation ? floats(maps.activation) : null));
     // They may have come before their maps.
-    Object.assign(state, withGains(state, model.get("gains")), withAsked(state, model.get("alike"), model.get("region")));
+    Object.assign(state, withGains(state, model.get("gains")), withAsked(state, ...comparedIn(model)));
     readPaper();
     readImpacts();
   });

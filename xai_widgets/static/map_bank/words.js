@@ -25,7 +25,8 @@ export function tellImpacts(parts, { bank }, { note = "", done = false }) {
   for (const option of parts.order.options) option.hidden = NEEDS_RATING.has(option.value) && !roles;
   const moves = subject === "the score" ? subject : `the logit of ${subject}`;
   const error = errorName === "error" ? "the error against the rating" : `the ${errorName} with the ${errorName.startsWith("mean ") ? "labels" : "label"}`;
-  parts.legend.textContent = `The figure under a map is Δy: how far ${moves} would move without it (▲ the map raises it, ▼ lowers it). `
+  parts.legend.textContent = `The figure under a map is Δy: how far ${moves} would move without it (▲ the map raises it, ▼ lowers it); `
+    + "sorted by the effect on P − Q, how far their difference would (▲ the map favours P). "
     + "Drag its bar to the left for less of the map, to the right for more. "
     + "With shift it moves finely; a drag over the maps selects them."
     + `${roles ? ` Without a map that helps ● ${error} would grow, without one that harms ◆ it would shrink.` : ""}`;
@@ -47,10 +48,12 @@ export function tellSet(parts, { set_source: source = "", set_lacks: lacks = [] 
   }
 }
 
-/** Orders that need a region, or a map that is chosen. @param {Parts} parts @param {import("./order.js").Bank} bank */
-export function tellOrders({ order }, { region, selected }) {
+/** Orders that need a region, a class as Q, or a map that is chosen. @param {Parts} parts @param {import("./order.js").Bank} bank */
+export function tellOrders({ order }, { region, margin, selected }) {
+  /** @type {Record<string, unknown>} */
+  const needs = { region, margin };
   for (const option of order.options) {
-    if (option.value === "region") option.hidden = !region && order.value !== "region";
+    if (option.value in needs) option.hidden = !needs[option.value] && order.value !== option.value;
     if (option.value === "likeness") option.textContent = selected.size ? ORDERS.likeness : `${ORDERS.likeness} (select one first)`;
   }
 }

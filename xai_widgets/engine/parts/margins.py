@@ -1,0 +1,93 @@
+"""What each map does for P against Q: the change of P - Q without it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from xai_widgets.engine.answers import Margins
+from xai_widgets.engine.asking import Request
+from xai_widgets.engine.known import Asked
+from xai_widgets.engine.parts.record import Part
+from xai_widgets.engine.subject import Subject, array
+from xai_widgets.kernels.ablation import Score
+from xai_widgets.kernels.anytime import Effects, anytime_delta_y
+from xai_widgets.kernels.home import home
+
+
+@dataclass(frozen=True)
+class Difference:
+    """P - Q of a network's return value, (n 1); equal where it reads the same, so that what was tried is known."""
+
+    score: Score
+    p: int
+    q: int
+
+    def __call__(self, result: Any) -> Tensor:
+        scores = self.score(result)
+        return scores[:, self.p, None] - scores[:, self.q, None]
+
+
+class Explained(NamedTuple):
+    """What removals are read of: one of the scores, or P - Q."""
+
+    score: Score
+    target: int
+    value: float  # with all maps
+    against: int | None  # Q
+
+
+def explained_by(subject: Subject) -> Explained:
+    """The explained score, or P - Q where Q is another class.
+
+    A constant Q, as a rating, leaves every change as it is.
+    """
+    score, p, q = subject.model.scores, subject.target, rival(subject)
+    if q is None:
+        return Explained(score, p, float(subject.scores[p]), None)
+    return Explained(Difference(score, p, q), 0, float(subject.scores[p] - subject.scores[q]), q)
+
+
+def rival(subject: Subject) -> int | None:
+    """Q by number, where it is another class than P."""
+    asked: Asked | None = subject.contrast if subject.model.has_classes else None
+    return asked.index if asked is not None and asked.kind == "class" and asked.index != subject.target else None
+
+
+def margins(request: Request) -> Margins:
+    """The change of P - Q without each map: estimated at once, then exact in the order of the estimate.
+
+    Raises:
+        ValueError: Q is no class.
+    """
+    subject = request.subject
+    score, target, value, q = explained_by(subject)
+    note = f"Single removals, {subject.query.baseline} baseline, all gains 1.{subject.baseline_words}"
+    if q is None:
+        asked = subject.contrast
+        if asked is None or asked.kind != "class":
+            raise ValueError("the effect on P minus Q needs a class as Q; set contrast to one.")
+        count = subject.tail.maps.shape[1]  # Q is P, and their difference 0 whatever is removed
+        return Margins(np.zeros(count, np.float32), np.ones(count, bool), 0.0, subject.target, True, note)
+
+    def found(known: Effects) -> Margins:
+        change, exact = home(known.delta_y, known.exact)
+        return Margins(array(change), exact.numpy().copy(), value, q, known.done, note)
+
+    for known in anytime_delta_y(subject.tail, score, target, baseline=subject.baseline):
+        if known.done:
+            break
+        request.show(found(known), known.share)
+        request.step()
+    return found(known)
+
+
+PARTS = (
+    Part(
+        "margins", "effect of each map on P minus Q", margins, ("target", "contrast", "baseline"), knows=True,
+        lane="impacts",
+    ),
+)  # fmt: skip
