@@ -47,6 +47,12 @@ def directly() -> Callable[..., Direct]:
     return compute
 
 
+# The angles at which the first series of the radar is drawn, and those of the names of its axes.
+ON_THE_RADAR = """node => [[...node._fullData[0].theta], [...node._fullLayout.polar.angularaxis.tickvals]]"""
+ANGLES = [90, 18, 306, 234, 162]
+AXES = [[*ANGLES, 90], ANGLES]
+
+
 def test_the_lesson_runs_and_its_explorers_are_seen(
     lesson: Notebook, explorers: dict[str, ExplorerPage], screenshots: Path
 ) -> None:
@@ -59,6 +65,8 @@ def test_the_lesson_runs_and_its_explorers_are_seen(
         for tab, view in (("plane", "impact"), ("radar", "radar"), ("bank", "maps")):
             page.open(tab)
             expect(page.find(f".xw-{view}").first).to_be_visible()
+            if view == "radar":  # values came before it was seen
+                assert page.find(".xw-radar .js-plotly-plot").first.evaluate(ON_THE_RADAR) == AXES
         page.screenshot(screenshots / f"{page.name}.png")
 
 

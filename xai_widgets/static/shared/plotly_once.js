@@ -8,6 +8,24 @@ import { letGo, once, unpacked } from "./once.js";
 const MESSAGES = ["addTraces", "deleteTraces", "moveTraces", "restyle", "relayout", "update", "animate",
   "removeLayoutProps", "removeTraceProps"].map((name) => `change:_py2js_${name}`);
 
+// What plotly's Python side says of the properties of a trace that a message leaves as they are.
+const LEFT = "_undefined_";
+
+/**
+ * A message whose properties that are left as they are, are not there.
+ *
+ * Plotly's front end writes a message that comes before its first view into the state as it came: the angles of a trace
+ * would be the word, and that trace be drawn with angles of plotly's own choice.
+ * @param {any} said
+ * @returns {any}
+ */
+export function read(said) {
+  if (said === LEFT) return undefined;
+  if (Array.isArray(said)) return said.map(read);
+  if (said?.constructor !== Object) return said;
+  return Object.fromEntries(Object.entries(said).map(([name, one]) => [name, read(one)]));
+}
+
 /** Plotly's module: what the page has, else what the kernel's text says. */
 function plotly(/** @type {any} */ model) {
   const { text, digest } = model.get("_plotly");
@@ -41,7 +59,10 @@ export function patient(model) {
   });
   const known = {
     ...model,
-    get: (/** @type {string} */ name) => (again?.[0] === name ? again[1] : model.get(name)),
+    get(/** @type {string} */ name) {
+      const said = again?.[0] === name ? again[1] : model.get(name);
+      return name.startsWith("_py2js_") ? read(said) : said;
+    },
     on(/** @type {string} */ event, /** @type {() => void} */ action) {
       hears.push([event, action]);
       model.on(event, action);
