@@ -45,7 +45,8 @@ def test_a_removal_and_a_gradient_equal_those_of_a_hooked_network(name: str) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.timeout(1800)  # inception has hundreds of layers, and another test runs beside it
+@pytest.mark.parametrize("name", sorted(FAMILIES, key=lambda name: name not in LONG))  # the longest first
 def test_every_layer(name: str) -> None:
     pytest.importorskip(needed(name))
     agreed, refused = walk(FAMILIES[name])

@@ -21,7 +21,9 @@ from xai_widgets.session import history
 KEPT, GESTURES, EVERY = 40, 100, 10
 MOST = 1000  # bytes a gesture
 OPENINGS, FIRST = 20, 5
-MOST_OPENING = 4000  # bytes an explorer that is closed
+# What an explorer that is closed leaves: less than one object; and of bytes, which go up and down by more than that
+# with the tables of Python and of its libraries, less than one small picture.
+MOST_OBJECTS, MOST_OPENING = 1, 10_000
 CACHE = 500_000
 
 pytestmark = pytest.mark.slow
@@ -34,19 +36,20 @@ def traced() -> Iterator[None]:
     tracemalloc.stop()
 
 
-def grown(step: Callable[[int], object], steps: int, every: int) -> float:
-    """Bytes a step: the middle of the slopes between any two measurements, one after each `every` steps.
+def grown(step: Callable[[int], object], steps: int, every: int) -> tuple[float, float]:
+    """Bytes and objects a step: the middle of the slopes between any two measurements, one after each `every` steps.
 
     A table of Python's that grows or shrinks does so at once, by 130 kB where it is that of all classes.
     """
-    used = []
+    used, objects = [], []
     for number in range(steps + 1):
         if number % every == 0:
             gc.collect()
             used.append(tracemalloc.get_traced_memory()[0])
+            objects.append(len(gc.get_objects()))
         if number < steps:
             step(number)
-    return float(theilslopes(used)[0]) / every
+    return float(theilslopes(used)[0]) / every, float(theilslopes(objects)[0]) / every
 
 
 @pytest.mark.usefixtures("traced")
@@ -69,7 +72,7 @@ def test_gestures_on_six_panels_cost_no_memory_once_all_that_is_kept_is_full(
     assert len(session.panels) == 6
     assert session._history.dropped, "the history is full"
     assert engine.cache.nbytes > 0.9 * engine.cache.most, "so is the memory of answers"
-    slope = grown(gesture, GESTURES, EVERY)
+    slope, _ = grown(gesture, GESTURES, EVERY)
     session.close()
     engine.close()
     assert slope < MOST
@@ -86,4 +89,6 @@ def test_explorers_that_are_opened_and_closed_leave_nothing() -> None:
 
     for number in range(FIRST):
         opened(number)
-    assert grown(opened, OPENINGS, 1) < MOST_OPENING
+    used, objects = grown(opened, OPENINGS, 1)
+    assert objects < MOST_OBJECTS
+    assert used < MOST_OPENING

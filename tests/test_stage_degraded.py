@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from asked import query, shared
-from stages import pixels_of, settled
+from stages import Slow, map_of, pixels_of, settled
 from tiny import SIDE, TinyNet, photos, rated, regressor
 from torchvision.transforms import CenterCrop, Compose, ToTensor
 
@@ -18,7 +18,7 @@ from xai_widgets.engine import Degradation
 from xai_widgets.kernels import degrade
 from xai_widgets.session import describe
 from xai_widgets.session.facts import degraded_picture
-from xai_widgets.views import Stage
+from xai_widgets.views import Stage, _photos
 
 Make = Callable[..., Session]
 
@@ -61,6 +61,35 @@ def test_a_drag_of_the_level_is_one_step(session: Session, stage: Stage) -> None
     assert len(session.states) == before + 1
     assert session.measures is None or session.measures.query.degradation == session.query.degradation
     assert 'degradation=("gaussian_noise", 0.3)' in session.code().replace("'", '"')
+
+
+def test_photo_map_and_score_stay_together_until_those_of_the_next_level_are_there(
+    session: Session, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.comm.click(kind="degrade", name="gaussian_noise", level=0.1, gesture="a")
+    settled(stage)
+    before = stage.photo, stage.map, stage.score
+    slow = Slow(_photos.encoded)
+    monkeypatch.setattr(_photos, "encoded", slow)
+    stage.comm.click(kind="degrade", name="gaussian_noise", level=0.3, gesture="a")
+    assert slow.begun.wait(30)
+    assert session.wait(30)
+    assert session.saliency is not None
+    assert session.saliency.query.degradation == Degradation("gaussian_noise", 0.3), "the map is there, the photo not"
+    assert (stage.photo, stage.map, stage.score) == before
+    assert stage.degrading["values"][1]["value"] == 0.3
+    assert stage.pending
+    slow.go_on.set()
+    settled(stage)
+    assert stage.photo != before[0]
+    assert stage.score != before[2]
+    assert not stage.pending
+    np.testing.assert_array_equal(map_of(stage), session.saliency.map)
+    monkeypatch.undo()
+    shown = stage.photo
+    session.ask(image=session.images.names[1], degradation=None)
+    assert stage.map == {} or stage.photo != shown, "another image never stands beside the old one"
+    settled(stage)
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ from PIL import Image
 from traitlets import Bool, Bytes, Dict, Int, List, Unicode
 
 from xai_widgets import scenes
+from xai_widgets.engine import Query
 from xai_widgets.session import Session, describe
 from xai_widgets.session.board import MOST_PANELS
-from xai_widgets.session.panel import Panel
+from xai_widgets.session.panel import OF_THE_PLACE, Panel
 from xai_widgets.static import front_end, style
 from xai_widgets.views._base import WHERE, View, plain
 from xai_widgets.views._photos import Encoder, Photo, Request, Slots, reference_of, wanted_of
@@ -89,6 +90,7 @@ class Stage(View):
         self._menu: Any = None  # which the browser has
         self._photos = Slots(MOST_PANELS)
         self._reference: Photo | None = None
+        self._whole: tuple[int, Query] | None = None  # the panel that is shown alone, and what its map answers
         self._encoder = Encoder(self._arrived)
         self._there = threading.Event()  # photo and map of each panel are shown, or it is said why not
         super().__init__(session, **traits)
@@ -168,17 +170,13 @@ class Stage(View):
             scene if self._has_photo(panel) else describe.waiting(scene)
             for panel, scene in zip(session.panels, grid.panels, strict=True)
         ]
-        for place in range(MOST_PANELS):
-            photo = self._photos.photos[place]
-            self._put(f"photo_{place}", b"" if photo is None else photo.data)
-            if place < len(shown):
-                self._put(f"cell_{place}", self._cell(session.panels[place], shown[place]))
-            elif place < self.count:
-                self._put(f"cell_{place}", {})
-            self._put(f"map_{place}", shown[place].map if place < len(shown) else None)
-            self._put(f"over_{place}", shown[place].secondary if place < len(shown) else None)
+        stays = self._stays(shown)
+        if stays:
+            self._put("cell_0", {**self.cell_0, "pending": shown[0].pending})
+        else:
+            self._draw_panels(shown)
         self._draw_board(grid, shown)
-        self._draw_active(shown[grid.active])
+        self._draw_active(shown[grid.active], lines=not stays)
         there = (one.map is not None or bool(one.error) for one in shown)
         refused = len(shown) == 1 and session.error and self._has_photo(session.panel)
         beside = self._reference is not None or reference_of(session) is None
@@ -186,6 +184,30 @@ class Stage(View):
             self._there.set()
         else:
             self._there.clear()
+
+    def _stays(self, shown: list[scenes.Stage]) -> bool:
+        """Whether photo, map and score of a single panel stay in sight: only how the image is degraded is another.
+
+        They stay together until all three are there, so that none stands beside another level.
+        """
+        panel, before = self.session.panel, self._whole
+        if len(shown) > 1 or shown[0].map is not None or shown[0].error:
+            self._whole = (panel.key, panel.query) if len(shown) == 1 and shown[0].map is not None else None
+            return False
+        here = tuple(name for name in OF_THE_PLACE if name != "degradation")
+        return before is not None and before[0] == panel.key and not panel.query.differs(before[1], here)
+
+    def _draw_panels(self, shown: list[scenes.Stage]) -> None:
+        """Photo, words and maps of each."""
+        for place in range(MOST_PANELS):
+            photo = self._photos.photos[place]
+            self._put(f"photo_{place}", b"" if photo is None else photo.data)
+            if place < len(shown):
+                self._put(f"cell_{place}", self._cell(self.session.panels[place], shown[place]))
+            elif place < self.count:
+                self._put(f"cell_{place}", {})
+            self._put(f"map_{place}", shown[place].map if place < len(shown) else None)
+            self._put(f"over_{place}", shown[place].secondary if place < len(shown) else None)
 
     def _draw_board(self, grid: scenes.Grid, shown: list[scenes.Stage]) -> None:
         """What is sent of all panels together; one alone needs no words that set it apart."""
@@ -198,15 +220,20 @@ class Stage(View):
             self._put(name, value if several else type(value)())
         self._put("common", [{"limit": one.common, "words": one.common_words} for one in shown] if several else [])
 
-    def _draw_active(self, scene: scenes.Stage) -> None:
-        """What is sent of the active panel alone."""
+    def _draw_active(self, scene: scenes.Stage, *, lines: bool) -> None:
+        """What is sent of the active panel alone.
+
+        Args:
+            lines: also those that lie over its picture.
+        """
         if scene.methods is not self._menu:  # the same for every image but for the reasons
             self._menu = scene.methods
             self.methods = [{name: getattr(item, name) for name in ITEM} for item in scene.methods]
             self.reasons = {item.name: item.reason for item in scene.methods if item.reason}
         self.write(scene, but=(*OWN, *OF_PANELS))
-        self._put("region", scene.region)
-        self._put("acts", scene.acts)
+        if lines:
+            self._put("region", scene.region)
+            self._put("acts", scene.acts)
         beside = self._reference
         self._put("no_reference", scene.no_reference or ("" if beside is None else beside.error))
         there = beside is not None and beside.data
