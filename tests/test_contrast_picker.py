@@ -327,9 +327,11 @@ def test_closed_before_it_is_made_nothing_is_made(classes: Any, monkeypatch: pyt
     held.set()
     classes.wait()
     assert (classes.compared_q, made, classes.error) == (None, [], "")
-    classes.candidates()
+    assert "candidates" not in classes.code()
+    classes.candidates(2)
     classes.wait()
     assert made == [1]
+    assert "session.candidates(2)" in classes.code()
 
 
 def test_a_picture_of_a_class_is_its_most_confident_image(classes: Any, scored: Any) -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from asked import close, effects, fresh, query, shared, tail_of
-from tiny import DEAD, MAPS, classifier, photos, rated, regressor
+from tiny import DEAD, MAPS, TinyNet, classifier, photos, rated, regressor
 
-from xai_widgets import ImageSet, Session
+from xai_widgets import ImageModel, ImageSet, Session
 from xai_widgets.engine import Contrast, Margins, Query, Region, Sources, answer
 from xai_widgets.session import describe
 
@@ -77,6 +77,21 @@ def test_a_linear_head_has_a_known_answer() -> None:
     back: Margins = answer(sources, Query(image=images.names[0], target=2, contrast=Contrast("class", 1)), "margins")
     np.testing.assert_allclose(back.delta, -found.delta, atol=1e-6)
     assert back.value == pytest.approx(-found.value)
+
+
+def test_of_a_binary_output_p_minus_q_is_its_logit() -> None:
+    """As in every contrast of classes; the logits of both classes as scores are z and -z."""
+    model = ImageModel(TinyNet(1), None, "features", task="binary", labels=("no", "yes"))
+    sources = Sources(model, ImageSet(list(photos()), name="tiny"))
+    asked = Query(image=sources.images.names[0], target=1, contrast=Contrast("class", 0))
+    found: Margins = answer(sources, asked, "margins")
+    weight = model.network.get_parameter("head.weight").detach()[0]
+    tail = tail_of(sources, asked)
+    close(found.delta, -weight * tail.maps.mean((0, 2, 3)), 1e-5)
+    assert found.value == pytest.approx(float(tail.result), abs=1e-6)
+    whole: Region = answer(sources, asked, "region", box=(0, 0, 1, 1))
+    close(whole.delta_y, torch.tensor(found.delta), 1e-5)
+    assert whole.joint == pytest.approx(-float(weight @ tail.maps.mean((0, 2, 3))), abs=1e-5)
 
 
 def test_q_that_is_p_and_q_that_is_no_class() -> None:

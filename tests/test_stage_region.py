@@ -152,6 +152,10 @@ def test_a_brushed_region_is_asked_outlined_and_said(session: Session, stage: St
     assert f"the score changes by {found.joint:+.3g}." in words
     (strongest,) = session.strongest_inside()
     assert f"Alone, map {strongest} moves it most: {found.delta_y[strongest]:+.3g}." in words
+    raises = np.sort(-found.delta_y[found.delta_y < 0])[::-1]
+    half = int((np.cumsum(raises) < raises.sum() / 2).sum()) + 1
+    assert len(found.carriers()) == half
+    assert f" {half} map{'s make' if half > 1 else ' makes'} half of what raises it there, each removed alone." in words
     stage.comm.click(kind="region", box=None)
     assert (stage.region, session.looked_into) == ({}, {})
 

@@ -171,16 +171,29 @@ class Margins(Answer):
         Raises:
             ValueError: another share.
         """
-        if not 0 < share <= 1:
-            raise ValueError(f"share must be above 0 and at most 1, got {share}.")
-        favours = np.maximum(-np.nan_to_num(self.delta.astype(np.float64)), 0)
-        order = favours.argsort(kind="stable")[::-1]
-        order = order[favours[order] > 0]
-        reached = np.cumsum(favours[order])
-        if not len(order):
-            return ()
-        count = int(np.searchsorted(reached, share * reached[-1] * (1 - 1e-12))) + 1
-        return tuple(int(index) for index in order[:count])
+        return carriers(self.delta, share)
+
+
+def carriers(delta: np.ndarray, share: float) -> tuple[int, ...]:
+    """The fewest maps without which a score falls most, that make a share of all that single maps do for it.
+
+    Args:
+        delta: (c,) change of the score without each map; NaN where it is not known.
+        share: above 0, at most 1.
+
+    Raises:
+        ValueError: another share.
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"share must be above 0 and at most 1, got {share}.")
+    favours = np.maximum(-np.nan_to_num(delta.astype(np.float64)), 0)
+    order = favours.argsort(kind="stable")[::-1]
+    order = order[favours[order] > 0]
+    reached = np.cumsum(favours[order])
+    if not len(order):
+        return ()
+    count = int(np.searchsorted(reached, share * reached[-1] * (1 - 1e-12))) + 1
+    return tuple(int(index) for index in order[:count])
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,6 +215,17 @@ class Region(Answer):
     note: str = ""
     done: bool = True
     query: Any = None
+
+    def carriers(self, share: float = 0.5) -> tuple[int, ...]:
+        """The fewest maps that make a share of all that single maps do for the score inside, the strongest first.
+
+        Args:
+            share: above 0, at most 1.
+
+        Raises:
+            ValueError: another share.
+        """
+        return carriers(self.delta_y, share)
 
 
 @dataclass(frozen=True, eq=False)

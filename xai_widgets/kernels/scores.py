@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from jaxtyping import Float
@@ -25,6 +26,25 @@ def output_of(score: Score, target: Target, scores: Float[Tensor, "n k"]) -> int
         ValueError: no such output.
     """
     return target_of(target, scores.shape[1], labels_of(score))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One output minus another, (n 1); equal where it reads the same, so that what was tried of it is known.
+
+    Attributes:
+        score: that both are of.
+        p: the one.
+        q: the other.
+    """
+
+    score: Score
+    p: int
+    q: int
+
+    def __call__(self, result: Any) -> Float[Tensor, "n 1"]:
+        scores = self.score(result)
+        return scores[:, self.p, None] - scores[:, self.q, None]
 
 
 def rounding_of(tail: Tail, scores: Tensor) -> float:

@@ -64,6 +64,8 @@ def seen(session: Session) -> list[str]:
         found.append(f"session.selected_images = {literal(names)}")
     for region in session.looked_into.values():
         found.append(call("session.look_into", region))
+    if session.compared_q is not None and session.model.has_classes:
+        found.append(call("session.candidates", session.compared_q.most))
     found += calls(session.map_names, session._place_of(session.query))
     if session.map_card is not None:
         by = {} if session.map_card.by == "maximum" else {"by": session.map_card.by}

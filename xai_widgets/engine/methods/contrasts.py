@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor
-
 from xai_widgets.engine.asking import Request
 from xai_widgets.engine.methods import questions
 from xai_widgets.engine.methods.record import Explained, Method
-from xai_widgets.engine.subject import Subject
 from xai_widgets.kernels.cam import SmallestChange, all_contrasts
 from xai_widgets.kernels.cam import contrast_uncertainty as uncertainty_of
 from xai_widgets.kernels.cam import smallest_change as smallest_change_of
 from xai_widgets.kernels.questions import cam_of_question, of_counterfactual
+from xai_widgets.kernels.scores import Difference
 
 CONTRAST = "Prabhushankar et al., 2020, arXiv 2008.00178"
 LISTED = 12  # maps that a sentence names
@@ -59,7 +57,7 @@ def smallest_change(request: Request, options: dict[str, Any]) -> Explained:
         question = questions.why_not_score(found.scores[0], contrast.score, subject.words).question
         high, state = f"maps without which {subject.words} reaches Q", f"{subject.words} is {found.scores[-1]:.4g}"
     else:
-        found = _found(request, _lead(subject, contrast.index), 0.0, 0)
+        found = _found(request, Difference(subject.model.scores.logits, subject.target, contrast.index), 0.0, 0)
         question = questions.why_not_class(subject, subject.target).question
         high, state = _race(found, subject.name_of(subject.target), subject.name_of(contrast.index))
     one_sided = bool((subject.tail.maps >= 0).all())
@@ -77,17 +75,6 @@ def smallest_change(request: Request, options: dict[str, Any]) -> Explained:
 def _found(request: Request, score: Any, q: float, target: int) -> SmallestChange:
     subject = request.subject
     return smallest_change_of(subject.tail, score, q, target=target, baseline=subject.baseline, step=request.step)
-
-
-def _lead(subject: Subject, q: int) -> Any:
-    """By how much the logit of P is ahead of that of Q, (n 1)."""
-    model, p = subject.model, subject.target
-
-    def lead(result: Any) -> Tensor:
-        scores = model.scores.logits(result)
-        return scores[:, p : p + 1] - scores[:, q : q + 1]
-
-    return lead
 
 
 def _race(found: SmallestChange, name: str, other: str) -> tuple[str, str]:

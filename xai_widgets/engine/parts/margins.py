@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from torch import Tensor
 
 from xai_widgets.engine.answers import Margins
 from xai_widgets.engine.asking import Request
 from xai_widgets.engine.known import Asked
 from xai_widgets.engine.parts.record import Part
 from xai_widgets.engine.subject import Subject, array
-from xai_widgets.kernels.ablation import Score
 from xai_widgets.kernels.anytime import Effects, anytime_delta_y
 from xai_widgets.kernels.home import home
-
-
-@dataclass(frozen=True)
-class Difference:
-    """P - Q of a network's return value, (n 1); equal where it reads the same, so that what was tried is known."""
-
-    score: Score
-    p: int
-    q: int
-
-    def __call__(self, result: Any) -> Tensor:
-        scores = self.score(result)
-        return scores[:, self.p, None] - scores[:, self.q, None]
+from xai_widgets.kernels.scores import Difference, Score, own_scores
 
 
 class Explained(NamedTuple):
@@ -41,14 +26,16 @@ class Explained(NamedTuple):
 
 
 def explained_by(subject: Subject) -> Explained:
-    """The explained score, or P - Q where Q is another class.
+    """The explained score, or P - Q where Q is another class: of their logits, as a contrast of classes.
 
     A constant Q, as a rating, leaves every change as it is.
     """
-    score, p, q = subject.model.scores, subject.target, rival(subject)
+    outputs, p, q = subject.model.scores, subject.target, rival(subject)
     if q is None:
-        return Explained(score, p, float(subject.scores[p]), None)
-    return Explained(Difference(score, p, q), 0, float(subject.scores[p] - subject.scores[q]), q)
+        return Explained(outputs, p, float(subject.scores[p]), None)
+    lead = Difference(outputs.logits, p, q)
+    (value,) = home(own_scores(subject.tail, lead))
+    return Explained(lead, 0, float(value), q)
 
 
 def rival(subject: Subject) -> int | None:
@@ -86,8 +73,5 @@ def margins(request: Request) -> Margins:
 
 
 PARTS = (
-    Part(
-        "margins", "effect of each map on P minus Q", margins, ("target", "contrast", "baseline"), knows=True,
-        lane="impacts",
-    ),
-)  # fmt: skip
+    Part("margins", "effect of each map on P minus Q", margins, ("target", "contrast", "baseline"), lane="impacts"),
+)

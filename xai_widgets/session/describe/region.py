@@ -64,6 +64,10 @@ def _words(found: Region, lies: Inside | None, score: str) -> str:
         most = int(np.abs(change).argmax())
         if change[most]:
             said.append(f"Alone, map {most} moves it most: {short(float(change[most]), sign=True)}")
+        if found.done and (half := len(found.carriers())):
+            said.append(
+                f"{half} map{'s make' if half > 1 else ' makes'} half of what raises it there, each removed alone"
+            )
     if not found.done:
         said.append(f"{int(known.sum()):,} of {len(known):,} maps are known")
     return " ".join(map(sentence, said))
