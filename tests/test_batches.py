@@ -90,6 +90,30 @@ def test_the_size_follows_the_time_that_was_measured() -> None:
     assert max(sizes) == 2000
 
 
+@pytest.mark.parametrize(
+    ("start", "each", "least", "most"),
+    [
+        (0.0, 0.1, 1, 1),  # one item takes longer than it may: one at a time
+        (0.0, 0.005, 7, 8),  # as many as fit into the time
+        (0.04, 0.002, 19, 20),  # one item alone takes all the time: up to twice that long
+        (0.03, 0.002, 14, 15),
+        (3.0, 0.01, 24, 25),  # no more than a quarter of a second longer
+    ],
+)
+def test_a_batch_that_is_slow_to_begin_may_take_longer(
+    monkeypatch: pytest.MonkeyPatch, start: float, each: float, least: int, most: int
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(batches, "perf_counter", lambda: clock[0])
+
+    def run(begin: int, end: int) -> Tensor:
+        clock[0] += start + each * (end - begin)
+        return ITEMS[:0]
+
+    sizes = [end - begin for begin, end, _ in in_batches(300, 2000, run, seconds=0.04)]
+    assert least <= min(sizes[5:-1]) <= max(sizes[5:-1]) <= most
+
+
 @pytest.mark.parametrize("seconds", [0, -1, float("nan")])
 def test_no_time_is_refused(seconds: float) -> None:
     with refused(ValueError, "seconds must be above 0"):

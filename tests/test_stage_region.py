@@ -156,6 +156,9 @@ def test_a_brushed_region_is_asked_outlined_and_said(session: Session, stage: St
     half = int((np.cumsum(raises) < raises.sum() / 2).sum()) + 1
     assert len(found.carriers()) == half
     assert f" {half} map{'s make' if half > 1 else ' makes'} half of what raises it there, each removed alone." in words
+    session.set_gain(3, 0.5)
+    settled(stage)
+    assert f"the score changes by {found.joint:+.3g}, all gains at 1." in stage.region["words"].replace("−", "-")
     stage.comm.click(kind="region", box=None)
     assert (stage.region, session.looked_into) == ({}, {})
 

@@ -19,6 +19,7 @@ Step = Callable[[], None] | None  # called before each batch; may raise to cance
 Run = Callable[[int, int], Tensor]  # what is computed for the items from `start` to before `end`
 
 FEW = 64  # an accelerator takes as long for fewer
+MORE = 0.25  # seconds that a batch may take beyond what one of a single item takes
 WORKING_SET = 32 * 2**20  # bytes of changed copies that are in memory at once; more was slower on every CPU tried
 
 
@@ -78,7 +79,9 @@ def in_batches(
     Args:
         size: items in a batch; halved when memory runs out.
         step: called before each batch; may raise to cancel.
-        seconds: how long a batch may take; its size follows what was measured, up to `size`.
+        seconds: how long a batch may take; its size follows what was measured, up to `size`. Where a batch of one item
+            takes nearly as long as one of many, as where it reads the weights of a large linear layer, up to twice
+            that long.
         retreat: where not even one item fits: gives another way to run, or raises.
         first: items of the first batch, where its time is limited and not known.
 
@@ -89,6 +92,7 @@ def in_batches(
     if seconds is not None and not seconds > 0:
         raise ValueError(f"seconds must be above 0, got {seconds}.")
     largest, done = size, 0
+    pace = None if seconds is None else _Pace(seconds)
     size = size if seconds is None else min(size, first)
     while done < count:
         if step is not None:
@@ -99,11 +103,35 @@ def in_batches(
         if tried.values is None:
             largest = size
             continue
-        if seconds is not None:
-            spent = max(perf_counter() - began, 1e-4)
-            size = max(1, min(int((end - done) * min(seconds / spent, 4.0)), largest))
+        if pace is not None:
+            size = min(pace.after(end - done, max(perf_counter() - began, 1e-4)), largest)
         yield done, end, tried.values
         done = end
+
+
+class _Pace:
+    """How many items fit into the time of a batch, from what the smallest and the largest batch so far took."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._few = self._many = (0, 0.0)
+
+    def after(self, count: int, spent: float) -> int:
+        """The size of the next batch, at least 1, at most four times the last.
+
+        Args:
+            count: items of the last batch.
+            spent: seconds that it took.
+        """
+        if not self._few[0] or count <= self._few[0]:
+            self._few = count, spent
+        if count >= self._many[0]:
+            self._many = count, spent
+        (few, least), (many, most) = self._few, self._many
+        each = (most - least) / (many - few) if many > few else spent / count
+        start = min(max(least - each * few, 0.0), least)  # of a batch, however few its items
+        seconds = max(self._seconds, min(2 * start, start + MORE))
+        return max(1, int(min((seconds - start) / each, 4 * count) if each > 0 else 4 * count))
 
 
 class _Tried(NamedTuple):

@@ -43,12 +43,16 @@ def region(session: Session, panel: Panel) -> scenes.Outline | None:
     score = session.model.score_words(session.target())
     if found.against is not None:
         score += f" minus {session.model.score_words(found.against)}"
-    words = _words(found, lies, score)
+    words = _words(found, lies, score, changed=bool(panel.query.gains))
     return scenes.Outline(inside=found.mask, box=found.box, drawn=drawn, words=words)
 
 
-def _words(found: Region, lies: Inside | None, score: str) -> str:
-    """How much of the map lies inside, and what removals there do."""
+def _words(found: Region, lies: Inside | None, score: str, *, changed: bool) -> str:
+    """How much of the map lies inside, and what removals there do.
+
+    Args:
+        changed: whether gains are other than 1, which the map follows and removals do not.
+    """
     share, above, below, area = lies or (found.share, math.nan, math.nan, found.area)
     said = [
         f"Region: {f'{share:.0%} of the map' if np.isfinite(share) else 'a map of zeros'} on {area:.0%} of its area"
@@ -57,7 +61,8 @@ def _words(found: Region, lies: Inside | None, score: str) -> str:
         said[0] += f", {above:.0%} of what is above 0 and {below:.0%} of what is below"
     said[0] = said[0].replace("%", " %")
     if np.isfinite(found.joint):
-        said.append(f"Without all maps there {score} changes by {short(found.joint, sign=True)}")
+        gains = ", all gains at 1" if changed else ""
+        said.append(f"Without all maps there {score} changes by {short(found.joint, sign=True)}{gains}")
     known = np.isfinite(found.delta_y)
     if known.any():
         change = np.where(known, found.delta_y, 0)
