@@ -107,12 +107,19 @@ def gallery_rows(notebook: Notebook, cell: int) -> list[tuple[str, str, str]]:
     ]
 
 
+def answered(page: ExplorerPage) -> None:
+    """Wait until all panels are painted."""
+    page.session("wait(120)")
+    page.notebook.probe(f"{page.name}.stage.settle(60)")
+    page.frames(5)
+
+
 def six_panels(page: ExplorerPage) -> tuple[str, str, str]:
     """A gain is dragged with six panels on the stage: when the last of them has settled."""
     names = page.session("images.names")[:2]
     asked = f"rows={{'image': {names!r}}}, columns={{'contrast': (1, 0.5, 0)}}"
     page.notebook.probe(f"[{page.name}.session.grid({asked}), 1]")
-    page.settle()
+    answered(page)
     page.notebook.page.evaluate(PAINTED)
     mouse = page.notebook.page.mouse
     mouse.move(*page.bar(1.0))
@@ -121,7 +128,7 @@ def six_panels(page: ExplorerPage) -> tuple[str, str, str]:
         mouse.move(*page.bar(0.2 + 1.5 * (step % 20) / 20))
     last = page.notebook.page.evaluate("() => performance.now()")
     mouse.up()
-    page.settle()
+    answered(page)
     painted = page.notebook.page.evaluate("() => window.six")
     late = [at - last for place, at in painted if place != 0]
     page.notebook.probe(f"[{page.name}.session.single(), 1]")
