@@ -148,6 +148,9 @@ def test_a_session_knows_them_while_a_class_is_q() -> None:
     region = describe.stage(session).region
     assert region is not None
     assert f"the score of {names[p]} minus the score of {names[other]} changes by" in region.words
+    assert session.region.joint
+    assert f": the region is for {names[p if session.region.joint < 0 else other]}." in region.words
+    assert f"half of what is for {names[p]} there, each removed alone." in region.words
     session.set_gain(3, 0.5)
     session.ask(target=q)
     assert session.wait(30)

@@ -149,7 +149,8 @@ def test_a_brushed_region_is_asked_outlined_and_said(session: Session, stage: St
     assert (stage.region["drawn"], stage.region["box"]) == (list(BOX), list(found.box))
     words = stage.region["words"].replace("−", "-")
     assert f"Region: {100 * found.share:.0f} % of the map on {100 * found.area:.0f} % of its area" in words
-    assert f"the score changes by {found.joint:+.3g}." in words
+    way = "raises" if found.joint < 0 else "lowers"
+    assert f"the score changes by {found.joint:+.3g}: the region {way} it." in words
     (strongest,) = session.strongest_inside()
     assert f"Alone, map {strongest} moves it most: {found.delta_y[strongest]:+.3g}." in words
     raises = np.sort(-found.delta_y[found.delta_y < 0])[::-1]
@@ -158,7 +159,9 @@ def test_a_brushed_region_is_asked_outlined_and_said(session: Session, stage: St
     assert f" {half} map{'s make' if half > 1 else ' makes'} half of what raises it there, each removed alone." in words
     session.set_gain(3, 0.5)
     settled(stage)
-    assert f"the score changes by {found.joint:+.3g}, all gains at 1." in stage.region["words"].replace("−", "-")
+    assert f"the score changes by {found.joint:+.3g}, all gains at 1: the region" in stage.region["words"].replace(
+        "−", "-"
+    )
     stage.comm.click(kind="region", box=None)
     assert (stage.region, session.looked_into) == ({}, {})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -40,14 +40,26 @@ def region(session: Session, panel: Panel) -> scenes.Outline | None:
         if panel.answers.saliency is None
         else share_inside(panel.answers.saliency, found.mask, into.get("box", ()))
     )
-    score = session.model.score_words(session.target())
-    if found.against is not None:
-        score += f" minus {session.model.score_words(found.against)}"
-    words = _words(found, lies, score, changed=bool(panel.query.gains))
+    model, p, q = session.model, session.target(), found.against
+    if q is None:
+        asked = _Asked(model.score_words(p), "raises it", "lowers it")
+    else:
+        names = [model.name_of(index) for index in (p, q)]
+        score = f"{model.score_words(p)} minus {model.score_words(q)}"
+        asked = _Asked(score, *(f"is for {name}" for name in names))
+    words = _words(found, lies, asked, changed=bool(panel.query.gains))
     return scenes.Outline(inside=found.mask, box=found.box, drawn=drawn, words=words)
 
 
-def _words(found: Region, lies: Inside | None, score: str, *, changed: bool) -> str:
+class _Asked(NamedTuple):
+    """What removals are read of, in words."""
+
+    score: str
+    below: str  # what a map, or the region, does without which it falls
+    above: str  # and without which it rises
+
+
+def _words(found: Region, lies: Inside | None, asked: _Asked, *, changed: bool) -> str:
     """How much of the map lies inside, and what removals there do.
 
     Args:
@@ -62,7 +74,8 @@ def _words(found: Region, lies: Inside | None, score: str, *, changed: bool) -> 
     said[0] = said[0].replace("%", " %")
     if np.isfinite(found.joint):
         gains = ", all gains at 1" if changed else ""
-        said.append(f"Without all maps there {score} changes by {short(found.joint, sign=True)}{gains}")
+        way = f": the region {asked.below if found.joint < 0 else asked.above}" if found.joint else ""
+        said.append(f"Without all maps there {asked.score} changes by {short(found.joint, sign=True)}{gains}{way}")
     known = np.isfinite(found.delta_y)
     if known.any():
         change = np.where(known, found.delta_y, 0)
@@ -70,9 +83,8 @@ def _words(found: Region, lies: Inside | None, score: str, *, changed: bool) -> 
         if change[most]:
             said.append(f"Alone, map {most} moves it most: {short(float(change[most]), sign=True)}")
         if found.done and (half := len(found.carriers())):
-            said.append(
-                f"{half} map{'s make' if half > 1 else ' makes'} half of what raises it there, each removed alone"
-            )
+            make = "s make" if half > 1 else " makes"
+            said.append(f"{half} map{make} half of what {asked.below} there, each removed alone")
     if not found.done:
         said.append(f"{int(known.sum()):,} of {len(known):,} maps are known")
     return " ".join(map(sentence, said))

@@ -26,7 +26,7 @@ export function tellImpacts(parts, { bank }, { note = "", done = false }) {
   const moves = subject === "the score" ? subject : `the logit of ${subject}`;
   const error = errorName === "error" ? "the error against the rating" : `the ${errorName} with the ${errorName.startsWith("mean ") ? "labels" : "label"}`;
   parts.legend.textContent = `The figure under a map is Δy: how far ${moves} would move without it (▲ the map raises it, ▼ lowers it); `
-    + "sorted by the effect on P − Q, how far their difference would (▲ the map favours P). "
+    + "sorted by the effect in the region or on P − Q, how far that would (▲ the map favours P). "
     + "Drag its bar to the left for less of the map, to the right for more. "
     + "With shift it moves finely; a drag over the maps selects them."
     + `${roles ? ` Without a map that helps ● ${error} would grow, without one that harms ◆ it would shrink.` : ""}`;

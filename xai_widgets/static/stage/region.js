@@ -38,7 +38,9 @@ export function makeBrush(stage) {
     turn(on) {
       brush.on = on;
       brush.drop();
-      stage.ui.tools.region.setAttribute("aria-pressed", `${on}`);
+      const { region } = stage.ui.tools;
+      region.setAttribute("aria-pressed", `${on}`);
+      region.textContent = on ? "▭ Drag over the photo" : "▭ Region";
       stage.ui.root.classList.toggle("xw-brushing", on);
     },
     drop() {
