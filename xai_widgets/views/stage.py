@@ -194,8 +194,9 @@ class Stage(View):
         if len(shown) > 1 or shown[0].map is not None or shown[0].error:
             self._whole = (panel.key, panel.query) if len(shown) == 1 and shown[0].map is not None else None
             return False
-        here = tuple(name for name in OF_THE_PLACE if name != "degradation")
-        return before is not None and before[0] == panel.key and not panel.query.differs(before[1], here)
+        if before is None or before[0] != panel.key or panel.query.degradation == before[1].degradation:
+            return False  # weights or the file are others, where nothing else is
+        return not panel.query.differs(before[1], (name for name in OF_THE_PLACE if name != "degradation"))
 
     def _draw_panels(self, shown: list[scenes.Stage]) -> None:
         """Photo, words and maps of each."""
