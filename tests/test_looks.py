@@ -72,7 +72,8 @@ def test_classes_look_once_too(make_session: Callable[..., Session], looks: Coun
     looks.clear()
     session.ask(image=session.images.names[1])  # answer, maps, impacts and measures: four answers
     assert session.wait(60)
-    assert looks["now"] <= 5  # stability asks each run
+    # Stability asks each run; the map is made again where it came before the effects that it is made of.
+    assert looks["now"] <= 6
     assert looks["shell"] == looks["key"] == 0
 
 
