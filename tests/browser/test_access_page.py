@@ -95,7 +95,8 @@ def test_every_word_on_a_canvas_can_be_read(opened: Open, make_session: Callable
         page.deliver(session)
         page.page.wait_for_timeout(150)  # a theme is read a moment later
         page.frames(10)
-        assert page.page.evaluate("window.drawn.size")
+        page.page.wait_for_function("window.drawn.size")
+        page.frames(10)
         assert page.page.evaluate(PALE_ON_CANVAS) == [], theme
 
 
