@@ -21,8 +21,8 @@ from xai_widgets.session import history
 KEPT, GESTURES, EVERY = 40, 100, 10
 MOST = 1000  # bytes a gesture
 OPENINGS, FIRST = 20, 5
-# What an explorer that is closed leaves: less than one object (a view that stayed would be 646, and 140 kB); and of bytes,
-# which go up and down by 130 kB with the tables of Python and of its libraries, less than its pictures.
+# What an explorer that is closed leaves: less than one object (a view that stayed would be 646, and 140 kB); and of
+# bytes, which go up and down by 130 kB with the tables of Python and of its libraries, less than its pictures.
 MOST_OBJECTS, MOST_OPENING = 1, 50_000
 CACHE = 500_000
 
