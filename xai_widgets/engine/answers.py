@@ -150,8 +150,37 @@ class Joint(Answer):
     query: Any = None
 
 
+class OfRemovals(Answer):
+    """What the removal of each map alone changes of a score."""
+
+    @property
+    def changes(self) -> np.ndarray:
+        """(c,), of the score without each map; NaN where it is not known."""
+        raise NotImplementedError
+
+    def carriers(self, share: float = 0.5) -> tuple[int, ...]:
+        """The fewest maps that make a share of all that single maps do for the score, the strongest first.
+
+        Args:
+            share: above 0, at most 1.
+
+        Raises:
+            ValueError: another share.
+        """
+        if not 0 < share <= 1:
+            raise ValueError(f"share must be above 0 and at most 1, got {share}.")
+        favours = np.maximum(-np.nan_to_num(self.changes.astype(np.float64)), 0)
+        order = favours.argsort(kind="stable")[::-1]
+        order = order[favours[order] > 0]
+        reached = np.cumsum(favours[order])
+        if not len(order):
+            return ()
+        count = int(np.searchsorted(reached, share * reached[-1] * (1 - 1e-12))) + 1
+        return tuple(int(index) for index in order[:count])
+
+
 @dataclass(frozen=True, eq=False)
-class Margins(Answer):
+class Margins(OfRemovals):
     """What the removal of each map changes of P - Q; exact where `exact`, else a first-order estimate."""
 
     delta: np.ndarray  # (c,) float32; below 0 where a map favours P
@@ -162,42 +191,13 @@ class Margins(Answer):
     note: str = ""
     query: Any = None
 
-    def carriers(self, share: float = 0.5) -> tuple[int, ...]:
-        """The fewest maps that favour P and make a share of all that single maps do for it, the strongest first.
-
-        Args:
-            share: above 0, at most 1.
-
-        Raises:
-            ValueError: another share.
-        """
-        return carriers(self.delta, share)
-
-
-def carriers(delta: np.ndarray, share: float) -> tuple[int, ...]:
-    """The fewest maps without which a score falls most, that make a share of all that single maps do for it.
-
-    Args:
-        delta: (c,) change of the score without each map; NaN where it is not known.
-        share: above 0, at most 1.
-
-    Raises:
-        ValueError: another share.
-    """
-    if not 0 < share <= 1:
-        raise ValueError(f"share must be above 0 and at most 1, got {share}.")
-    favours = np.maximum(-np.nan_to_num(delta.astype(np.float64)), 0)
-    order = favours.argsort(kind="stable")[::-1]
-    order = order[favours[order] > 0]
-    reached = np.cumsum(favours[order])
-    if not len(order):
-        return ()
-    count = int(np.searchsorted(reached, share * reached[-1] * (1 - 1e-12))) + 1
-    return tuple(int(index) for index in order[:count])
+    @property
+    def changes(self) -> np.ndarray:
+        return self.delta
 
 
 @dataclass(frozen=True, eq=False)
-class Region(Answer):
+class Region(OfRemovals):
     """What the removal of each map changes where it is removed inside a region only.
 
     It is a change of the explained score; where Q is another class, of P - Q.
@@ -216,16 +216,9 @@ class Region(Answer):
     done: bool = True
     query: Any = None
 
-    def carriers(self, share: float = 0.5) -> tuple[int, ...]:
-        """The fewest maps that make a share of all that single maps do for the score inside, the strongest first.
-
-        Args:
-            share: above 0, at most 1.
-
-        Raises:
-            ValueError: another share.
-        """
-        return carriers(self.delta_y, share)
+    @property
+    def changes(self) -> np.ndarray:
+        return self.delta_y
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ import xai_widgets
 from xai_widgets.engine import METHODS, PARTS, Contrast, Degradation, Query
 from xai_widgets.engine.methods import options_of
 from xai_widgets.engine.options import resolved
-from xai_widgets.engine.parts.region import checked_box, checked_mask
+from xai_widgets.engine.parts.region import check_one, checked_box, checked_mask
 from xai_widgets.engine.query import BASELINES, FORMS, KINDS_OF_CONTRAST
 from xai_widgets.session import plain_data
 from xai_widgets.session.board import MOST_PANELS, Board
@@ -138,8 +138,7 @@ def _of_layer(*, model: str, run: int, layer: str, names: Any = (), groups: Any 
 
 
 def _of_region(**given: Any) -> dict[str, Any]:
-    if len(given) != 1:
-        raise ValueError(f"a region is given by one of box and mask, got {'both' if given else 'neither'}.")
+    check_one(given.get("mask", ()), given.get("box", ()))
     return {name: (checked_box if name == "box" else checked_mask)(value) for name, value in given.items()}
 
 

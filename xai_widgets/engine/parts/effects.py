@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +19,8 @@ from xai_widgets.engine.subject import Subject, array
 from xai_widgets.kernels import ablation
 from xai_widgets.kernels.anytime import Effects, anytime_delta_y, first_known
 from xai_widgets.kernels.home import home
+
+Made = TypeVar("Made")
 
 
 def maps(request: Request) -> Maps:
@@ -49,12 +53,22 @@ def impacts(request: Request) -> Impacts:
     stream: Iterator[Effects] = anytime_delta_y(tail, scores, target, baseline=subject.baseline)
     if label is not None:
         stream = anytime_labelled(tail, scores, target, label, baseline=subject.baseline)
+    return streamed(request, stream, partial(_impacts, subject))
+
+
+def streamed(request: Request, stream: Iterator[Effects], made: Callable[[Effects], Made]) -> Made:
+    """What is made of the last effects; of those before it is shown, and others get their turn."""
     for known in stream:
         if known.done:
             break
-        request.show(_impacts(subject, known), known.share)
+        request.show(made(known), known.share)
         request.step()
-    return _impacts(subject, known)
+    return made(known)
+
+
+def note_of(subject: Subject) -> str:
+    """What was removed, as a sentence."""
+    return f"Single removals, {subject.query.baseline} baseline, all gains 1.{subject.baseline_words}"
 
 
 def estimated(subject: Subject) -> Impacts:
@@ -76,7 +90,7 @@ def _impacts(subject: Subject, known: Effects, *, done: bool | None = None) -> I
         exact=exact.numpy().copy(),
         value=float(y),
         done=known.done if done is None else done,
-        note=f"Single removals, {subject.query.baseline} baseline, all gains 1.{subject.baseline_words}",
+        note=note_of(subject),
     )
     if isinstance(known, LabelledEffects):
         return _with_label(subject, impacts, change, known.delta_error)

@@ -9,6 +9,7 @@ import numpy as np
 from xai_widgets.engine.answers import Margins
 from xai_widgets.engine.asking import Request
 from xai_widgets.engine.known import Asked
+from xai_widgets.engine.parts.effects import note_of, streamed
 from xai_widgets.engine.parts.record import Part
 from xai_widgets.engine.subject import Subject, array
 from xai_widgets.kernels.anytime import Effects, anytime_delta_y
@@ -52,7 +53,7 @@ def margins(request: Request) -> Margins:
     """
     subject = request.subject
     score, target, value, q = explained_by(subject)
-    note = f"Single removals, {subject.query.baseline} baseline, all gains 1.{subject.baseline_words}"
+    note = note_of(subject)
     if q is None:
         asked = subject.contrast
         if asked is None or asked.kind != "class":
@@ -64,12 +65,7 @@ def margins(request: Request) -> Margins:
         change, exact = home(known.delta_y, known.exact)
         return Margins(array(change), exact.numpy().copy(), value, q, known.done, note)
 
-    for known in anytime_delta_y(subject.tail, score, target, baseline=subject.baseline):
-        if known.done:
-            break
-        request.show(found(known), known.share)
-        request.step()
-    return found(known)
+    return streamed(request, anytime_delta_y(subject.tail, score, target, baseline=subject.baseline), found)
 
 
 PARTS = (

@@ -117,8 +117,7 @@ def _scores_without(
 def _inside(request: Request, size: tuple[int, int]) -> Tensor:
     """The region on the layer's grid, on the CPU."""
     mask, box = request.options["mask"], request.options["box"]
-    if bool(mask) == bool(box):
-        raise ValueError(f"a region is given by one of mask and box, got {'both' if mask else 'neither'}.")
+    check_one(mask, box)
     if box:
         return torch.from_numpy(within(box, request.subject.box, size))
     given = np.array(mask, bool)
@@ -201,6 +200,16 @@ def acting(maps: Maps, indices: Sequence[int], share: float = 0.1) -> np.ndarray
     constant = some.max(1, keepdims=True) == some.min(1, keepdims=True)
     inside: np.ndarray = ((some > bound) & ~constant).any(0).reshape(maps.thumbs.shape[1:])
     return inside
+
+
+def check_one(mask: Mask, box: Box | tuple[()]) -> None:
+    """Refuse a region that is given in two ways, or in none.
+
+    Raises:
+        ValueError: it is.
+    """
+    if bool(mask) == bool(box):
+        raise ValueError(f"a region is given by one of mask and box, got {'both' if mask else 'neither'}.")
 
 
 def checked_mask(given: Any) -> Mask:
