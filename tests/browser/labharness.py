@@ -32,6 +32,8 @@ from urllib.parse import quote, urlparse
 import psutil
 from chromium import FLAGS, find
 from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import TimeoutError as TookTooLong
+from stuck import report
 
 CELL = ".jp-Notebook .jp-Cell"
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -99,6 +101,7 @@ def lab_server(folder: Path, **environment: str) -> Iterator[Server]:
                 | {
                     "JUPYTERLAB_SETTINGS_DIR": str(private / "settings"),
                     "PYTHONDONTWRITEBYTECODE": "1",
+                    "PYTHONFAULTHANDLER": "1",  # a kernel that is told to abort writes its stacks
                 }
                 | environment,
                 stdout=stream,
@@ -188,6 +191,7 @@ class Notebook:
     page: Page
     errors: list[str] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
+    log: Path | None = None  # of the server
 
     def run_all(self, seconds: float = 120) -> None:
         """Run every cell, wait until all are done, and raise if one failed."""
@@ -234,7 +238,10 @@ class Notebook:
 
     def wait_idle(self, seconds: float = 120) -> None:
         """Wait until what was started is done, and the kernel answers. Its indicator alone is not enough."""
-        self.page.wait_for_function("() => !window.labRuns", timeout=seconds * 1000)
+        try:
+            self.page.wait_for_function("() => !window.labRuns", timeout=seconds * 1000)
+        except TookTooLong as error:
+            raise AssertionError(f"not idle after {seconds:.0f} seconds; {report(self.page, self.log)}") from error
         self.probe("1")
         self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
@@ -316,6 +323,7 @@ def watched_page(chromium: Browser, size: tuple[int, int] = (1280, 900)) -> Note
 def open_notebook(chromium: Browser, server: Server, name: str, size: tuple[int, int] = (1280, 900)) -> Notebook:
     """Open a notebook of the served folder in a new page and wait until its kernel answers."""
     notebook = watched_page(chromium, size)
+    notebook.log = server.log
     notebook.page.goto(server.url(f"lab/tree/{quote(name)}?reset"))
     kernel = "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel"
     notebook.page.wait_for_function(kernel, timeout=60_000)
