@@ -215,7 +215,10 @@ def measure(chromium: Browser, folder: Path, steps: int, prompt: bool) -> list[R
         add(Row("new contrast on a cached image", "80 ms", median_and_worst(contrasts(quality))))
         add(Row("another image, demo/quality", "200 ms", median_and_worst(others(quality))))
         add(Row(*six_panels(quality)))
+        notebook.probe("[resnet.close(), menu.close(), 1]")  # their sets' work would go on beside what follows
+        quality.session(f"wait({MOST}, whole_set=True)")
         add(*(Row(*row) for row in message_rows(quality)))
+        notebook.probe("[quality.close(), 1]")
         many = open_notebook(chromium, server, MANY, (1440, 900))
         many.run_cell(0)
         add(*(Row(*row) for row in gallery_rows(many, 1)))

@@ -1,4 +1,4 @@
-"""What page, cell and kernel were at when a notebook did not come to an end: for the message of the test that failed."""
+"""What page, cell and kernel were at when a notebook did not come to an end, for the message of the failed test."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ import test from "node:test";
 import { ranksOf } from "../../xai_widgets/static/gallery/order.js";
 import { chose, deedOf, extended, heightOf, inWindow, laidOut, mustStay, nearWindow, newState, pinOf, sorted, toggled, withCurrent,
   withImages, withMarked, withOrder, wordsOf } from "../../xai_widgets/static/gallery/state.js";
-import { askerOf, EVERY, missingOf, surplusOf, waitFor } from "../../xai_widgets/static/gallery/thumbnails.js";
+import { askerOf, EVERY, missingOf, paceOf, surplusOf, waitFor } from "../../xai_widgets/static/gallery/thumbnails.js";
 
 const COUNT = 60;
 const key = (name, held = {}) => ({ key: name, shiftKey: false, ctrlKey: false, metaKey: false, altKey: false, ...held });
@@ -39,6 +39,26 @@ test("what is in sight is asked for first, then two rows on either side", () => 
   const near = nearWindow(state, gap + 5 * pitchY, 2 * pitchY - 1);
   assert.deepEqual(near.slice(0, 6), [15, 16, 17, 18, 19, 20]);
   assert.deepEqual([...near].sort((a, b) => a - b), Array.from({ length: 18 }, (_, i) => 9 + i));
+});
+
+test("while one scrolls, a second's rows ahead are asked for, the next first, and one behind", () => {
+  const { state } = opened(), { pitchY, gap } = state.layout, at = gap + 8 * pitchY, height = 2 * pitchY - 1;
+  const down = nearWindow(state, at, height, 4 * pitchY), up = nearWindow(state, at, height, -2.5 * pitchY), far = nearWindow(state, at, height, 1e6);
+  const row = (/** @type {number} */ number) => [3 * number, 3 * number + 1, 3 * number + 2];
+  assert.deepEqual(down, [8, 9, 10, 11, 12, 13].flatMap(row).concat(row(7).reverse()));
+  assert.deepEqual(up, [...row(8), ...row(9), ...[7, 6, 5].flatMap((one) => row(one).reverse()), ...row(10)]);
+  assert.deepEqual([...far].sort((a, b) => a - b), Array.from({ length: COUNT - 21 }, (_, i) => 21 + i), "to the end, twelve rows at most");
+});
+
+test("how fast one scrolls is known from the places of its paints, and forgotten after a rest", () => {
+  const pace = paceOf();
+  assert.equal(pace(0, 1000), 0);
+  let speed = 0;
+  for (let now = 1050; now <= 1500; now += 50) speed = pace((now - 1000) * 0.72, now);
+  assert.ok(Math.abs(speed - 720) < 5, `${speed}`);
+  assert.equal(pace(9999, 1510), speed, "too soon to say");
+  assert.ok(pace(0, 1550) < -1000, "the other way");
+  assert.equal(pace(0, 2000), 0);
 });
 
 test("a request leaves at once, then at most every 150 ms, and is never put off", () => {

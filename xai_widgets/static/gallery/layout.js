@@ -37,6 +37,17 @@ export function scrollFor(layout, place, top, height) {
   return Math.max(0, clamp(top, below, y - layout.gap - (layout.sections?.length ? HEAD : 0)));
 }
 
+// Seconds of scrolling whose rows are asked for ahead, and at most so many rows; at rest some before and behind.
+const AHEAD = 1;
+const MOST_AHEAD = 12;
+const AT_REST = 2;
+
+/** How many rows before and behind those in sight have their pictures asked for. @param {Layout} layout @param {number} speed pixels a second, downwards above 0 @returns {[number, number]} */
+export function rowsNear({ pitchY }, speed) {
+  const ahead = clamp(Math.ceil(Math.abs(speed) * AHEAD / pitchY), AT_REST, MOST_AHEAD);
+  return speed < 0 ? [ahead, 1] : [speed ? 1 : AT_REST, ahead];
+}
+
 /** Pixels on the longer side of a thumbnail, of three kinds, so that few are asked for twice. @param {number} thumb @param {number} ratio of device pixels */
 export const sideFor = (thumb, ratio) => [96, 192, 384].find((side) => side >= thumb * ratio * 0.9) ?? 384;
 

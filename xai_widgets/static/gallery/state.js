@@ -3,7 +3,7 @@
 
 import { hasHeard } from "../shared/moves.js";
 import { visible } from "../shared/grid.js";
-import { layoutOf, linesOf, moved, sideFor } from "./layout.js";
+import { layoutOf, linesOf, moved, rowsNear, sideFor } from "./layout.js";
 import { isWords } from "./filters.js";
 import { cornerOf, placesIn, runsOf, withSections } from "./sections.js";
 import { arrange, between, describe, digitsFor, fixed, furtherOf, isKnown, isRated, ORDERS, ordersFor, rankedWords, withoutValue } from "./order.js";
@@ -148,10 +148,11 @@ export function inWindow({ ids, places, focus, layout }, top, height) {
   return { sight, focus: kept, shown: new Set(ids.length ? [...sight, kept] : sight) };
 }
 
-/** The images in sight, then two rows before and behind them. @param {State} state @param {number} top @param {number} height */
-export function nearWindow({ ids, layout }, top, height) {
-  const [first, last] = inSight(layout, top, height), more = 2 * layout.columns;
-  return [...new Set([...ids.slice(first, last), ...ids.slice(Math.max(0, first - more), last + more)])];
+/** The images in sight, then those that come into it next, then those that have left it. @param {State} state @param {number} top @param {number} height @param {number} [speed] of scrolling, see `rowsNear` */
+export function nearWindow({ ids, layout }, top, height, speed = 0) {
+  const [first, last] = inSight(layout, top, height), [above, below] = rowsNear(layout, speed);
+  const before = ids.slice(Math.max(0, first - above * layout.columns), first).reverse(), behind = ids.slice(last, last + below * layout.columns);
+  return [...ids.slice(first, last), ...(speed < 0 ? [...before, ...behind] : [...behind, ...before])];
 }
 
 // ------------------------------------------------------------------ gestures

@@ -6,6 +6,9 @@ import { bytes } from "../shared/values.js";
 export const EVERY = 150;
 // Pictures that the page remembers, about 6 kB each.
 const KEPT = 2000;
+// Milliseconds between two looks at the speed of scrolling, and after which one rests.
+const BETWEEN = 30;
+const RESTED = 300;
 // Milliseconds that an <img> may still be reading an address.
 const READING = 1000;
 
@@ -50,6 +53,18 @@ export function askerOf({ model, onClose }, origin, near, kind = "need") {
     soon: () => { timer ||= window.setTimeout(ask, waitFor(performance.now(), last)); },
     /** What was asked for is asked for again where it is missing. */
     forget: () => { asked = { indices: new Set(), how: "" }; },
+  };
+}
+
+/** How fast one scrolls: of the place and the time of each paint, the pixels a second, downwards above 0; 0 after a rest. */
+export function paceOf() {
+  let at = -Infinity, place = 0, speed = 0;
+  return (/** @type {number} */ top, /** @type {number} */ now) => {
+    const passed = now - at;
+    if (passed < BETWEEN) return speed;
+    speed = passed > RESTED ? 0 : (speed + 1000 * (top - place) / passed) / 2;
+    [at, place] = [now, top];
+    return speed;
   };
 }
 

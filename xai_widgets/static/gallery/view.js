@@ -15,7 +15,7 @@ import { cellsOf, tellProblems, tellSet } from "./paint.js";
 import { build } from "./parts.js";
 import { referenceOf } from "./reference.js";
 import { inWindow, nearWindow, newState, NO_GROUPS, withCurrent, withFilters, withImages, withMarked } from "./state.js";
-import { askerOf, picturesOf } from "./thumbnails.js";
+import { askerOf, paceOf, picturesOf } from "./thumbnails.js";
 
 /** What may stream in. @param {import("../shared/mount.js").Model} model */
 const scored = (model) => ({ score: model.get("score_name"), classes: model.get("classes"), comparable: model.get("comparable"), regression: model.get("task") === "regression",
@@ -115,10 +115,12 @@ function render(context) {
   const parts = build(), page = mount(context, parts.root), { model } = page, state = newState(introduce(model)), { view } = parts;
   const maps = mapsOf(page, state.origin, () => ({ on: state.maps, sight: inWindow(state, view.scrollTop, view.clientHeight).sight }));
   const pictures = picturesOf(page), cells = cellsOf(page, parts, state, pictures, maps);
-  const near = () => (view.clientHeight ? nearWindow(state, view.scrollTop, view.clientHeight) : []);
+  const pace = paceOf();
+  const near = () => (view.clientHeight ? nearWindow(state, view.scrollTop, view.clientHeight, pace(view.scrollTop, performance.now())) : []);
   const asker = askerOf(page, state.origin, () => ({ indices: pictures.missing(near(), state.side), side: state.side }));
   const paint = () => {
     cells.paint();
+    pace(view.scrollTop, performance.now());
     reference.show();
     chart?.soon();
     asker.soon();
