@@ -63,12 +63,17 @@ def test_a_drag_of_the_level_is_one_step(session: Session, stage: Stage) -> None
     assert 'degradation=("gaussian_noise", 0.3)' in session.code().replace("'", '"')
 
 
+@pytest.mark.parametrize("several", [False, True], ids=["one panel", "of two panels"])
 def test_photo_map_and_score_stay_together_until_those_of_the_next_level_are_there(
-    session: Session, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    session: Session, stage: Stage, monkeypatch: pytest.MonkeyPatch, several: bool
 ) -> None:
+    if several:
+        session.add_panel()  # of the same image, so that both show one photo at first
+        settled(stage)
     stage.comm.click(kind="degrade", name="gaussian_noise", level=0.1, gesture="a")
     settled(stage)
     before = stage.photo, stage.map, stage.score
+    beside = (stage.map_0, stage.common) if several else None
     slow = Slow(_photos.encoded)
     monkeypatch.setattr(_photos, "encoded", slow)
     stage.comm.click(kind="degrade", name="gaussian_noise", level=0.3, gesture="a")
@@ -79,17 +84,37 @@ def test_photo_map_and_score_stay_together_until_those_of_the_next_level_are_the
     assert (stage.photo, stage.map, stage.score) == before
     assert stage.degrading["values"][1]["value"] == 0.3
     assert stage.pending
+    assert beside in (None, (stage.map_0, stage.common)), "what stands beside it stays too"
     slow.go_on.set()
     settled(stage)
     assert stage.photo != before[0]
     assert stage.score != before[2]
     assert not stage.pending
+    assert beside is None or stage.common != beside[1], "both are on the scale of the larger"
     np.testing.assert_array_equal(map_of(stage), session.saliency.map)
     monkeypatch.undo()
     shown = stage.photo
     session.ask(image=session.images.names[1], degradation=None)
     assert stage.map == {} or stage.photo != shown, "another image never stands beside the old one"
     settled(stage)
+
+
+def test_a_level_that_is_gone_back_to_leaves_no_gap(
+    session: Session, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.comm.click(kind="degrade", name="gaussian_noise", level=0.1, gesture="a")
+    settled(stage)
+    before = stage.photo, stage.map, stage.score
+    slow = Slow(_photos.encoded)
+    monkeypatch.setattr(_photos, "encoded", slow)
+    seen = []
+    stage.observe(lambda change: seen.append(change["new"]), ["map_0", "photo_0"])
+    for level in (0.3, 0.1):
+        stage.comm.click(kind="degrade", name="gaussian_noise", level=level, gesture="a")
+    slow.go_on.set()
+    settled(stage)
+    assert all(seen), "nothing was empty meanwhile"
+    assert (stage.photo, stage.map, stage.score) == before
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -156,10 +157,17 @@ def test_a_photo_that_cannot_be_read_leaves_the_error_line(make_session: Make, t
 def test_while_nothing_is_there_it_says_what_is_done(make_session: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     session = make_session(regressor(), rated())
     stage = settled(Stage(session))
-    may, part = threading.Event(), PARTS["explanation"]
-    monkeypatch.setitem(PARTS, "explanation", replace(part, make=lambda request: may.wait(30) and part.make(request)))
+    begun, may, part = threading.Event(), threading.Event(), PARTS["explanation"]
+
+    def make(request: Any) -> Any:
+        begun.set()
+        return may.wait(30) and part.make(request)
+
+    monkeypatch.setitem(PARTS, "explanation", replace(part, make=make))
+    session._requests._took = 0.0  # the last map was quick, so that this one is not spoken of by itself
     name = session.images.names[1]
     session.ask(image=name)
+    assert begun.wait(30)
     assert (stage.pending, stage.map) == (f"Score and map of {name}.", {})
     session.status = replace(session.status, busy="checking the layer")
     assert stage.pending == "Checking the layer."

@@ -13,13 +13,13 @@ from PIL import Image
 from traitlets import Bool, Bytes, Dict, Int, List, Unicode
 
 from xai_widgets import scenes
-from xai_widgets.engine import Query
 from xai_widgets.session import Session, describe
 from xai_widgets.session.board import MOST_PANELS
-from xai_widgets.session.panel import OF_THE_PLACE, Panel
+from xai_widgets.session.panel import Panel
 from xai_widgets.static import front_end, style
 from xai_widgets.views._base import WHERE, View, plain
 from xai_widgets.views._photos import Encoder, Photo, Request, Slots, reference_of, wanted_of
+from xai_widgets.views._staying import Staying
 
 PATIENCE = 1.0  # seconds that a display waits for the first answer, so that its picture is one
 ITEM = ("name", "words", "group", "description")  # of a method
@@ -90,7 +90,7 @@ class Stage(View):
         self._menu: Any = None  # which the browser has
         self._photos = Slots(MOST_PANELS)
         self._reference: Photo | None = None
-        self._whole: tuple[int, Query] | None = None  # the panel that is shown alone, and what its map answers
+        self._stays = Staying()
         self._encoder = Encoder(self._arrived)
         self._there = threading.Event()  # photo and map of each panel are shown, or it is said why not
         super().__init__(session, **traits)
@@ -170,13 +170,10 @@ class Stage(View):
             scene if self._has_photo(panel) else describe.waiting(scene)
             for panel, scene in zip(session.panels, grid.panels, strict=True)
         ]
-        stays = self._stays(shown)
-        if stays:
-            self._put("cell_0", {**self.cell_0, "pending": shown[0].pending})
-        else:
-            self._draw_panels(shown)
-        self._draw_board(grid, shown)
-        self._draw_active(shown[grid.active], lines=not stays)
+        stays = self._staying(shown)
+        self._draw_panels(shown, stays)
+        self._draw_board(grid, shown, scales=not stays)
+        self._draw_active(shown[grid.active], lines=grid.active not in stays)
         there = (one.map is not None or bool(one.error) for one in shown)
         refused = len(shown) == 1 and session.error and self._has_photo(session.panel)
         beside = self._reference is not None or reference_of(session) is None
@@ -185,24 +182,32 @@ class Stage(View):
         else:
             self._there.clear()
 
-    def _stays(self, shown: list[scenes.Stage]) -> bool:
-        """Whether photo, map and score of a single panel stay in sight: only how the image is degraded is another.
+    def _staying(self, shown: list[scenes.Stage]) -> set[int]:
+        """The places where photo, map and score stay in sight, but where another panel needs the place of the photo."""
+        panels = self.session.panels
+        stays = self._stays.places(panels, shown)
+        fresh = {self._photos.slot(panel.key) for place, panel in enumerate(panels) if place not in stays}
+        return {place for place in stays if (slot := self._slot(place)) not in fresh or self._has_slot(slot)}
 
-        They stay together until all three are there, so that none stands beside another level.
-        """
-        panel, before = self.session.panel, self._whole
-        if len(shown) > 1 or shown[0].map is not None or shown[0].error:
-            self._whole = (panel.key, panel.query) if len(shown) == 1 and shown[0].map is not None else None
-            return False
-        if before is None or before[0] != panel.key or panel.query.degradation == before[1].degradation:
-            return False  # weights or the file are others, where nothing else is
-        return not panel.query.differs(before[1], (name for name in OF_THE_PLACE if name != "degradation"))
+    def _slot(self, place: int) -> int:
+        """The slot of the photo that the browser shows at a place."""
+        return int(getattr(self, f"cell_{place}")["photo"])
 
-    def _draw_panels(self, shown: list[scenes.Stage]) -> None:
-        """Photo, words and maps of each."""
+    def _has_slot(self, slot: int) -> bool:
+        """Whether the browser has the photo of a slot."""
+        photo = self._photos.photos[slot]
+        return bool(getattr(self, f"photo_{slot}") == (b"" if photo is None else photo.data))
+
+    def _draw_panels(self, shown: list[scenes.Stage], stays: set[int]) -> None:
+        """Photo, words and maps of each; of those that stay only what is being done."""
+        held = {self._slot(place) for place in stays}
         for place in range(MOST_PANELS):
             photo = self._photos.photos[place]
-            self._put(f"photo_{place}", b"" if photo is None else photo.data)
+            if place not in held:
+                self._put(f"photo_{place}", b"" if photo is None else photo.data)
+            if place in stays:
+                self._put(f"cell_{place}", {**getattr(self, f"cell_{place}"), "pending": shown[place].pending})
+                continue
             if place < len(shown):
                 self._put(f"cell_{place}", self._cell(self.session.panels[place], shown[place]))
             elif place < self.count:
@@ -210,8 +215,12 @@ class Stage(View):
             self._put(f"map_{place}", shown[place].map if place < len(shown) else None)
             self._put(f"over_{place}", shown[place].secondary if place < len(shown) else None)
 
-    def _draw_board(self, grid: scenes.Grid, shown: list[scenes.Stage]) -> None:
-        """What is sent of all panels together; one alone needs no words that set it apart."""
+    def _draw_board(self, grid: scenes.Grid, shown: list[scenes.Stage], *, scales: bool) -> None:
+        """What is sent of all panels together; one alone needs no words that set it apart.
+
+        Args:
+            scales: also those that panels share.
+        """
         self.count = len(shown)
         several = len(shown) > 1
         for name in PLACES:
@@ -219,7 +228,8 @@ class Stage(View):
         for name in HEADINGS:
             value = getattr(grid, name)
             self._put(name, value if several else type(value)())
-        self._put("common", [{"limit": one.common, "words": one.common_words} for one in shown] if several else [])
+        if scales:
+            self._put("common", [{"limit": one.common, "words": one.common_words} for one in shown] if several else [])
 
     def _draw_active(self, scene: scenes.Stage, *, lines: bool) -> None:
         """What is sent of the active panel alone.
