@@ -146,6 +146,21 @@ def test_the_list_of_keys_opens_by_its_key_and_its_button(opened: Open, make_ses
     expect(keys).to_have_count(0)
 
 
+@pytest.mark.parametrize(("kind", "own"), [(Gallery, "Images"), (MapBank, "Feature maps"), (MetricRadar, None)])
+def test_a_view_that_stands_alone_shows_its_own_keys(
+    opened: Open, make_session: Callable[..., Any], kind: Any, own: str | None
+) -> None:
+    page = shown(opened, make_session(tiny.regressor(), tiny.rated()), kind)
+    keys = page.find("dialog.xw-keys")
+    page.find("button:visible").first.focus()
+    page.page.keyboard.press("?")
+    expect(keys).to_be_visible()
+    assert keys.locator("h4").all_inner_texts() == ["Everywhere", *filter(None, [own])]
+    assert not violations(page)
+    page.page.keyboard.press("Escape")
+    expect(keys).to_have_count(0)
+
+
 def test_the_score_is_spoken_when_it_has_settled(opened: Open, make_session: Callable[..., Any]) -> None:
     session = make_session(tiny.regressor(), tiny.rated())
     page = shown(opened, session, StatusBar)

@@ -44,9 +44,18 @@ def test_a_region_is_drawn_with_the_pointer_and_by_keys(opened: Open, session: S
     rows, columns = session.saliency.map.shape
     left, top, right, bottom = message["box"]
     assert (right - left, bottom - top) == pytest.approx((2 / columns, 2 / rows))
+    half = page.find("select[aria-label='A half of the photo as region']")
+    assert half.input_value() == ""
+    half.select_option("left half")
+    (message,) = [one["content"] for one in page.asked()]
+    assert message["box"] == [0, 0, 0.5, 1]
+    page.widgets["view"].comm.click(**message)
+    page.deliver(session)
+    expect(half).to_have_value("0 0 0.5 1")
     page.find(".xw-inside button").click()
     page.deliver(session)
     expect(page.find(".xw-inside")).to_be_hidden()
+    assert half.input_value() == ""
     assert session.looked_into == {}
     for pressed in ("true", "false"):
         expect(brush).to_have_attribute("aria-pressed", pressed)

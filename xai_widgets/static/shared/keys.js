@@ -1,8 +1,9 @@
-// Keys that mean the same in every view: undo, redo, and the list of keys, which the status bar has.
+// Keys that mean the same in every view: undo, redo, and the list of keys, which the status bar of an explorer shows.
 
 import { withModifier } from "./controls.js";
+import { openKeys } from "./key_list.js";
 
-export const ASKS_KEYS = "xw-keys"; // the event that asks for the list
+export const ASKS_KEYS = "xw-keys"; // the event that asks a bar for the list, which prevents it
 
 /** @typedef {{ key: string, shiftKey: boolean, ctrlKey: boolean, metaKey: boolean, altKey: boolean }} Pressed */
 
@@ -23,7 +24,16 @@ export function keyInView(root, event, walk) {
   if (event.defaultPrevented || isTyping(event.target) || isTyping(document.activeElement)) return;
   const way = walkOf(event);
   if (way) walk(way);
-  else if (event.key === "?" && !withModifier(event)) root.dispatchEvent(new CustomEvent(ASKS_KEYS, { bubbles: true }));
+  else if (event.key === "?" && !withModifier(event)) askForKeys(root);
   else return;
   event.preventDefault();
 }
+
+/** The bar of the explorer shows the list, or a view that stands alone does. @param {HTMLElement} root */
+function askForKeys(root) {
+  if (root.dispatchEvent(new CustomEvent(ASKS_KEYS, { bubbles: true, cancelable: true }))) openKeys(root);
+}
+
+/** Whether a view asks the bar that stands in its own explorer. @param {Element} root of the bar @param {EventTarget | null} view */
+export const isOfThisBar = (root, view) => view === root
+  || (view instanceof Element && Boolean(root.closest(".xw-explorer")) && root.closest(".xw-explorer") === view.closest(".xw-explorer"));

@@ -96,13 +96,17 @@ export function makeBrush(stage) {
 export function mountRegion(stage) {
   const { page, model, ui: { tools }, brush } = stage;
   page.listen(tools.region, "click", () => brush.turn(!brush.on));
+  page.listen(tools.half, "change", () => {
+    if (tools.half.value) model.send({ kind: "region", box: tools.half.value.split(" ").map(Number) });
+  });
   page.listen(tools.clear, "click", () => {
     model.send({ kind: "region", box: null });
     tools.region.focus(); // the button that was pressed goes
   });
   return () => {
-    const { words = "", box } = model.get("region") ?? {};
+    const { words = "", box, drawn = [] } = model.get("region") ?? {};
     tools.said.textContent = words;
+    tools.half.value = [...tools.half.options].find(({ value }) => value && value === drawn.join(" "))?.value ?? "";
     tools.said.parentElement.hidden = !box;
     tools.acts.textContent = model.get("acts")?.words ?? "";
     stage.active()?.later();

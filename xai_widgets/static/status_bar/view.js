@@ -2,10 +2,10 @@
 
 import { button, choice } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
-import { ASKS_KEYS } from "../shared/keys.js";
+import { openKeys } from "../shared/key_list.js";
+import { ASKS_KEYS, isOfThisBar } from "../shared/keys.js";
 import { mount } from "../shared/mount.js";
 import { clamp, shortened } from "../shared/values.js";
-import { isOfThisBar, openKeys } from "./key_list.js";
 
 const GONE = "The kernel was restarted or has ended: what is shown stays as it was, and answers no more. Run the cell again.";
 const MOST_LETTERS = 40; // of a model's name
@@ -160,7 +160,11 @@ function render(context) {
   page.listen(ui.redo, "click", () => model.send({ kind: "redo" }));
   page.listen(ui.over, "click", () => model.send({ kind: "start_over" }));
   page.listen(ui.keys, "click", () => openKeys(ui.root));
-  page.listen(document, ASKS_KEYS, ({ target }) => { if (isOfThisBar(ui.root, target)) openKeys(ui.root); });
+  page.listen(document, ASKS_KEYS, (event) => {
+    if (!isOfThisBar(ui.root, event.target)) return;
+    event.preventDefault();
+    openKeys(ui.root);
+  });
   page.listen(ui.keep, "click", () => model.send({ kind: "keep" }));
   page.listen(ui.models, "change", () => model.send({ kind: "model", name: ui.models.value }));
   page.listen(ui.run, "change", () => model.send({ kind: "run", number: Number(ui.run.value) }));
