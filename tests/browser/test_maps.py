@@ -305,6 +305,25 @@ def test_a_name_is_given_in_the_card_found_and_grouped(opened: Open, session: Se
     assert session.map_names[0].groups == ()
 
 
+def test_enter_leads_from_the_search_to_the_first_map_that_was_found(opened: Open, session: Session) -> None:
+    page = opened(MapBank(session))
+    find, keyboard = page.find("input[aria-label='Find maps']"), page.page.keyboard
+    find.fill("3, 1")
+    first = order_of(page, 1)[0]
+    assert first in (1, 3)
+    find.focus()
+    keyboard.press("Enter")
+    expect(page.find("[role=slider]")).to_be_focused()
+    assert current(page) == first
+    page.asked()
+    keyboard.press("m")
+    assert [one["content"]["indices"] for one in page.asked() if "content" in one] == [[first]]
+    find.focus()
+    keyboard.press("Escape")
+    assert find.input_value() == ""
+    assert len({*order_of(page, 4)}) == 4
+
+
 def test_gains_are_typed_and_moved_finely_and_a_box_selects(opened: Open, session: Session) -> None:
     page = opened(MapBank(session), width=480)
     keyboard, mouse = page.page.keyboard, page.page.mouse

@@ -147,9 +147,21 @@ export function listenToTools(page, parts, state, actions) {
     if (event.key === "Escape") parts.gain.value = "";
     if (event.key === "Enter" || event.key === "Escape") parts.knob.focus({ preventScroll: true });
   });
-  page.listen(parts.find, "input", () => actions.search(parts.find.value));
-  page.listen(parts.find, "change", () => {
+  const keep = () => {
     page.model.set("find", parts.find.value);
     page.model.save_changes();
+  };
+  page.listen(parts.find, "input", () => actions.search(parts.find.value));
+  page.listen(parts.find, "keydown", (event) => {
+    if ((event.key === "Enter" || event.key === "ArrowDown") && state.ids.length) {
+      actions.go(0);
+      parts.knob.focus({ preventScroll: true });
+    } else if (event.key === "Escape" && parts.find.value) {
+      parts.find.value = "";
+      actions.search("");
+      keep();
+    } else return;
+    event.preventDefault();
   });
+  page.listen(parts.find, "change", keep);
 }
