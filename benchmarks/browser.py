@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Browser
 
-from benchmarks.page_of_many import cell_of_many, gallery_rows, message_rows, six_panels
+from benchmarks.page_of_many import CELL_OF_MAPS, cell_of_many, gallery_rows, message_rows, six_panels
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "browser"))
@@ -215,13 +215,19 @@ def measure(chromium: Browser, folder: Path, steps: int, prompt: bool) -> list[R
         add(Row("new contrast on a cached image", "80 ms", median_and_worst(contrasts(quality))))
         add(Row("another image, demo/quality", "200 ms", median_and_worst(others(quality))))
         add(Row(*six_panels(quality)))
-        notebook.probe("[resnet.close(), menu.close(), 1]")  # their sets' work would go on beside what follows
+        notebook.probe("[resnet.close(), menu.session.close(), 1]")  # their sets' work would go on beside what follows
         quality.session(f"wait({MOST}, whole_set=True)")
         add(*(Row(*row) for row in message_rows(quality)))
         notebook.probe("[quality.close(), 1]")
         many = open_notebook(chromium, server, MANY, (1440, 900))
         many.run_cell(0)
         add(*(Row(*row) for row in gallery_rows(many, 1)))
+        many.probe("[many.close(), 1]")
+        many.run_cell(2)
+        wide = ExplorerPage(many, "wide", 0)
+        wide.settle()
+        watch(wide)
+        add(Row("drag a gain of one of 4,096 maps", "80 ms", median_and_worst(drags(wide, steps))))
         if problems := notebook.console_errors() + notebook.requests_outside_loopback():
             raise RuntimeError(f"the page was not quiet: {problems}")
         return rows
@@ -249,7 +255,7 @@ def main() -> None:
     columns: dict[str, list[Row]] = {}
     with tempfile.TemporaryDirectory() as folder, browser() as chromium:
         write_notebook(Path(folder) / NOTEBOOK, CELLS)
-        write_notebook(Path(folder) / MANY, (CELLS[0], cell_of_many(Path(folder))))
+        write_notebook(Path(folder) / MANY, (CELLS[0], cell_of_many(Path(folder)), CELL_OF_MAPS))
         for name, prompt in (("with the server extension", True), ("without", False)):
             columns[name] = measure(chromium, Path(folder), options.steps, prompt)
     print(table(columns, options.markdown))

@@ -20,6 +20,17 @@ from labharness import Notebook
 
 PHOTOGRAPHS = 5000
 PIXELS_A_SECOND = 720
+
+# 4,096 maps of 14 x 14 and a score of their means.
+CELL_OF_MAPS = """import torch
+from torchvision.transforms import Compose, Resize, ToTensor
+from xai_widgets import ImageModel
+torch.manual_seed(0)
+parts = torch.nn.Conv2d(3, 4096, 16, 16), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
+network = torch.nn.Sequential(*parts, torch.nn.Linear(4096, 1))
+prepared = Compose([Resize((224, 224)), ToTensor()])
+wide = explore(ImageModel(network, prepared, task="regression", layer="1"), "demo/quality")
+wide"""
 SECONDS = 6.0
 
 # Scroll evenly; a line a frame: milliseconds since the last one, cells in sight, cells among them without a picture.
