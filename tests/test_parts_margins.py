@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from tiny import DEAD, MAPS, TinyNet, classifier, photos, rated, regressor
 from xai_widgets import ImageModel, ImageSet, Session
 from xai_widgets.engine import Contrast, Margins, Query, Region, Sources, answer
 from xai_widgets.session import describe
+from xai_widgets.session.describe.words import short
 
 SCENES = "demo/scenes"
 
@@ -79,7 +82,7 @@ def test_a_linear_head_has_a_known_answer() -> None:
     assert back.value == pytest.approx(-found.value)
 
 
-def test_of_a_binary_output_p_minus_q_is_its_logit() -> None:
+def test_of_a_binary_output_p_minus_q_is_its_logit(make_session: Callable[..., Session]) -> None:
     """As in every contrast of classes; the logits of both classes as scores are z and -z."""
     model = ImageModel(TinyNet(1), None, "features", task="binary", labels=("no", "yes"))
     sources = Sources(model, ImageSet(list(photos()), name="tiny"))
@@ -92,6 +95,13 @@ def test_of_a_binary_output_p_minus_q_is_its_logit() -> None:
     whole: Region = answer(sources, asked, "region", box=(0, 0, 1, 1))
     close(whole.delta_y, torch.tensor(found.delta), 1e-5)
     assert whole.joint == pytest.approx(-float(weight @ tail.maps.mean((0, 2, 3))), abs=1e-5)
+    session = make_session(model, sources.images)
+    session.ask(target=1, contrast=0)
+    session.look_into((0, 0, 1, 1))
+    assert session.wait(30)
+    said = describe.stage(session).region
+    assert said is not None
+    assert f"the log-odds of yes changes by {short(whole.joint, sign=True)}" in said.words
 
 
 def test_q_that_is_p_and_q_that_is_no_class() -> None:

@@ -94,6 +94,12 @@ class Named:
             return self.words(index)
         return f"the score of {self.name_of(index)}" if self.has_classes else self.name_of(index)
 
+    def lead_words(self, p: int, q: int) -> str:
+        """How far a class is ahead of another one, in a sentence; of a binary output that is its logit, z or -z."""
+        if self.task == "binary":
+            return f"the log-odds of {self.name_of(p)}"
+        return f"{self.score_words(p)} minus {self.score_words(q)}"
+
     def known_column(self, index: int) -> str:
         """The column of a table of images that says what is right: of one of several scores that of its name."""
         if self.has_classes or self.one_score:

@@ -45,8 +45,7 @@ def region(session: Session, panel: Panel) -> scenes.Outline | None:
         asked = _Asked(model.score_words(p), "raises it", "lowers it")
     else:
         names = [model.name_of(index) for index in (p, q)]
-        score = f"{model.score_words(p)} minus {model.score_words(q)}"
-        asked = _Asked(score, *(f"is for {name}" for name in names))
+        asked = _Asked(model.lead_words(p, q), *(f"is for {name}" for name in names))
     words = _words(found, lies, asked, changed=bool(panel.query.gains))
     return scenes.Outline(inside=found.mask, box=found.box, drawn=drawn, words=words)
 
