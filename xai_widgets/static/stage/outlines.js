@@ -4,8 +4,16 @@ import { bytes } from "../shared/values.js";
 import { lineAround } from "./lines.js";
 import { onOneGrid, topShare, TOPS } from "./two.js";
 
-const REGION = "#1a1a1a", ACTS = "#6d3b00", TOP = "#212121", MINE = "#a34700", ITS = "#005a9c";
-const THICK = [2.6, 1.7, 0.9]; // of the top 5, 10 and 15 %
+// Colour, thickness and dashes in CSS pixels. Both are JSON: Python reads them for pictures that stay.
+/** @type {Record<string, [string, number, number[]]>} */
+const STROKES = {
+  "region": ["#1a1a1a", 1.6, [5, 3]],
+  "acts": ["#6d3b00", 1.6, [2, 2]],
+  "top": ["#212121", 1.5, []],
+  "mine": ["#a34700", 1, []],
+  "its": ["#005a9c", 1, [4, 2]]
+};
+const THICK = [2.6, 1.7, 0.9]; // of contours: the top 5, 10 and 15 %
 
 /** @type {WeakMap<object, Map<string, any>>} */
 const kept = new WeakMap();
@@ -36,23 +44,23 @@ export function wholeOutline(answer) {
 export function linesOf(panel, stage, other) {
   const { own } = panel, { top, over } = stage.look(), lines = [];
   if (own && !own.degenerate && top) {
-    lines.push(lineAround({ ...own, inside: onceOf(own, `top ${top}`, () => topShare(own.values, top)) }, TOP, 1.5));
+    lines.push(lineAround({ ...own, inside: onceOf(own, `top ${top}`, () => topShare(own.values, top)) }, ...STROKES.top));
   }
   if (panel !== stage.active()) return lines;
   if (over === "contours" && other?.own && own) {
     const pair = pairOf(own, other.own);
-    for (const [values, colour, dash] of /** @type {[Float32Array, string, number[]][]} */ ([[pair.b, ITS, [4, 2]], [pair.a, MINE, []]])) {
+    for (const [values, [colour, , dash]] of /** @type {[Float32Array, [string, number, number[]]][]} */ ([[pair.b, STROKES.its], [pair.a, STROKES.mine]])) {
       TOPS.forEach((share, i) => lines.push(lineAround({ h: pair.h, w: pair.w, box: own.box, inside: topShare(values, share) }, colour, THICK[i], dash)));
     }
   }
   const acts = wholeOutline(stage.model.get("acts")), region = wholeOutline(stage.model.get("region"));
-  if (acts) lines.push(lineAround(acts, ACTS, 1.6, [2, 2]));
+  if (acts) lines.push(lineAround(acts, ...STROKES.acts));
   const { drawn } = stage.model.get("region") ?? {};
-  if (region && !stage.brush.box) lines.push(lineAround(region, REGION, 1.6, [5, 3]));
+  if (region && !stage.brush.box) lines.push(lineAround(region, ...STROKES.region));
   else if (drawn?.length && !stage.brush.box) lines.push(rectangle(drawn));
   if (stage.brush.box && stage.brush.panel === panel) lines.push(rectangle(stage.brush.box));
   return lines;
 }
 
 /** @param {any} box */
-const rectangle = (box) => lineAround({ inside: [1], h: 1, w: 1, box }, REGION, 1.6, [5, 3]);
+const rectangle = (box) => lineAround({ inside: [1], h: 1, w: 1, box }, ...STROKES.region);
