@@ -64,6 +64,44 @@ def grid(*panels: scenes.Stage, **changes: Any) -> scenes.Grid:
     return replace(known, **changes)
 
 
+def laid(over: str, *, other: int = 1, **changes: Any) -> scenes.Grid:
+    """Two panels, the first of them active with another laid over it; the second has half as large a scale.
+
+    Args:
+        over: "divider", "difference" or "contours".
+        changes: of how it looks.
+    """
+    look = {"over": over, "other": other} | changes
+    second = layer(values=np.array([[0.0, 1.0], [1.0, -1.0]], np.float32), limit=1.0)
+    return grid(stage(look=look), stage(look=look, map=second))
+
+
+def all_of_it(**changes: Any) -> scenes.Grid:
+    """Contours of two finer maps, outlines, where maps act and a region, over the first of two panels."""
+    rng = np.random.default_rng(0)
+    maps = [layer(values=rng.standard_normal((10, side)).astype(np.float32), limit=3.0) for side in (10, 20)]
+    look = {"over": "contours", "other": 1, "top": 0.1}
+    first, second = (stage(look=look, map=one) for one in maps)
+    return grid(replace(first, region=region(), acts=acts()), second, **changes)
+
+
+def region(**changes: Any) -> scenes.Outline:
+    """The lower right of four cells."""
+    known = scenes.Outline(
+        inside=np.array([[False, False], [False, True]]),
+        box=(0.0, 0.0, 1.0, 1.0),
+        words="Region: 25 % of the map on 25 % of its area. Without all maps there the score changes by −0.5.",
+        drawn=(0.5, 0.6, 0.9, 1.0),
+    )
+    return replace(known, **changes)
+
+
+def acts() -> scenes.Outline:
+    """The upper row of four cells."""
+    words = "Dotted: the top 10 % of the activation of map 3."
+    return scenes.Outline(inside=np.array([[True, True], [False, False]]), box=(0.0, 0.0, 1.0, 1.0), words=words)
+
+
 def secondary() -> scenes.Secondary:
     return scenes.Secondary(
         values=np.array([[0.0, 1.0], [0.5, 0.0]], np.float32),
@@ -194,6 +232,7 @@ def score_picker(**changes: Any) -> scenes.Picker:
 EXAMPLES: dict[str, Callable[..., Any]] = {
     "stage": stage,
     "grid": grid,
+    "laid": all_of_it,
     "bank": bank,
     "plane": plane,
     "radar": radar,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from example_scenes import NASTY, grid, layer, secondary, stage
+from example_scenes import NASTY, all_of_it, grid, laid, layer, secondary, stage
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -89,6 +89,9 @@ LAYOUTS = {
     "tall": many(4, 2, size=(200, 40), look={"secondary": "outline"}, secondary=secondary()),
     "legends": own_legends(),
     "troubled": troubled(),
+    **{over: replace(laid(over), across=(LONG, LONG)) for over in ("difference", "divider", "contours")},
+    "one apart": many(12, 12, look={"over": "difference", "other": 1, "top": 0.1}),
+    "all of it": all_of_it(),
     "nasty": many(4, 2, name=NASTY.replace("%", "") + "%d"),
 }
 
@@ -96,7 +99,14 @@ LAYOUTS = {
 @pytest.mark.filterwarnings("ignore:Glyph")  # of characters that the font lacks
 @pytest.mark.parametrize(
     ("name", "width"),
-    [*((name, 85.0) for name in LAYOUTS), *((name, width) for name in ("row", "legends") for width in (40.0, 180.0))],
+    [
+        *((name, 85.0) for name in LAYOUTS),
+        *(
+            (name, width)
+            for name in ("row", "legends", "difference", "one apart", "all of it")
+            for width in (40.0, 180.0)
+        ),
+    ],
 )
 def test_no_words_overlap_or_leave_the_figure_and_all_can_be_read(name: str, width: float) -> None:
     scene = LAYOUTS[name]

@@ -22,27 +22,28 @@ SERIES = ("#3a87c8", "#d5622b", "#1a9a74", "#c467a0", "#c08a00", "#8a8a8a")  # t
 @cache
 def ramps() -> dict[str, NDArray[np.float32]]:
     """Colours from -1 to 1 by palette, (stops 3) of 255."""
-    stops = json.loads(_found("shared/palettes.js", r"RAMPS = (\{.*?\});"))
+    stops = json.loads(found("shared/palettes.js", r"RAMPS = (\{.*?\});"))
     return {name: np.array(colours, np.float32) for name, colours in stops.items()}
 
 
 @cache
 def pale() -> int:
     """Red, green and blue of a colour without saturation, of 255."""
-    return int(_found("shared/palettes.js", r"PALE = (\d+);"))
+    return int(found("shared/palettes.js", r"PALE = (\d+);"))
 
 
 @cache
 def theme(name: str) -> str:
     """A colour of the light theme, such as `raises`, as #rrggbb."""
-    return _found("shared/theme.css", rf"--xw-{name}:[^;]*?(#[0-9a-f]{{6}})")
+    return found("shared/theme.css", rf"--xw-{name}:[^;]*?(#[0-9a-f]{{6}})")
 
 
-def _found(file: str, pattern: str) -> str:
-    found = re.search(pattern, (FOLDER / file).read_text(encoding="utf-8"), re.DOTALL)
-    if found is None:
+def found(file: str, pattern: str) -> str:
+    """What a file of the front end says: the first group of the pattern."""
+    match = re.search(pattern, (FOLDER / file).read_text(encoding="utf-8"), re.DOTALL)
+    if match is None:
         raise RuntimeError(f"{file} must hold what matches {pattern!r}, got nothing.")
-    return found[1]
+    return match[1]
 
 
 def coloured(

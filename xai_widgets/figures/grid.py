@@ -11,16 +11,19 @@ from matplotlib.axes import Axes
 
 from xai_widgets.figures.layout import Canvas, Rows, in_mm, inset, write
 from xai_widgets.figures.legends import second_words
+from xai_widgets.figures.lines import Sign, key_mm, paint_signs
+from xai_widgets.figures.over import Over, laid
+from xai_widgets.figures.over_words import mark, signs
 from xai_widgets.figures.panels import (
     LETTER_MM,
     Cell,
+    Key,
     cell_of,
     colours_of,
     key_height,
     paint_key,
     reference_of,
     references,
-    scaled,
 )
 from xai_widgets.figures.stage import secondary_of
 from xai_widgets.figures.style import FAINT, PAD_MM, SMALL, Plan, line_mm, middled, one_line, wrapped
@@ -34,6 +37,28 @@ UPRIGHT_MM = 12.0  # pictures at least so high have the heading of their row bes
 PAGE_MM = 215.0  # of all rows together
 TINY = 5.0  # points, in narrow panels
 KEY_MM = 70.0  # of a legend that all panels share
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A grid with what the reader laid over it.
+
+    Attributes:
+        grid: as it is seen.
+        over: what lies over each panel.
+        mark: what the active panel shows beyond its own map.
+        signs: the key of all lines.
+    """
+
+    grid: Grid
+    over: tuple[Over, ...]
+    mark: str
+    signs: tuple[Sign, ...]
+
+    @property
+    def colours(self) -> tuple[Key | None, str]:
+        """The legend that all panels share, else what their colours mean; see `colours_of`."""
+        return colours_of(self.grid.panels, self.over)
 
 
 @dataclass(frozen=True)
@@ -92,31 +117,32 @@ class Line:
 
 def paint_grid(scene: Grid, figure: Canvas, plan: Plan) -> Rows:
     """Row by row; below them the legend that all panels share."""
-    scene = scaled(scene)
-    shared, _ = colours_of(scene.panels)
-    sheet, lines = _planned(scene, plan)
-    foot = _foot_lines(scene, sheet)
-    has_foot = bool(foot) or shared is not None
+    grid, over = laid(scene)
+    seen = Seen(grid, over, mark(scene), tuple(signs(scene)))
+    shared, _ = seen.colours
+    sheet, lines = _planned(seen, plan)
+    foot = _foot_lines(seen, sheet)
+    has_foot = bool(foot or seen.signs) or shared is not None
     rows = Rows(figure.add_gridspec(len(lines) + has_foot, 1))
     for line in lines:
         _paint_line(rows, figure, line, sheet, plan)
     if has_foot:
-        _paint_foot(rows, figure, scene, sheet, foot)
+        _paint_foot(rows, figure, seen, sheet, foot)
     return rows
 
 
 # ---------------------------------------------------------------------- sizes
 
 
-def _planned(scene: Grid, plan: Plan) -> tuple[Sheet, list[Line]]:
+def _planned(seen: Seen, plan: Plan) -> tuple[Sheet, list[Line]]:
     """The largest pictures with which all rows stand on a page."""
-    tall = TALLEST_MM
+    scene, tall = seen.grid, TALLEST_MM
     while True:
         sheet = _sheet(scene, plan, tall)
-        lines = _lines(scene, sheet)
+        lines = _lines(seen, sheet)
         if any(scene.down) and min(line.picture for line in lines) < UPRIGHT_MM:
             sheet = _sheet(scene, plan, tall, upright=False)
-            lines = _lines(scene, sheet)
+            lines = _lines(seen, sheet)
         if sum(_height(line, sheet) for line in lines) <= PAGE_MM or tall < NARROWEST_MM:
             return sheet, lines
         tall *= 0.93
@@ -135,24 +161,30 @@ def _sheet(scene: Grid, plan: Plan, tall: float, *, upright: bool = True) -> She
     return Sheet(room, aside, width, tall, beside, SMALL if width >= WORDS_MM else TINY, upright)
 
 
-def _lines(scene: Grid, sheet: Sheet) -> list[Line]:
-    columns, made = min(scene.columns, len(scene.panels)), []
-    shared, one_meaning = colours_of(scene.panels)
+def _lines(seen: Seen, sheet: Sheet) -> list[Line]:
+    scene, made = seen.grid, []
+    columns = min(scene.columns, len(scene.panels))
     for row, start in enumerate(range(0, len(scene.panels), columns)):
         numbers = range(start, min(start + columns, len(scene.panels)))
         for first in range(0, len(numbers), sheet.beside):
             some = tuple(numbers[first : first + sheet.beside])
-            title = [scene.titles[number] if number < len(scene.titles) else "" for number in some]
-            cells = [
-                cell_of(scene.panels[number], said, sheet.width, sheet.tall, sheet.size,
-                        key=shared is None, meaning=not one_meaning)
-                for number, said in zip(some, title, strict=True)
-            ]  # fmt: skip
+            cells = [_cell(seen, number, sheet) for number in some]
             heads = [scene.across[number - start] if scene.across else "" for number in some]
             above = row == 0 or sheet.beside < columns
             down = scene.down[row] if row < len(scene.down) else ""
             made.append(Line(some, tuple(cells), tuple(heads) if above and any(heads) else (), one_line(down)))
     return [*made, *_references(scene, sheet)]
+
+
+def _cell(seen: Seen, number: int, sheet: Sheet) -> Cell:
+    scene, over, (shared, one_meaning) = seen.grid, seen.over[number], seen.colours
+    title = scene.titles[number] if number < len(scene.titles) else ""
+    cell = cell_of(
+        scene.panels[number], title, sheet.width, sheet.tall, sheet.size,
+        key=shared is None or over.minus, meaning=not one_meaning or over.minus,
+        mark=seen.mark if number == scene.active else "",
+    )  # fmt: skip
+    return replace(cell, over=over)
 
 
 def _references(scene: Grid, sheet: Sheet) -> list[Line]:
@@ -230,26 +262,29 @@ def _paint_picture(host: Axes, cell: Cell, left: float, top: float, high: float,
 # ---------------------------------------------------------------------- what all panels share
 
 
-def _foot_lines(scene: Grid, sheet: Sheet) -> list[str]:
+def _foot_lines(seen: Seen, sheet: Sheet) -> list[str]:
     """Sentences about the colours that all panels share, where there is no one legend; the secondary layer."""
-    shared, one_meaning = colours_of(scene.panels)
+    shared, one_meaning = seen.colours
     said = [one_meaning] if shared is None and one_meaning else []
-    for panel in scene.panels:
+    for panel in seen.grid.panels:
         second = secondary_of(panel)
         said += [second_words(second, panel.look)] if second is not None else []
     return [wrapped(text, sheet.room - sheet.aside, SMALL) for text in dict.fromkeys(said)]
 
 
-def _paint_foot(rows: Rows, figure: Canvas, scene: Grid, sheet: Sheet, said: Sequence[str]) -> None:
-    shared, _ = colours_of(scene.panels)
-    width = min(KEY_MM, sheet.room - sheet.aside)
+def _paint_foot(rows: Rows, figure: Canvas, seen: Seen, sheet: Sheet, said: Sequence[str]) -> None:
+    """The shared legend, sentences, the key of lines."""
+    (shared, _), room = seen.colours, sheet.room - sheet.aside
+    width = min(KEY_MM, room)
     key = None if shared is None else replace(shared, width=width)
     high = 0.0 if key is None else key_height(key, SMALL)
     lines = sum(text.count("\n") + 1 for text in said)
-    host = in_mm(rows, figure, sheet.room, high + lines * line_mm(SMALL) + 0.5)
+    under = key_mm(seen.signs, room, SMALL)
+    host = in_mm(rows, figure, sheet.room, high + lines * line_mm(SMALL) + under + 0.5)
     if key is not None:
         paint_key(host, key, (sheet.aside, 0.0, width), SMALL)
     y = high
     for text in said:
         write(host, text, sheet.aside, y, SMALL, color=FAINT)
         y += (text.count("\n") + 1) * line_mm(SMALL)
+    paint_signs(host, seen.signs, (sheet.aside, y, room), SMALL)

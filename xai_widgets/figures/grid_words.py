@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from itertools import groupby
 from string import ascii_lowercase
 
-from xai_widgets.figures import stage_words
+from xai_widgets.figures import over_words, stage_words
 from xai_widgets.figures.legends import meaning
-from xai_widgets.figures.panels import colours_of, has_colours, references, scaled, why_no_map
+from xai_widgets.figures.names import named
+from xai_widgets.figures.over import Over, laid
+from xai_widgets.figures.panels import colours_of, has_colours, references, why_no_map
 from xai_widgets.figures.stage import secondary_of
 from xai_widgets.figures.style import number, one_line
 from xai_widgets.scenes import Grid, Stage
 
+MINUS = "Where there is {}, the strongest place lies {}"
 SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
@@ -24,14 +27,15 @@ def title(scene: Grid) -> str:
 
 def caption(scene: Grid, interpolation: str) -> list[str]:
     """What all panels have in common, what differs, the colours; then what is true of some of them."""
-    scene = scaled(scene)
+    laid_over = over_words.told(scene)
+    scene, over = laid(scene)
     panels = scene.panels
     parts = [f"All panels: {one_line(scene.about)}"] if scene.about else []
     for name, heads in (("Columns", scene.across), ("Rows", scene.down)):
         if any(heads):
             parts.append(f"{name}: {', '.join(one_line(head) or 'several' for head in heads)}")
     parts += _by_letter([one_line(text) for text in scene.titles])
-    parts += _colours(panels)
+    parts += [*_colours(panels, over), *laid_over]
     parts += _by_letter([why_no_map(panel) for panel in panels])
     shown = [
         stage_words.cells(panel.map, interpolation) if panel.map and has_colours(panel) else "" for panel in panels
@@ -48,31 +52,27 @@ def caption(scene: Grid, interpolation: str) -> list[str]:
 
 def alt(scene: Grid) -> list[str]:
     """The picture in words: each panel by its letter."""
-    scene = scaled(scene)
+    laid_over = over_words.told(scene)
+    scene, over = laid(scene)
     count, columns = len(scene.panels), min(scene.columns, len(scene.panels))
     across = f" in rows of {columns}" if columns < count else ""
     parts = [f"{count} photo{'s' * (count > 1)} with a map over {'each' if count > 1 else 'it'}{across}"]
-    parts += [one_line(scene.about), *_colours(scene.panels)]
+    parts += [one_line(scene.about), *_colours(scene.panels, over), *laid_over]
     for place, panel in enumerate(scene.panels):
         said = [one_line(panel.name), *named(scene, place), stage_words.score(panel)]
         told = [f"{ascii_lowercase[place]}: {', '.join(filter(None, said))}", why_no_map(panel)]
-        parts += told + (stage_words.strongest(panel) if has_colours(panel) else [])
+        said_of = MINUS if over[place].minus else stage_words.STRONGEST
+        parts += told + (stage_words.strongest(panel, said_of) if has_colours(panel) else [])
     return [*parts, *_references(scene)]
 
 
-def named(scene: Grid, place: int) -> list[str]:
-    """What sets a panel apart: the headings of its row and column, and its title."""
-    columns = min(scene.columns, len(scene.panels))
-    rows = ((scene.down, place // columns), (scene.across, place % columns), (scene.titles, place))
-    found = [one_line(words[at]) for words, at in rows if at < len(words)]
-    return [text for text in found if text and text != one_line(scene.panels[place].name)]
-
-
-def _colours(panels: Sequence[Stage]) -> list[str]:
+def _colours(panels: Sequence[Stage], over: Sequence[Over]) -> list[str]:
     """What colours mean, and what full colour is worth; by letters where it differs."""
-    shared, _ = colours_of(panels)
+    shared, _ = colours_of(panels, over)
     if shared is not None:
-        return [meaning(shared.panel), shared.note.capitalize()]
+        apart = {place for place, one in enumerate(over) if one.minus and has_colours(panels[place])}
+        meant = [meaning(panel if place in apart else shared.panel) for place, panel in enumerate(panels)]
+        return [*(_by_letter(meant) if apart else meant[:1]), shared.note.capitalize()]
     found = _by_letter([meaning(panel, scale=False) if has_colours(panel) else "" for panel in panels])
     limits: dict[str, list[int]] = {}
     for place, panel in enumerate(panels):

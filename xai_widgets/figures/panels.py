@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 
 from xai_widgets.figures.layout import inset, write
 from xai_widgets.figures.legends import depth, is_positive, meaning, paint_bar, palette_of
-from xai_widgets.figures.stage import paint_map
+from xai_widgets.figures.over import Over
+from xai_widgets.figures.stage import NOTHING, paint_map
 from xai_widgets.figures.stage_words import score
 from xai_widgets.figures.style import (
     FAINT,
@@ -59,6 +60,7 @@ class Cell:
         high: likewise.
         words: beneath it, with their colours.
         key: a legend of its own, if it has one.
+        over: what lies over it.
     """
 
     panel: Stage
@@ -66,6 +68,7 @@ class Cell:
     high: float
     words: tuple[tuple[str, str], ...]
     key: Key | None
+    over: Over = NOTHING
 
     @property
     def lines(self) -> int:
@@ -75,21 +78,10 @@ class Cell:
     def paint(self, axes: Axes, plan: Plan) -> None:
         """The map over its photo, or an empty frame."""
         if self.panel.photo is not None:
-            paint_map(axes, self.panel, plan, self.wide)
+            paint_map(axes, self.panel, plan, self.wide, self.over)
             return
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_color(LINE)
-
-
-def scaled(scene: Grid) -> Grid:
-    """The grid with full colour where the reader has it: at the largest value of each panel, or of all alike."""
-    panels = [
-        replace(panel, map=replace(panel.map, limit=panel.common))
-        if panel.map is not None and panel.look.scale == "all" and panel.common > 0
-        else panel
-        for panel in scene.panels
-    ]
-    return replace(scene, panels=tuple(panels))
 
 
 def has_colours(panel: Stage) -> bool:
@@ -104,13 +96,19 @@ def why_no_map(panel: Stage) -> str:
     return one_line(panel.error or panel.pending or "No map yet.")
 
 
-def colours_of(panels: Sequence[Stage]) -> tuple[Key | None, str]:
-    """The legend that all panels share; else what the colours of all mean, where only the scale differs."""
-    shown = [panel for panel in panels if has_colours(panel)]
-    if len({_meaning(panel) for panel in shown}) != 1:
+def colours_of(panels: Sequence[Stage], over: Sequence[Over] = ()) -> tuple[Key | None, str]:
+    """The legend that all panels share; else what the colours of all mean, where only the scale differs.
+
+    Args:
+        over: what lies over each: one that shows a difference has a legend of its own.
+    """
+    apart = [place for place, one in enumerate(over) if one.minus]
+    shown = [panel for place, panel in enumerate(panels) if has_colours(panel) and place not in apart]
+    if len({_meaning(panel) for panel in shown}) != 1 or (apart and len(shown) == 1):
         return None, ""
     if len({panel.map.limit for panel in shown if panel.map}) == 1:
-        return Key(shown[0], 0.0, note="same scale in all panels" if len(shown) > 1 else ""), ""
+        which = "all other panels" if apart else "all panels"
+        return Key(shown[0], 0.0, note=f"same scale in {which}" if len(shown) > 1 else ""), ""
     return None, f"{meaning(shown[0], scale=False)}. Each panel has its own scale."
 
 
@@ -123,11 +121,14 @@ def _meaning(panel: Stage) -> tuple[Any, ...]:
     return palette_of(panel), positive, low, layer.high, layer.unit, layer.strength is None, layer.strength_words
 
 
-def cell_of(panel: Stage, title: str, width: float, tall: float, size: float, *, key: bool, meaning: bool) -> Cell:
+def cell_of(
+    panel: Stage, title: str, width: float, tall: float, size: float, *, key: bool, meaning: bool, mark: str = ""
+) -> Cell:
     """A panel this wide with a picture at most so high.
 
     Args:
         title: what sets it apart beyond its headings.
+        mark: what it shows beyond its own map.
         size: of the words, in points.
         key: whether it has a legend of its own.
         meaning: whether that legend says what the colours mean.
@@ -136,6 +137,7 @@ def cell_of(panel: Stage, title: str, width: float, tall: float, size: float, *,
     wide = min(width, tall * shape[1] / shape[0])
     words = [
         (middled(one_line(title), width, TITLE_LINES, size), INK),
+        (shortened(mark, width, TITLE_LINES, size), INK),
         (middled(score(panel), width, SCORE_LINES, size), FAINT),
         (shortened(why_no_map(panel), width, WHY_LINES, size), INK),
     ]

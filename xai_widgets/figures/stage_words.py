@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from xai_widgets.figures import over_words
 from xai_widgets.figures.legends import is_positive, meaning
 from xai_widgets.figures.stage import secondary_of
 from xai_widgets.figures.style import one_line
@@ -11,6 +12,7 @@ from xai_widgets.scenes import Layer, Stage
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 DIMMED = "Dimmed: what the network did not see"
+STRONGEST = "What most {} lies {}"
 
 
 def score(scene: Stage) -> str:
@@ -32,7 +34,7 @@ def caption(scene: Stage, interpolation: str) -> list[str]:
         parts.append(second.words)
     if tuple(layer.box) != WHOLE:
         parts.append(DIMMED)
-    return [*parts, *beside(scene), layer.note, scene.receipt]
+    return [*parts, *over_words.of_one(scene), *beside(scene), layer.note, scene.receipt]
 
 
 def beside(scene: Stage) -> list[str]:
@@ -66,15 +68,19 @@ def alt(scene: Stage) -> list[str]:
     return [*parts, *strongest(scene)]
 
 
-def strongest(scene: Stage) -> list[str]:
-    """Where the strongest values of a map lie."""
+def strongest(scene: Stage, said: str = STRONGEST) -> list[str]:
+    """Where the strongest values of a map lie.
+
+    Args:
+        said: how it is said, of what a sign means and a place.
+    """
     layer, parts = scene.map, []
     assert layer is not None
     values = np.nan_to_num(layer.values)
     for words, sign in ((layer.high, 1), ("" if is_positive(layer, scene.look) else layer.low, -1)):
         row, column = np.unravel_index((sign * values).argmax(), values.shape)
         if words and sign * values[row, column] > 0:
-            parts.append(f"What most {words} lies {_place(layer, int(row), int(column))}")
+            parts.append(said.format(words, _place(layer, int(row), int(column))))
     return parts
 
 

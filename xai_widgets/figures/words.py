@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from xai_widgets.figures import gallery, grid_words, marks, picker, stage_words
+from xai_widgets.figures import gallery, grid_words, marks, over_words, picker, stage_words
 from xai_widgets.figures.bank import order_of
 from xai_widgets.figures.plane import has_error
 from xai_widgets.figures.style import number, one_line, printable, sentences
@@ -76,7 +76,8 @@ def caption(scene: Drawable, interpolation: str = "native") -> str:
 def alt(scene: Drawable) -> str:
     """The picture in words."""
     if isinstance(scene, Stage):
-        return printable(scene.alt) or " ".join(sentences(stage_words.alt(scene)))
+        told = " ".join(sentences(over_words.of_one(scene) if scene.map is not None else []))
+        return " ".join(filter(None, (printable(scene.alt) or " ".join(sentences(stage_words.alt(scene))), told)))
     if isinstance(scene, Grid):
         return " ".join(sentences(grid_words.alt(scene)))
     if isinstance(scene, Gallery):
