@@ -14,7 +14,7 @@ from PIL import Image
 
 from xai_widgets import figures
 
-WIDE = {"grid", "bank", "gallery"}
+WIDE = {"grid", "laid", "bank", "gallery"}
 SCENES = EXAMPLES | {"picker of a score": score_picker}
 
 
@@ -31,7 +31,10 @@ def test_every_scene_has_a_small_still_with_words(name: str) -> None:
         pixels = np.asarray(opened.convert("RGB"))
     assert len(data) < 400_000
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 10, "something is drawn"
-    assert figures.caption(SCENES[name](), interpolation="bilinear" if name in ("stage", "grid") else "native") in said
+    assert (
+        figures.caption(SCENES[name](), interpolation="bilinear" if name in ("stage", "grid", "laid") else "native")
+        in said
+    )
     assert said.count("\n") <= 3
 
 

@@ -173,7 +173,8 @@ class Explorer(Workspace):
     def figure(self, path: Any, *, of: str = "stage", **options: Any) -> Path:
         """Write what a view shows as a figure: PDF, SVG or PNG, by the ending of the file's name.
 
-        Several panels of the stage are one figure with a letter each.
+        Several panels of the stage are one figure with a letter each; what is laid over them is drawn too: a
+        difference, a divider, contours, the region, outlines.
 
         Args:
             path: of the file; its folder must be there.

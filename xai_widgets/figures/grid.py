@@ -37,6 +37,7 @@ UPRIGHT_MM = 12.0  # pictures at least so high have the heading of their row bes
 PAGE_MM = 215.0  # of all rows together
 TINY = 5.0  # points, in narrow panels
 KEY_MM = 70.0  # of a legend that all panels share
+SIGNS_MM = 0.8  # what separates the key of lines from it
 
 
 @dataclass(frozen=True)
@@ -279,7 +280,7 @@ def _paint_foot(rows: Rows, figure: Canvas, seen: Seen, sheet: Sheet, said: Sequ
     key = None if shared is None else replace(shared, width=width)
     high = 0.0 if key is None else key_height(key, SMALL)
     lines = sum(text.count("\n") + 1 for text in said)
-    under = key_mm(seen.signs, room, SMALL)
+    under = SIGNS_MM + key_mm(seen.signs, room, SMALL) if seen.signs else 0.0
     host = in_mm(rows, figure, sheet.room, high + lines * line_mm(SMALL) + under + 0.5)
     if key is not None:
         paint_key(host, key, (sheet.aside, 0.0, width), SMALL)
@@ -287,4 +288,4 @@ def _paint_foot(rows: Rows, figure: Canvas, seen: Seen, sheet: Sheet, said: Sequ
     for text in said:
         write(host, text, sheet.aside, y, SMALL, color=FAINT)
         y += (text.count("\n") + 1) * line_mm(SMALL)
-    paint_signs(host, seen.signs, (sheet.aside, y, room), SMALL)
+    paint_signs(host, seen.signs, (sheet.aside, y + SIGNS_MM, room), SMALL)

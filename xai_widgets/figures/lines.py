@@ -18,7 +18,7 @@ from xai_widgets.figures.style import FAINT, line_mm, wrapped
 
 POINTS = 0.53  # of a CSS pixel of the stage
 WHITE = 2.0  # CSS pixels of white beside a line, both sides together
-WIDE_MM, THINNEST = 40.0, 0.5  # photos that are narrower have thinner lines, down to this share
+WIDE_MM, THINNEST = 40.0, 0.65  # photos that are narrower have thinner lines, down to this share
 ABOVE = 4  # all pictures
 SAMPLE_MM = 7.0  # of a line, in its key
 
