@@ -15,7 +15,7 @@ from xai_widgets.views._workspace import Workspace
 
 FRONT = Path(__file__).parent / "front"
 VIEWS = ("contrast_picker", "gallery", "impact_plane", "map_bank", "metric_radar", "stage", "status_bar", "workspace")
-MOST_SENT = 255_000  # bytes of front end of all views together
+MOST_SENT = 272_000  # bytes of front end of all views together; each lists its own keys
 VIEW = "function render() {}\nexport default { render };\n"
 
 
