@@ -100,6 +100,7 @@ class Impacts(Answer):
     value: float  # the score with all maps, of a classifier the logit of P
     delta_error: np.ndarray | None = None  # (c,), where the rating, or a label that names a class, is known
     roles: np.ndarray | None = None  # (c,) int8, places in kernels.ablation.ROLES
+    moves: np.ndarray | None = None  # (c,) bool, whether the error changes by more than rounding
     residual: float | None = None  # of a rated score
     error: str = ""  # what delta error is a change of: "error", "cross entropy", "(mean) binary cross entropy"
     error_value: float | None = None  # with all maps

@@ -104,11 +104,12 @@ def _with_label(subject: Subject, impacts: Impacts, change: Tensor, growth: Tens
     y = subject.scores[subject.target, None].to(growth)
     # A mean over labels is rounded as its sum is, so that a map is neutral for as many labels as for one.
     whole = growth * (subject.model.outputs if isinstance(label, tuple) else 1)
-    role = ablation.roles(change[None].to(growth), whole[None], y, precision=subject.tail.precision)[0]
+    roles, moves = _roles(subject, change[None].to(growth), whole[None], y)
     return replace(
         impacts,
         delta_error=array(growth),
-        roles=_bytes(role),
+        roles=roles,
+        moves=moves,
         error=subject.error_words,
         error_value=cross_entropy(subject.model.scores, subject.scores, label),
         label=subject.label_words,
@@ -119,7 +120,7 @@ def _with_rating(subject: Subject, impacts: Impacts, change: Tensor, y: Tensor) 
     """With the distance to the rating as the error."""
     rating = torch.tensor([subject.rating], dtype=y.dtype, device="cpu")
     growth = ablation.delta_error(change[None], y, rating)
-    role = ablation.roles(change[None], growth, y, precision=subject.tail.precision)[0]
+    roles, moves = _roles(subject, change[None], growth, y)
     residual, note = float(y - rating), impacts.note
     if bool(ablation.one_sided(change[None], y - rating)[0]) and residual:
         way = "lower" if residual > 0 else "raise"
@@ -130,7 +131,8 @@ def _with_rating(subject: Subject, impacts: Impacts, change: Tensor, y: Tensor) 
     return replace(
         impacts,
         delta_error=array(growth[0]),
-        roles=_bytes(role),
+        roles=roles,
+        moves=moves,
         error="error",
         error_value=abs(residual),
         residual=residual,
@@ -138,8 +140,11 @@ def _with_rating(subject: Subject, impacts: Impacts, change: Tensor, y: Tensor) 
     )
 
 
-def _bytes(roles: Tensor) -> np.ndarray:
-    return roles.to(torch.int8).numpy()
+def _roles(subject: Subject, change: Tensor, growth: Tensor, y: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """The role of each map, and whether the error moves, whatever the score does."""
+    of_any = torch.ones_like(change)  # a change for which no map is neutral because its score stays as it is
+    role, any_role = (ablation.roles(of, growth, y, precision=subject.tail.precision)[0] for of in (change, of_any))
+    return role.to(torch.int8).numpy(), (any_role > 0).numpy()
 
 
 PARTS = (
