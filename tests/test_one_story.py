@@ -15,6 +15,7 @@ import tiny
 from xai_widgets import Explorer, ImageSet
 from xai_widgets.kernels.cam import class_cams
 from xai_widgets.kernels.tail import Tail
+from xai_widgets.session.describe.effects import rival
 
 LABELS = ("cat", "<b>cup</b>", "crew")
 
@@ -100,14 +101,18 @@ def test_one_class_is_explained_in_every_view(classes: Explorer, seed: int) -> N
         assert output is not None
         assert output.probabilities is not None
         named = explained(classes)
+        q = rival(session)
+        if q is not None:  # effects are those on P - Q
+            assert named.pop("bank") == f"{LABELS[output.target]} − {LABELS[q]}"
         assert set(named.values()) == {LABELS[output.target]}, (session.query, named)
         if session.query.target is not None:
             assert LABELS[output.target] == session.query.target
         shares = np.frombuffer(picker.probabilities, np.float32)
         assert number(stage.score["headline"]) == pytest.approx(100 * shares[picker.target], abs=0.051)
         assert number(stage.score["facts"][0]) == pytest.approx(output.value, abs=0.0051)
-        assert classes.bank.impacts["value"] == pytest.approx(output.base, abs=1e-5)
-        assert number(classes.plane.facts.split(",")[0]) == pytest.approx(output.base, rel=6e-3)
+        value = output.base if session.margins is None or q is None else session.margins.value
+        assert classes.bank.impacts["value"] == pytest.approx(value, abs=1e-5)
+        assert number(re.split("[,:]", classes.plane.facts)[0]) == pytest.approx(value, rel=6e-3)
         place = classes.gallery.current
         known = np.frombuffer(classes.gallery.scores, np.float32)[place]
         predicted = classes.gallery.classes[np.frombuffer(classes.gallery.predicted, np.int32)[place]]

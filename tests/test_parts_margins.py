@@ -136,13 +136,12 @@ def test_a_session_knows_them_while_a_class_is_q() -> None:
     p = session.target()
     q, other = [index for index in range(3) if index != p]
     bank = describe.bank(session)
-    assert (session.margins, bank.margin, bank.margin_words) == (None, None, "")
+    assert (session.margins, bank.ways, bank.margin_words) == (None, (), "")
     session.ask(contrast=q)
     assert session.wait(30)
     assert session.margins is not None
     bank = describe.bank(session)
-    assert bank.margin is not None
-    np.testing.assert_array_equal(bank.margin, session.margins.delta)
+    np.testing.assert_array_equal(bank.delta_y, session.margins.delta)
     favour, names = int((session.margins.delta < 0).sum()), session.model.labels or ()
     assert bank.margin_words.startswith(f"{names[p]} − {names[q]} = ")
     assert (

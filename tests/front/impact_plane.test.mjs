@@ -30,6 +30,15 @@ test("a map is told by name, both numbers and its role", () => {
   assert.equal(sentence(0, without), "map 0: Δ score +0.500 · lowers the score (first estimate)");
 });
 
+test("of P − Q a map is for P or for Q", () => {
+  const of = { ways: ["for cat", "for tree"], change: "Δ(cat − tree)" };
+  assert.deepEqual([-1, 1, 0].map((change) => effect(change, of.ways)), ["for cat", "for tree", "changes nothing"]);
+  const roleWords = [ROLES[0], "helpful, for cat", "helpful, for tree", "harmful, for cat", "harmful, for tree"];
+  assert.equal(sentence(0, { ...impacts([0.5], [-0.25], [4]), ...of, roleWords, error: "cross entropy" }),
+    "map 0: Δ(cat − tree) +0.500 · Δ cross entropy −0.250 · harmful, for tree");
+  assert.equal(sentence(0, { ...impacts([-0.5]), ...of }), "map 0: Δ(cat − tree) −0.500 · for cat");
+});
+
 test("a selection is replaced, or grows and shrinks with a key", () => {
   assert.deepEqual(selection([1, 2], [3], false), [3]);
   assert.deepEqual(selection([1, 2], [], false), []);

@@ -4,7 +4,7 @@ import test from "node:test";
 import { finder, groupOf } from "../../xai_widgets/static/map_bank/find.js";import { placeOf, visible } from "../../xai_widgets/static/shared/grid.js";
 
 import { cellAt, gainAt, layoutOf, moved, SIZES } from "../../xai_widgets/static/map_bank/layout.js";
-import { arrange, countsOf, decimalsFor, describe, FILTERS, largest, ORDERS, short, shownBy } from "../../xai_widgets/static/map_bank/order.js";
+import { arrange, countsOf, decimalsFor, describe, FILTERS, largest, ORDERS, short, shownBy, wordsOf } from "../../xai_widgets/static/map_bank/order.js";
 
 function bankOf(changes = {}) {
   const bank = {
@@ -96,15 +96,24 @@ test("words say which way a map goes, and what is only estimated", () => {
   assert.match(describe(bankOf({ roles: null, error: null }), 0).join(), /^map 0 · gain 1\.00 · lowers the score,Without it: 0\.700 → 0\.800 \(Δy \+0\.100\)\.$/);
 });
 
-test("maps are sorted by the effect on P − Q, which their figures then say, where Q is a class", () => {
-  const margin = Float32Array.of(-3, 1, 0, 2, -0.5, 0), marginExact = Uint8Array.of(1, 1, 1, 0, 1, 1), live = [0, 0, 0, 0, 0, 0];
-  const known = bankOf({ dead: live, margin, marginExact, region: Float32Array.of(0, 0, 2, 0, 0, 0) });
-  assert.deepEqual(arrange(known, "margin", "all"), [0, 3, 1, 4, 2, 5]);
-  assert.deepEqual([shownBy(known, "margin").delta, shownBy(known, "margin").most, shownBy(known, "margin").exact], [margin, 3, marginExact]);
+test("of P − Q a map is for P or for Q: in its words, in choices, orders and figures", () => {
+  const beside = Float32Array.of(-3, 1, 0, 2, -0.5, 0), besideExact = Uint8Array.of(1, 1, 1, 0, 1, 1), live = [0, 0, 0, 0, 0, 0];
+  const words = ["makes no difference to the error", "helpful, for cat", "helpful, for tree, oak", "harmful, for cat", "harmful, for tree, oak"];
+  const known = bankOf({ dead: live, ways: ["for cat", "for tree, oak"], change: "Δ(cat − tree, oak)", subject: "cat − tree, oak", roleWords: words,
+    beside, besideExact, besideName: "Δ cat", region: Float32Array.of(0, 0, 2, 0, 0, 0), regionChange: "Δ(cat − tree, oak)" });
+  assert.deepEqual(describe(known, 1), ["map 1 · muted · for cat · helpful",
+    "Without it: 0.700 → 0.300 (Δ(cat − tree, oak) −0.400). The error would grow by 0.400. Removed in the region only: Δ(cat − tree, oak) +0.00. Δ cat +1.00."]);
+  assert.match(describe(known, 3)[0], /for tree, oak · harmful$/);
+  assert.match(describe(known, 3)[1], / Δ cat ≈ \+2\.00\./);
+  assert.match(describe(known, 2)[0], /leaves cat − tree, oak as it is · neutral$/);
+  assert.deepEqual(["raises", "lowers", "helpful_raises", "harmful_lowers", "helpful", "all"].map((name) => wordsOf(known, FILTERS[name][1])),
+    ["for cat", "for tree, oak", "helps, for cat", "harms, for tree, oak", "helps", "all"]);
+  assert.deepEqual([wordsOf(known, ORDERS.raises), wordsOf(known, ORDERS.lowers)], ["most for cat", "most for tree, oak"]);
+  const plain = bankOf({ subject: "cat" });
+  assert.deepEqual(["raises", "helpful_raises"].map((name) => wordsOf(plain, FILTERS[name][1])), ["raises cat", "helps, raises"]);
+  assert.equal(wordsOf(plain, ORDERS.raises), "raises most");
   assert.equal(shownBy(known, "effect"), known);
-  assert.match(describe(known, 0)[1], / Δ\(P − Q\) −3\.00\./);
-  assert.match(describe(known, 3)[1], / Δ\(P − Q\) ≈ \+2\.00\./);
-  assert.match(describe(known, 2)[1], / Removed in the region only: Δ\(P − Q\) \+2\.00\./);
+  assert.deepEqual([shownBy(known, "region").delta, shownBy(known, "region").most], [known.region, 2]);
 });
 
 test("maps are sorted by activation, by likeness and by the effect in a region, where these are known", () => {

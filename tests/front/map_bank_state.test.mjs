@@ -50,6 +50,17 @@ test("maps stay in place while the reader is at work; another order is offered a
   assert.deepEqual(refreshed(state, "another image|true"), {});
 });
 
+test("while the effects of another P or Q are on their way maps wait in their places", () => {
+  const { state, take } = opened();
+  take(withImpacts(state, {}, "cat − tree", []));
+  take(refreshed(state, "image|true"));
+  assert.deepEqual([state.bank.delta, state.ids[0]], [null, 4]);
+  state.hovering = true;
+  take(withImpacts(state, { delta_y: view([9, 0, 0, 0, 0, 0]), exact: new DataView(new ArrayBuffer(6)), ways: ["for cat", "for tree"] }, "cat − tree", []));
+  take(refreshed(state, "image|true"));
+  assert.deepEqual([state.ids[0], state.stale, state.bank.ways], [0, false, ["for cat", "for tree"]]);
+});
+
 test("a filter moves the keyboard to a map that is shown", () => {
   const { state, take } = opened();
   take({ filter: "lowers" });

@@ -56,7 +56,8 @@ def key(scene: Bank, shown: int) -> str:
     parts = [f"{count} map{'s' * (count > 1)}" if shown == count else f"The first {shown} of {count} maps"]
     if known:
         parts[0] += ", the largest effect first" if count > 1 else ""
-        parts += [f"{mark.full} {mark.words}" for mark in (marks.direction(-1), marks.direction(1))]
+        parts += [f"{mark.full} {mark.words}" for mark in (marks.direction(way, scene.ways) for way in (-1, 1))]
+        parts += [f"figures: {scene.change}"] if scene.ways else []
         parts += ["hollow: an estimate"] if not scene.exact.all() else []
     if marks.has_roles(scene.roles, scene.delta_y):
         parts += [f"{mark.full} {mark.words}" for mark in map(marks.role, (1, 3, 0))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,12 +25,17 @@ class Mark(NamedTuple):
 RAISES, LOWERS, NOTHING = -1, 1, 0  # by the sign of delta y: what falls without a map was raised by it
 
 
-def direction(delta_y: float) -> Mark:
-    """What a map does to the score."""
+def direction(delta_y: float, ways: Sequence[str] = ()) -> Mark:
+    """What a map does to the score.
+
+    Args:
+        ways: the same in words, where it is of P - Q: for P, and for Q.
+    """
+    below, above = ways or ("raises the score", "lowers the score")
     if delta_y < 0:
-        return Mark("▲", "△", "^", theme("raises"), "raises the score")
+        return Mark("▲", "△", "^", theme("raises"), below)
     if delta_y > 0:
-        return Mark("▼", "▽", "v", theme("lowers"), "lowers the score")
+        return Mark("▼", "▽", "v", theme("lowers"), above)
     return Mark("■", "□", "s", FAINT, "changes nothing")
 
 
@@ -42,7 +48,9 @@ def role(number: int) -> Mark:
     return Mark("■", "□", "s", FAINT, "neutral")
 
 
-ORDER = (*map(role, (1, 3, 0)), *map(direction, (-1.0, 1.0, 0.0)))  # in a key
+def place(mark: Mark) -> int:
+    """Where a mark stands in a key."""
+    return "●◆▲▼■".index(mark.full)
 
 
 def has_roles(roles: NDArray[np.int8], delta_y: NDArray[np.float32]) -> bool:

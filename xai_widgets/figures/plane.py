@@ -60,10 +60,10 @@ def points(scene: Plane) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def mark_of(scene: Plane, index: int) -> marks.Mark:
-    """Its role, or its direction where roles are not known."""
-    if marks.has_roles(scene.roles, scene.delta_y):
+    """Its role; its direction where roles are not known, and of P - Q: how high it stands says the error."""
+    if marks.has_roles(scene.roles, scene.delta_y) and not scene.ways:
         return marks.role(int(scene.roles[index]))
-    return marks.direction(float(scene.delta_y[index]))
+    return marks.direction(float(scene.delta_y[index]), scene.ways)
 
 
 def _reach(values: NDArray[np.float64], least: float, margin: float) -> tuple[float, float]:
@@ -139,11 +139,11 @@ def _name_quadrants(axes: Axes, scene: Plane, plan: Plan) -> None:
     for role, right, top in CORNERS:
         if role >= len(scene.role_words):
             continue
-        mark = marks.role(role)
+        mark = marks.direction(1 if right else -1, scene.ways) if scene.ways else marks.role(role)
         (left, zero), (low, high) = _half(axes.get_xlim(), upper=bool(right)), _half(axes.get_ylim(), upper=bool(top))
         axes.fill_between([left, zero], low, high, color=mark.colour, alpha=0.06, linewidth=0, zorder=0)
         counted = f"{scene.counts[role]}: {scene.role_words[role]}" if scene.counts else scene.role_words[role]
-        words = shortened(counted.replace(", ", ",\n"), plan.width_mm * 0.25, 2, SMALL)
+        words = shortened(counted.replace(", ", ",\n", 1), plan.width_mm * 0.25, 2, SMALL)
         axes.annotate(words, (right, top), xycoords="axes fraction", xytext=(3 - 6 * right, 3 - 6 * top),
                       textcoords="offset points", ha="right" if right else "left", va="top" if top else "bottom",
                       color=mark.colour, fontsize=SMALL, zorder=2)  # fmt: skip
@@ -156,7 +156,7 @@ def _half(limits: tuple[float, float], *, upper: bool) -> tuple[float, float]:
 
 def _key(rows: Rows, figure: Canvas, scene: Plane, plan: Plan) -> None:
     """The marks that occur, in one or more lines."""
-    kinds = sorted({mark_of(scene, index) for index in range(len(scene.delta_y))}, key=marks.ORDER.index)
+    kinds = sorted({mark_of(scene, index) for index in range(len(scene.delta_y))}, key=marks.place)
     entries = [(mark.words, mark, True) for mark in kinds]
     if not scene.exact.all():
         entries.append(("hollow: an estimate", kinds[0], False))

@@ -65,7 +65,8 @@ def caption(scene: Drawable, interpolation: str = "native") -> str:
     elif isinstance(scene, Picker):
         parts = picker.caption(scene)
     elif isinstance(scene, Bank):
-        parts = [_named(scene), scene.note, scene.joint, "Dark: strong activation, each map on its own scale."]
+        dark = "Dark: strong activation, each map on its own scale."
+        parts = [_named(scene), scene.margin_words, scene.note, scene.joint, dark]
     elif isinstance(scene, Plane):
         parts = [_named(scene), scene.facts, scene.note]
     else:
@@ -108,7 +109,8 @@ def _bank_alt(scene: Bank) -> list[str]:
 def _plane_alt(scene: Plane) -> list[str]:
     count = len(scene.delta_y)
     if not has_error(scene):
-        return [f"{_headed(scene)}: {count} feature maps by the change of the score when each is removed", scene.facts]
+        of = scene.change if scene.ways else "the change of the score"
+        return [f"{_headed(scene)}: {count} feature maps by {of} when each is removed", scene.facts]
     parts = [f"{_headed(scene)}: {count} feature maps, {scene.across} against {scene.up}"]
     if marks.has_roles(scene.roles, scene.delta_y):
         numbers = np.bincount(scene.roles, minlength=len(scene.role_words))

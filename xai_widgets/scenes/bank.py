@@ -18,14 +18,18 @@ class Bank:
         selected: numbers of the maps that the reader points at.
         title: layer and number of maps.
         about: image, model and layer, for a figure that stands alone.
-        subject: what delta y is a change of: "the score", or a class.
-        delta_y: (c) float32, change of the score without each map; empty before it is known.
+        subject: what delta y is a change of: "the score", a class, or "cup − crew", the difference P - Q.
+        effects: what it can be of, in words: P, and P - Q; empty where Q is no other class.
+        ways: of P - Q: what a map does without which it falls, and without which it rises, as ("for cup", "for crew");
+            empty where maps raise or lower the subject.
+        change: the name of delta y.
+        delta_y: (c) float32, change of the subject without each map; empty before it is known.
         delta_error: (c) float32, growth of the error without each map; empty where the error is not known.
         error: its name: "error", or "cross entropy".
         roles: (c) int8: 0 neutral, 1 and 2 helpful, 3 and 4 harmful; odd ones raise the score.
         role_words: the five roles in words, by number.
         exact: (c) bool.
-        value: the score with all maps.
+        value: the subject with all maps.
         done: whether all effects are exact.
         note: what was removed.
         pending: whether the maps of another query are still shown.
@@ -44,8 +48,11 @@ class Bank:
         like: the number of the chosen map; -1 where none is.
         region_delta_y: (c) float32, change of the score, or of P - Q where Q is another class, where a map is removed
             inside the region only; None where no region is asked about.
-        margin: (c) float32, change of P - Q without each map; None where Q is no class, as the next.
-        margin_exact: (c) bool.
+        region_change: its name.
+        beside: (c) float32, the change of P beside that of P - Q, or the other way round; None where Q is no class, as
+            the next.
+        beside_exact: (c) bool.
+        beside_name: its name.
         margin_words: how many maps favour P, and how many of them make half of what does; empty as long as the score
             is all that is asked about.
     """
@@ -81,6 +88,11 @@ class Bank:
     likeness: np.ndarray | None = None
     like: int = -1
     region_delta_y: np.ndarray | None = None
-    margin: np.ndarray | None = None
-    margin_exact: np.ndarray | None = None
+    region_change: str = "Δy"
+    effects: tuple[str, ...] = ()
+    ways: tuple[str, ...] = ()
+    change: str = "Δy"
+    beside: np.ndarray | None = None
+    beside_exact: np.ndarray | None = None
+    beside_name: str = ""
     margin_words: str = ""

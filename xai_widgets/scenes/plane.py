@@ -17,7 +17,7 @@ class Plane:
     """Delta y against delta error, or delta y by rank where the error is not known.
 
     Attributes:
-        delta_y: (c) float32; of a set the median over images, NaN where no image has a value.
+        delta_y: (c) float32, of the score, or of P - Q; of a set the median over images, NaN where none has a value.
         delta_error: (c) float32; empty where neither a rating nor a label is known.
         error: its name: "error", or "cross entropy".
         roles: (c) int8: 0 neutral, 1 and 2 helpful, 3 and 4 harmful; odd ones raise the score.
@@ -36,6 +36,11 @@ class Plane:
         counts: how many maps have each role, by its number.
         names: (number, name) of each map that the reader has named.
         muted: numbers of the maps whose gain is 0.
+        effects: what delta y can be of, in words: P, and P - Q; empty where Q is no other class.
+        ways: of P - Q: what a map does without which it falls, and without which it rises, as ("for cup", "for crew");
+            empty where delta y is of P, and maps raise or lower the score.
+        change: the name of delta y.
+        no_difference: why it cannot be of P - Q; empty where it can.
         offers: what can be computed: "set" or "selected", and the words of a button.
         activation: (c) float32, how active each map is: its largest value on the image, or over the images the median
             of these; None where that is not known.
@@ -67,6 +72,10 @@ class Plane:
     offers: tuple[tuple[str, str], ...] = ()
     activation: np.ndarray | None = None
     counts: tuple[int, ...] = ()
+    effects: tuple[str, ...] = ()
+    ways: tuple[str, ...] = ()
+    change: str = "Δ score"
+    no_difference: str = ""
     delta_y_low: np.ndarray = field(default_factory=lambda: EMPTY)
     delta_y_high: np.ndarray = field(default_factory=lambda: EMPTY)
     delta_error_low: np.ndarray = field(default_factory=lambda: EMPTY)

@@ -13,6 +13,7 @@ SECONDARY = ("off", "grey", "outline")
 SCALES = ("each", "all")
 TOPS = (0, 0.05, 0.1, 0.15)
 OVER = ("off", "divider", "difference", "contours")
+EFFECTS = ("difference", "score")
 # Of which map measures are taken, for which target, and of which part of a signed map.
 MEASURING = {"of": "standard", "rule": "fixed", "side": "positive"}
 
@@ -35,6 +36,8 @@ class Look:
             its map the "difference" of both; "contours" of the top 5, 10 and 15 % of both.
         other: the panel that is laid over it, by its number; -1 for the photo alone.
         divider: where it stands, from 0 to 1 of the picture's width.
+        effect_on: of what bank and plane say the effects of maps: of the "difference" P - Q where Q is another class,
+            else of P; or of the "score" of P alone.
 
     Raises:
         ValueError: another value.
@@ -52,6 +55,7 @@ class Look:
     over: str = "off"
     other: int = -1
     divider: float = 0.5
+    effect_on: str = "difference"
 
     def __post_init__(self) -> None:
         one_of("palette", self.palette, PALETTES)
@@ -59,6 +63,7 @@ class Look:
         one_of("secondary", self.secondary, SECONDARY)
         one_of("scale", self.scale, SCALES)
         one_of("over", self.over, OVER)
+        one_of("effect_on", self.effect_on, EFFECTS)
         for name in ("opacity", "divider"):
             value = getattr(self, name)
             if isinstance(value, bool) or not (isinstance(value, int | float) and 0 <= value <= 1):

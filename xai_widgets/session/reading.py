@@ -202,7 +202,7 @@ _LOOK = record(
     {
         **dict.fromkeys(("opacity", "divider", "top"), number),
         "other": whole(-1, MOST_PANELS - 1),
-        **{name: text(LONGEST) for name in ("palette", "sign", "secondary", "scale", "over")},
+        **{name: text(LONGEST) for name in ("palette", "sign", "secondary", "scale", "over", "effect_on")},
         **dict.fromkeys(("smooth", "grey", "reference"), switch),
     },
     Look,

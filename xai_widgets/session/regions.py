@@ -9,6 +9,7 @@ import numpy as np
 
 from xai_widgets.engine import METHODS, Maps, Query, Region, Saliency
 from xai_widgets.engine.parts.region import checked_box, checked_mask, within
+from xai_widgets.session.look import Look
 from xai_widgets.session.one_change import OneChange
 from xai_widgets.session.panel import Panel
 from xai_widgets.session.requests import Requests
@@ -29,6 +30,7 @@ class Regions(OneChange):
     query: Query
     maps: Maps | None
     saliency: Saliency | None
+    look: Look
     region: Region | None
     looked_into: dict[str, Any]
     lacking: Callable[[str], str]
@@ -109,18 +111,23 @@ class Regions(OneChange):
         for panel in self.panels:
             panel.take(region=None)
 
-    def _parts_beside(self, panel: Panel, active: bool) -> list[str]:
-        """What is to be known beside the map of a panel: of its region, how much a contrast tells, and of P - Q."""
+    def _with_beside(self, parts: list[str], panel: Panel, active: bool) -> list[str]:
+        """Parts of an answer, with what is to be known beside them: a region, how much a contrast tells, and P - Q."""
         query = panel.query
         contrast = active and query.contrast is not None and METHODS[query.method].takes_contrast
         of_class = query.contrast is not None and query.contrast.kind == "class"
-        parts = {
+        beside = {
             "region": active and bool(self.looked_into),
             "likeness": contrast and not self.lacking("grad_cam"),
             "margins": active and of_class,
         }
-        panel.take(**{name: None for name, wanted in parts.items() if not wanted})
-        return [name for name, wanted in parts.items() if wanted]
+        panel.take(**{name: None for name, wanted in beside.items() if not wanted})
+        found = [name for name, wanted in beside.items() if wanted]
+        if "margins" not in found or self.look.effect_on != "difference":
+            return parts + found
+        found.remove("margins")
+        place = parts.index("impacts")  # the effects that bank and plane show come first
+        return [*parts[:place], "margins", *parts[place:], *found]
 
 
 def _is_mask(region: Any) -> bool:

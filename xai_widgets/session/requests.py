@@ -109,7 +109,7 @@ class Requests:
             panel.take(joint=None)
         if active and self.on_demand(panel.query):
             parts.remove("measures")
-        return parts + self.session._parts_beside(panel, active)
+        return self.session._with_beside(parts, panel, active)
 
     def rest(self, panel: Panel) -> None:
         """A panel is no longer the active one: what is shown of the active one alone need not be finished."""

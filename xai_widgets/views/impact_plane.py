@@ -17,17 +17,22 @@ from xai_widgets.views._cards import WithCard
 class ImpactPlane(WithCard):
     """delta y against delta error of every map, four quadrants by role; without a rating delta y by rank.
 
+    Where Q is another class, delta y is that of P - Q, or of P alone: `session.show(effect_on=...)`.
+
     `plane.of = "set"` shows the medians over the set with their intervals, and "selected" those over the images that
     are selected, where they are known.
     """
 
     _esm = front_end("impact_plane")
-    _css = style("impact_plane", "map_card")
+    _css = style("impact_plane", "map_card", "effect_on")
     watches = (
-        *WHERE, "output.target", "maps", "impacts", "selected", "selected_images", "of_set", "map_names", "map_card",
-        "status.background",
+        *WHERE, "query.contrast", "output.target", "maps", "impacts", "margins", "look.effect_on", "selected",
+        "selected_images", "of_set", "map_names", "map_card", "status.background",
     )  # fmt: skip
-    groups = {"more": ("names", "muted", "activation", "no_selected", "offers")}  # noqa: RUF012
+    groups = {  # noqa: RUF012
+        "more": ("names", "muted", "activation", "no_selected", "offers"),
+        "against": ("effects", "ways", "change", "no_difference"),
+    }
 
     delta_y = Bytes(help="float32, one a map.").tag(sync=True)
     delta_error = Bytes(help="float32, one a map; empty where neither a rating nor a label is known.").tag(sync=True)
@@ -42,6 +47,9 @@ class ImpactPlane(WithCard):
     facts = Unicode(help="Score, rating and residual.").tag(sync=True)
     note = Unicode(help="What was removed, and what follows from the residual.").tag(sync=True)
     more = Dict(help="names: [number, name]; muted: numbers; activation: float32; no_selected; offers.").tag(sync=True)
+    against = Dict(help="effects: P and P - Q in words; ways: what a map is for; change: its name; no_difference.").tag(
+        sync=True
+    )
     seen = Dict(help="Of the map that is pointed at: index, picture (bytes), its shape, facts in words.").tag(sync=True)
     sized = Bool(False, help="Whether a mark is as large as the map is active.").tag(sync=True, echo_update=False)
     of = Enum(("image", "set", "selected"), "image", help="Of what the plane is to be; `shown` is what it is.")
@@ -87,6 +95,8 @@ class ImpactPlane(WithCard):
             self._look_at(message.whole(details))
         elif kind == "compute":
             session.know_set("impacts", images=session.selected_images if details.get("name") == "selected" else None)
+        elif kind == "effect_on":
+            session.show(effect_on=message.word(details, ("score", "difference")))
         elif kind == "of":
             wanted = message.word(details, ("image", "set", "selected"))
             lacks = {"set": self.no_set, "selected": self.more.get("no_selected", "")}.get(wanted, "")

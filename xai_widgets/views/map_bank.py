@@ -15,7 +15,7 @@ from xai_widgets.views._base import WHERE
 from xai_widgets.views._cards import WithCard
 
 ORDERS = (
-    "effect", "raises", "lowers", "helps", "harms", "role", "activation", "likeness", "region", "margin", "index",
+    "effect", "raises", "lowers", "helps", "harms", "role", "activation", "likeness", "region", "index",
     "set_delta_y", "set_delta_error", "set_active",
 )  # fmt: skip
 FILTERS = (
@@ -27,14 +27,17 @@ FILTERS = (
 class MapBank(WithCard):
     """Every feature map as a thumbnail with its effect on the score; drag its bar for less or more of it.
 
+    Where Q is another class, effects are those on P - Q, or on P alone: `session.show(effect_on=...)`.
+
     The card of a map shows the images of the set to which it answers most.
     """
 
     _esm = front_end("map_bank")
-    _css = style("map_bank", "map_card")
+    _css = style("map_bank", "map_card", "effect_on")
     watches = (
         *WHERE,
         "query.gains",
+        "query.contrast",
         "output.target",
         "maps",
         "impacts",
@@ -47,15 +50,16 @@ class MapBank(WithCard):
         "map_names",
         "region",
         "margins",
+        "look.effect_on",
     )
     groups = {  # noqa: RUF012
         "maps": ("thumbs", "dead", "activation", "title", "key"),
-        "impacts": ("delta_y", "delta_error", "error", "roles", "exact", "value", "done", "note"),
+        "impacts": ("delta_y", "delta_error", "error", "roles", "exact", "value", "done", "note", "ways", "change"),
         "of_set": ("set_delta_y", "set_delta_error", "set_active", "set_source", "set_lacks"),
         "named": ("names", "groups"),
         "alike": ("like", "likeness"),
-        "region": ("region_delta_y",),
-        "margin": ("margin", "margin_exact", "margin_words"),
+        "region": ("region_delta_y", "region_change"),
+        "against": ("effects", "beside", "beside_exact", "beside_name", "margin_words"),
     }
     both = ("gains", "selected")
 
@@ -65,21 +69,22 @@ class MapBank(WithCard):
     pending = Bool(True, help="What is shown belongs to an earlier query; the new maps are on their way.").tag(
         sync=True
     )
-    impacts = Dict(help="delta_y, delta_error: float32; exact, roles: bytes; value, note, done, error (its name).").tag(
-        sync=True
-    )
+    impacts = Dict(
+        help="delta_y, delta_error: float32; exact, roles: bytes; value, note, done, error (its name); ways, change."
+    ).tag(sync=True)
     subject = Unicode("the score", help="What delta y is a change of, in words.").tag(sync=True)
     role_words = List(Unicode(), help="Of each role, by number.").tag(sync=True)
     joint = Unicode(help="What all muted maps change together.").tag(sync=True)
     can_undo = Bool(False).tag(sync=True)
     named = Dict(help="names: [number, name] of maps; groups: [name, numbers].").tag(sync=True)
     alike = Dict(help="likeness: float32, to the map `like`, -1 where none is chosen.").tag(sync=True)
-    margin = Dict(
-        help="margin: float32, what the removal of each map changes of P - Q; margin_exact; margin_words."
+    against = Dict(
+        help="effects: P and P - Q in words; beside: float32, the effect that is not shown; beside_exact; beside_name; "
+        "margin_words."
     ).tag(sync=True)
-    region = Dict(help="region_delta_y: float32, what the removal of each map inside the region changes.").tag(
-        sync=True
-    )
+    region = Dict(
+        help="region_delta_y: float32, what the removal of each map inside the region changes; region_change."
+    ).tag(sync=True)
     # Both sides move these two: see View.both.
     gains = Dict(help="values: float32; version; heard.").tag(sync=True)
     selected = Dict(help="values: numbers of the selected maps; version; heard.").tag(sync=True)
@@ -137,6 +142,8 @@ class MapBank(WithCard):
             getattr(session, kind)(message.numbers(details))
         elif kind == "restore":
             session.ask(gains=dict.fromkeys(message.numbers(details), 1.0))
+        elif kind == "effect_on":
+            session.show(effect_on=message.word(details, ("score", "difference")))
         elif kind == "reset":
             session.reset_gains()
         elif kind in ("invert", "undo", "redo"):

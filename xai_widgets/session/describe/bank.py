@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xai_widgets.engine import Impacts, Joint, Maps, Margins
+from xai_widgets.engine import Impacts, Joint, Maps
 from xai_widgets.engine.set_answers import SetAnswers
 from xai_widgets.scenes import Bank
-from xai_widgets.session.describe.roles import ROLE_WORDS
+from xai_widgets.session.describe.effects import (
+    beside,
+    effects,
+    margin_words,
+    names_of,
+    on_difference,
+    shown_subject,
+    subject_words,
+)
 from xai_widgets.session.describe.words import short
 from xai_widgets.session.facts import where
 
@@ -18,11 +26,9 @@ if TYPE_CHECKING:
     from xai_widgets.session.session import Session
 
 NO_MAPS = Maps(np.zeros((0, 0, 0), np.uint8), np.zeros(0, bool), "", "maps")
-NONE = np.zeros(0, np.float32)
 OF_SET = ("set_delta_y", "set_delta_error", "set_active")
 HERE = "this explorer"  # the source of what was made in an open session
-NO_ROLES, NO_MARKS = np.zeros(0, np.int8), np.zeros(0, bool)
-for _empty in (NO_MAPS.thumbs, NO_MAPS.dead, NONE, NO_ROLES, NO_MARKS):
+for _empty in (NO_MAPS.thumbs, NO_MAPS.dead):
     _empty.flags.writeable = False
 
 
@@ -41,21 +47,22 @@ def bank(session: Session, *, like: int = -1, likeness: np.ndarray | None = None
         gains=session.gains(),
         selected=session.selected,
         title=f"{where(session.sources, query)} · {len(maps.thumbs)} maps" if len(maps.thumbs) else "on their way",
-        subject=subject_words(session),
-        **effects(session.impacts),
-        role_words=ROLE_WORDS,
+        subject=shown_subject(session),
+        **effects(session),
+        **beside(session),
+        change=f"Δ({shown_subject(session)})" if on_difference(session) else "Δy",
         about=about(session),
         pending=session.maps is None,  # the old ones stay, dimmed: an empty grid would only flicker
         key=" ".join((query.image, query.shown, query.model, query.layer, str(query.call), str(query.run))),
-        joint=joint_words(session.joint, session.impacts),
+        joint=joint_words(session.joint, session.impacts, subject_words(session) if on_difference(session) else ""),
         can_undo=session.steps[0],
         **of_set(session),
         **named(session),
         activation=maps.maximum,
         like=like,
         likeness=likeness,
-        region_delta_y=_in_region(session),
-        **of_margins(session),
+        **_in_region(session),
+        margin_words=_for_and_against(session),
     )
 
 
@@ -65,37 +72,20 @@ def named(session: Session) -> dict[str, Any]:
     return {"names": here.names, "groups": here.groups}
 
 
-def _in_region(session: Session) -> np.ndarray | None:
-    """What the removal of each map inside the region changes, where a region is asked about."""
+def _in_region(session: Session) -> dict[str, Any]:
+    """What the removal of each map inside the region changes, and of what, where a region is asked about."""
     found, maps = session.region, session.maps
-    fits = found is not None and maps is not None and len(found.delta_y) == len(maps.thumbs)
-    return np.asarray(found.delta_y, np.float32) if found is not None and fits else None
-
-
-def of_margins(session: Session) -> dict[str, Any]:
-    """What the removal of each map changes of P - Q, where Q is a class."""
-    found, maps = session.margins, session.maps
-    if found is None or maps is None or len(found.delta) != len(maps.thumbs):
+    if found is None or maps is None or len(found.delta_y) != len(maps.thumbs):
         return {}
-    model = session.model
-    return {
-        "margin": np.asarray(found.delta, np.float32),
-        "margin_exact": found.exact,
-        "margin_words": margin_words(found, *(model.name_of(index) for index in (session.target(), found.against))),
-    }
+    names = () if found.against is None else (session.target(), found.against)
+    change = f"Δ({' − '.join(map(session.model.name_of, names))})" if names else "Δy"
+    return {"region_delta_y": np.asarray(found.delta_y, np.float32), "region_change": change}
 
 
-def margin_words(found: Margins, p: str, q: str) -> str:
-    """How many maps favour P over Q, each removed alone, and how many of them make half of what does."""
-    favour, oppose = int((found.delta < 0).sum()), int((found.delta > 0).sum())
-    about = "" if found.done else "about "
-    maps = f"{about}{favour} map{'s' * (favour != 1)} for {p}, {oppose} for {q}"
-    said = f"{p} − {q} = {short(found.value, sign=True)}: {maps}"
-    half = found.carriers()
-    if favour < 2:
-        return f"{said}."
-    one = len(half) == 1
-    return f"{said}; {about}{len(half)} make{'s' * one} half of what is for {p}, each removed alone."
+def _for_and_against(session: Session) -> str:
+    """How many maps are for P and for Q, where Q is another class; empty before that is known."""
+    found, names = session.margins, names_of(session)
+    return "" if found is None or not names else margin_words(found, *names)
 
 
 def of_set(session: Session) -> dict[str, Any]:
@@ -166,42 +156,21 @@ def images_words(count: int) -> str:
 
 
 def about(session: Session) -> str:
-    """What a figure that stands alone is about: image, model, layer and P."""
+    """What a figure that stands alone is about: image, model, layer and P, or P - Q where effects are on that."""
     query = session.query
-    return " · ".join((query.image, session.model.name, where(session.sources, query), subject_words(session)))
+    return " · ".join((query.image, session.model.name, where(session.sources, query), shown_subject(session)))
 
 
-def effects(impacts: Impacts | None) -> dict[str, Any]:
-    """The fields that both the bank and the plane have."""
-    if impacts is None:
-        return {
-            "delta_y": NONE, "delta_error": NONE, "error": "", "roles": NO_ROLES, "exact": NO_MARKS,
-            "value": float("nan"), "done": False, "note": "",
-        }  # fmt: skip
-    return {
-        "delta_y": impacts.delta_y,
-        "delta_error": NONE if impacts.delta_error is None else impacts.delta_error,
-        "error": impacts.error,
-        "roles": NO_ROLES if impacts.roles is None else impacts.roles,
-        "exact": impacts.exact,
-        "value": float(impacts.value),
-        "done": bool(impacts.done),
-        "note": impacts.note,
-    }
+def joint_words(joint: Joint | None, impacts: Impacts | None, of: str = "") -> str:
+    """What all muted maps change together, beside the sum of what each changes alone.
 
-
-def subject_words(session: Session) -> str:
-    """What delta y is a change of: the score, a class, or one of several scores."""
-    output = session.output
-    return "the score" if output is None else session.model.words(output.target)
-
-
-def joint_words(joint: Joint | None, impacts: Impacts | None) -> str:
-    """What all muted maps change together, beside the sum of what each changes alone."""
+    Args:
+        of: of what, where other numbers beside it are of something else.
+    """
     if joint is None or not joint.muted:
         return ""
     count = len(joint.muted)
-    what = f"{count} map{'s' * (count > 1)} muted: {short(joint.delta_y, sign=True)} together"
+    what = f"{count} map{'s' * (count > 1)} muted: {f'Δ {of} ' if of else ''}{short(joint.delta_y, sign=True)} together"
     if count == 1 or not np.isfinite(joint.delta_y_sum):
         return f"{what}."
     about = "" if impacts is not None and impacts.exact[list(joint.muted)].all() else "about "

@@ -8,7 +8,8 @@ import numpy as np
 
 from xai_widgets.engine.set_answers import Medians, SetAnswers
 from xai_widgets.scenes import Card, Crop
-from xai_widgets.session.describe.bank import images_words, source_words, subject_words
+from xai_widgets.session.describe.bank import images_words, source_words
+from xai_widgets.session.describe.effects import names_of, subject_words
 from xai_widgets.session.describe.words import sentence, short
 from xai_widgets.session.facts import where
 
@@ -39,7 +40,8 @@ def card(session: Session) -> Card | None:
 
 def facts_of_map(session: Session, index: int) -> tuple[str, ...]:
     """What is known of a map in words: how often it is active, what its removal changes here and over the set."""
-    return tuple(filter(None, (_active(session.of_set, index), _here(session, index), *_medians(session, index))))
+    here = (_active(session.of_set, index), _here(session, index), _against(session, index))
+    return tuple(filter(None, (*here, *_medians(session, index))))
 
 
 def _crops(session: Session) -> tuple[tuple[Crop, ...], list[str]]:
@@ -83,6 +85,16 @@ def _here(session: Session, index: int) -> str:
     change, about = float(impacts.delta_y[index]), "" if impacts.exact[index] else "about "
     way = "raises" if change < 0 else "lowers" if change > 0 else "does not change"
     return f"on {session.query.image}: Δy {about}{short(change, sign=True)}, it {way} {subject_words(session)}"
+
+
+def _against(session: Session, index: int) -> str:
+    """What its removal changes of P - Q on this image, where Q is another class."""
+    margins, names = session.margins, names_of(session)
+    if margins is None or not names or index >= len(margins.delta):
+        return ""
+    change, about = float(margins.delta[index]), "" if margins.exact[index] else "about "
+    way = f", it is for {names[0] if change < 0 else names[1]}" if change else ""
+    return f"Δ({' − '.join(names)}) {about}{short(change, sign=True)}{way}"
 
 
 def _medians(session: Session, index: int) -> list[str]:

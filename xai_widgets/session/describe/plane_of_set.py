@@ -13,6 +13,7 @@ from xai_widgets.engine.set_answers import SetAnswers
 from xai_widgets.scenes import CROSSED, Plane
 from xai_widgets.scenes.gallery import EMPTY
 from xai_widgets.session.describe.bank import baseline_words, images_words, source_of_images
+from xai_widgets.session.describe.effects import effects
 from xai_widgets.session.describe.roles import ROLE_WORDS
 from xai_widgets.session.facts import where
 
@@ -97,6 +98,8 @@ def of_the_set(session: Session, of: str = "set") -> Plane:
         of=of,
         no_set=no_set(session),
         no_selected=no_selected(session),
+        effects=effects(session)["effects"],
+        no_difference="is known of single images only",
         counts=counts_of(roles),
         activation=_activation(answers),
         **beside(session),

@@ -2,7 +2,7 @@
 
 import { paintAxes, paintBrush, trace } from "../shared/plot.js";
 import { clamp } from "../shared/values.js";
-import { crossed, MOST_NAMED, shapeOf, sizesOf } from "./points.js";
+import { crossed, MOST_NAMED, shapeOf, sizesOf, waysOf } from "./points.js";
 
 /** @typedef {import("./points.js").Impacts} Impacts */
 /** @typedef {import("./points.js").Layout} Layout */
@@ -27,11 +27,12 @@ export function paintPlane(context, layout, impacts, { chosen, hovered, path, to
   context.save();
   [context.font, context.strokeStyle, context.lineWidth, context.lineJoin] = [font, palette.paper, 4, "round"];
   if (layout.byRank) {
-    writeCorner(context, layout, "▲ raises the score", palette.raises, "left", "bottom");
-    writeCorner(context, layout, "▼ lowers the score", palette.lowers, "right", "top");
+    const [below, above] = waysOf(impacts.ways);
+    writeCorner(context, layout, `▲ ${below}`, palette.raises, "left", "bottom");
+    writeCorner(context, layout, `▼ ${above}`, palette.lowers, "right", "top");
   } else {
     for (const [role, side, edge] of CORNERS) {
-      const colour = role < 3 ? palette.helps : palette.harms;
+      const colour = colourOfCorner(role, impacts, palette);
       fillCorner(context, layout, colour, side, edge);
       const mark = role % 2 ? "▲" : "▼", count = impacts.counts?.length ? ` ${impacts.counts[role]}:` : "";
       writeCorner(context, layout, `${mark}${count} ${impacts.roleWords[role] ?? ""}`, colour, side, edge);
@@ -42,6 +43,12 @@ export function paintPlane(context, layout, impacts, { chosen, hovered, path, to
   paintPoints(context, layout, impacts, chosen, palette, sizesOf(impacts, sized));
   paintNames(context, layout, impacts, palette, font);
   if (path) paintBrush(context, path, tool, palette.accent);
+}
+
+/** By what maps do to the error; of P - Q by which of both they are for: how high they stand says the error. @param {number} role @param {Impacts} impacts @param {Palette} palette */
+function colourOfCorner(role, { ways }, { helps, harms, raises, lowers }) {
+  if (ways?.length) return role % 2 ? raises : lowers;
+  return role < 3 ? helps : harms;
 }
 
 /** @param {CanvasRenderingContext2D} context @param {Layout} layout @param {string} colour @param {Side} side @param {Edge} edge */
@@ -64,19 +71,27 @@ function fillCorner(context, { frame: { left, right, top, bottom }, x, y }, colo
  * @param {Edge} edge
  */
 function writeCorner(context, { frame: { left, right, top, bottom } }, words, colour, side, edge) {
-  const parts = words.split(", "), width = right - left;
+  const [first, ...rest] = words.split(", "), parts = rest.length ? [first, rest.join(", ")] : [first], width = right - left;
   const lines = width > 420 ? [words] : width > 230 ? parts : [parts[0]], at = side === "left" ? left + 6 : right - 6;
   [context.fillStyle, context.textAlign, context.textBaseline] = [colour, side, edge];
   lines.forEach((line, i) => {
     const height = edge === "top" ? top + 5 + 15 * i : bottom - 5 - 15 * (lines.length - 1 - i);
-    context.strokeText(line, at, height); // a halo, so that grid lines do not cross the letters
-    context.fillText(line, at, height);
+    const text = cutTo(context, line, width / 2 - 10);
+    context.strokeText(text, at, height); // a halo, so that grid lines do not cross the letters
+    context.fillText(text, at, height);
   });
 }
 
+/** As much of a text as there is room for. @param {CanvasRenderingContext2D} context @param {string} text @param {number} room */
+function cutTo(context, text, room) {
+  const letters = [...text], shown = () => letters.join("") + (letters.length < [...text].length ? "…" : "");
+  while (letters.length > 1 && context.measureText(shown()).width > room) letters.pop();
+  return shown();
+}
+
 /** @param {number} index @param {Impacts} impacts @param {Palette} palette */
-function colourOfMap(index, { deltaY, roles }, { faint, helps, harms, raises, lowers }) {
-  if (roles.length) return [faint, helps, helps, harms, harms][roles[index]];
+function colourOfMap(index, { deltaY, roles, ways }, { faint, helps, harms, raises, lowers }) {
+  if (roles.length && !ways?.length) return [faint, helps, helps, harms, harms][roles[index]];
   return [raises, faint, lowers][Math.sign(deltaY[index]) + 1];
 }
 

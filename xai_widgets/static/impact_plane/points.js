@@ -21,6 +21,8 @@ const MARGIN = { left: 62, right: 12, top: 8, bottom: 38 };
  * @property {string[]} roleWords
  * @property {Uint8Array} exact
  * @property {string} [error] the name of the error
+ * @property {string[]} [ways] of P - Q: what a map is for without which it falls, and without which it rises; else empty
+ * @property {string} [change] the name of delta y
  * @property {string} [across] the name of an axis
  * @property {string} [up]
  * @property {boolean} [ofSet] whether the values are medians over a set
@@ -32,8 +34,11 @@ const MARGIN = { left: 62, right: 12, top: 8, bottom: 38 };
  */
 /** @typedef {{ left: Float32Array, right: Float32Array, low: Float32Array, high: Float32Array }} Ends of delta y, and of delta error; empty where not known */
 
-/** What a removal says about a map: a score that falls without it was raised by it. @param {number} deltaY */
-export const effect = (deltaY) => (deltaY < 0 ? "raises the score" : deltaY > 0 ? "lowers the score" : "changes nothing");
+const PLAIN_WAYS = ["raises the score", "lowers the score"];
+/** What a map does whose removal lets the score, or P - Q, fall or rise. @param {string[]} [ways] */
+export const waysOf = (ways) => (ways?.length ? ways : PLAIN_WAYS);
+/** What a removal says about a map: a score that falls without it was raised by it. @param {number} deltaY @param {string[]} [ways] */
+export const effect = (deltaY, ways) => (deltaY < 0 ? waysOf(ways)[0] : deltaY > 0 ? waysOf(ways)[1] : "changes nothing");
 /** @param {number} deltaY @returns {"up" | "down" | "dot"} */
 export const shapeOf = (deltaY) => (deltaY < 0 ? "up" : deltaY > 0 ? "down" : "dot");
 
@@ -56,12 +61,12 @@ export function pointsOf({ deltaY, deltaError }) {
 
 /** What is said about one map, in words and both numbers. @param {number} index @param {Impacts} impacts */
 export function sentence(index, impacts) {
-  const { deltaY, deltaError, roles, roleWords, exact, error: name = "error", ofSet = false, ends } = impacts;
+  const { deltaY, deltaError, roles, roleWords, exact, error: name = "error", ofSet = false, ends, ways, change = "Δ score" } = impacts;
   const median = ofSet ? "median " : "", across = intervalWords(ends?.left[index], ends?.right[index]);
   const up = intervalWords(ends?.low[index], ends?.high[index]);
   const error = deltaError.length === deltaY.length ? ` · ${median}Δ ${name} ${signed(deltaError[index])}${up}` : "";
-  const role = roles.length ? roleWords[roles[index]] : effect(deltaY[index]);
-  return `${called(index, impacts)}: ${median}Δ score ${signed(deltaY[index])}${across}${error} · ${role}${exact[index] ? "" : " (first estimate)"}${impacts.muted?.has(index) ? " · muted" : ""}`;
+  const role = roles.length ? roleWords[roles[index]] : effect(deltaY[index], ways);
+  return `${called(index, impacts)}: ${median}${change} ${signed(deltaY[index])}${across}${error} · ${role}${exact[index] ? "" : " (first estimate)"}${impacts.muted?.has(index) ? " · muted" : ""}`;
 }
 
 /** A map by its number, and the name that the reader gave it. @param {number} index @param {Impacts} impacts */
@@ -117,10 +122,10 @@ export const noImpacts = () => ({ deltaY: new Float32Array(0), deltaError: new F
 
 /** @param {import("../shared/mount.js").Model} model @returns {Impacts} */
 export function readImpacts(model) {
-  const more = model.get("more"), raw = (/** @type {string} */ name) => bytes(model.get(name)).slice();
+  const more = model.get("more"), { ways = [], change } = model.get("against"), raw = (/** @type {string} */ name) => bytes(model.get(name)).slice();
   const impacts = { deltaY: floats(model.get("delta_y")), deltaError: floats(model.get("delta_error")),
     roles: new Int8Array(raw("roles").buffer), exact: raw("exact"), error: model.get("error") || "error",
-    roleWords: model.get("role_words"), across: model.get("across"), up: model.get("up"), ofSet: model.get("shown") !== "image",
+    roleWords: model.get("role_words"), across: model.get("across"), up: model.get("up"), ways, change, ofSet: model.get("shown") !== "image",
     names: new Map(/** @type {[number, string][]} */ (more.names ?? [])), muted: new Set(/** @type {number[]} */ (more.muted ?? [])),
     activation: more.activation ? floats(more.activation) : new Float32Array(0), counts: model.get("counts"), ends: { left: floats(model.get("delta_y_low")), right: floats(model.get("delta_y_high")),
       low: floats(model.get("delta_error_low")), high: floats(model.get("delta_error_high")) } };

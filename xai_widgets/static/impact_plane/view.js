@@ -2,6 +2,7 @@
 
 import { button, press, withModifier } from "../shared/controls.js";
 import { colours, element, fitCanvas } from "../shared/dom.js";
+import { buildEffects, listenToEffects, tellEffects } from "../shared/effect_on.js";
 import { mount } from "../shared/mount.js";
 import { follow, insideBox, insideLasso, nearest } from "../shared/plot.js";
 import { clamp } from "../shared/values.js";
@@ -45,7 +46,7 @@ function buildTools() {
 }
 
 function build() {
-  const { tools, zooms, sides, clear, acts, sized } = buildTools(), peek = buildPeek(), canvas = element("canvas", { "aria-hidden": "true" });
+  const { tools, zooms, sides, clear, acts, sized } = buildTools(), peek = buildPeek(), on = buildEffects(), canvas = element("canvas", { "aria-hidden": "true" });
   const cursor = element("div", { role: "option", tabindex: "0", class: "xw-cursor" });
   const plot = element("div", { class: "xw-plot", role: "listbox", "aria-multiselectable": "true",
     "aria-label": "Feature maps by the effect of their removal",
@@ -59,10 +60,10 @@ function build() {
     element("div", { class: "xw-bar" }, heading,
       element("span", { class: "xw-group", role: "group", "aria-label": "Selection tool" }, tools.box, tools.lasso)),
     element("div", { class: "xw-bar xw-of" }, element("span", { class: "xw-group", role: "group", "aria-label": "Of what" }, sides.image, sides.selected, sides.set),
-      sized, why, offers),
+      on.root, sized, why, offers),
     plot, element("div", { class: "xw-bar xw-below" }, count, acts.mute, acts.solo, clear,
       element("span", { class: "xw-group", role: "group", "aria-label": "Zoom" }, zooms.out, zooms.fit, zooms.in)), facts, note, peek.card.root);
-  return { root, heading, plot, canvas, cursor, peek, acts, sized, offers, count, clear, facts, note, tools, zooms, sides, why };
+  return { root, heading, plot, canvas, cursor, peek, acts, sized, offers, count, clear, facts, note, tools, zooms, sides, why, on };
 }
 
 /** Maps inside a box or lasso. @param {Plane} plane @param {Point[]} path */
@@ -119,6 +120,8 @@ function tell(plane) {
   ui.count.textContent = countWords(impacts, plane.chosen.length);
   ui.clear.disabled = ui.acts.mute.disabled = ui.acts.solo.disabled = !plane.chosen.length;
   tellSides(plane);
+  const { effects = [], no_difference: lacks } = model.get("against");
+  tellEffects(ui.on, effects, Boolean(impacts.ways?.length), lacks);
   plane.later();
 }
 
@@ -174,6 +177,7 @@ function listenToButtons(plane) {
   for (const [name, node] of Object.entries(ui.sides)) page.listen(node, "click", () => model.send({ kind: "of", name }));
   for (const [name, node] of Object.entries(ui.tools)) page.listen(node, "click", () => setTool(plane, name));
   for (const [kind, node] of Object.entries(ui.acts)) page.listen(node, "click", () => act(plane, kind));
+  listenToEffects(page, ui.on);
   page.listen(ui.offers, "click", (event) => {
     const name = event.target.closest("[data-name]")?.dataset.name;
     if (name) model.send({ kind: "compute", name });
@@ -256,7 +260,7 @@ function render(context) {
   /** @type {Plane} */
   const plane = { ui, page, later: page.oncePerFrame(() => paint(plane)), impacts: noImpacts(), layout: null, order: [], chosen: [],
     tool: "box", zoom: 1, current: 0, hovered: -1, path: null, sized: false, peek: peekOf(page, ui.peek, ui.plot) };
-  page.watch("delta_y delta_error exact roles across up shown counts delta_y_low delta_y_high delta_error_low delta_error_high more",
+  page.watch("delta_y delta_error exact roles across up shown counts delta_y_low delta_y_high delta_error_low delta_error_high more against",
     () => read(plane));
   page.watch(CARD_TRAITS, () => readCard(plane));
   page.watch("seen", plane.later);

@@ -31,7 +31,7 @@ export function showingOf({ model }, parts, state, repaint) {
   /** The same, and see whether another order is due. @param {Changes} changes */
   const news = (changes) => {
     Object.assign(state, changes);
-    const again = refreshed(state, `${model.get("maps").key}|${state.bank.delta !== null}`);
+    const again = refreshed(state, `${model.get("maps").key}`);
     if (!state.held.length) tellFilters(parts, state);
     change(again);
   };

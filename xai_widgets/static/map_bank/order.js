@@ -9,14 +9,14 @@ import { finder } from "./find.js";
  * @property {Float32Array} gains
  * @property {ArrayLike<number>} dead 1 for a map that is zero everywhere
  * @property {Set<number>} selected
- * @property {Float32Array | null} delta change of the score without the map; null before it is known
+ * @property {Float32Array | null} delta change of the score, or of P - Q, without the map; null before it is known
  * @property {Float32Array | null} error growth of the error without the map; null where the error is not known
  * @property {ArrayLike<number> | null} roles 0 neutral, 1 and 2 helpful, 3 and 4 harmful
  * @property {Uint8Array} exact 1 where delta y is no estimate
  * @property {string[]} roleWords
  * @property {string} errorName
  * @property {string} subject what is scored
- * @property {number} value the score with all maps
+ * @property {number} value that with all maps
  * @property {number} most the largest |delta y|
  * @property {Record<string, Float32Array>} [ofSet] medians and shares over the set of images, by name
  * @property {number} worst the largest change of the error
@@ -24,8 +24,12 @@ import { finder } from "./find.js";
  * @property {Float32Array | null} [likeness] to the map `like`
  * @property {number} [like]
  * @property {Float32Array | null} [region] change of the score without the map inside the region
- * @property {Float32Array | null} [margin] change of P - Q without the map
- * @property {Uint8Array} [marginExact] 1 where that is no estimate
+ * @property {string} [regionChange] its name
+ * @property {string[]} [ways] of P - Q: what a map is for without which it falls, and without which it rises; else empty
+ * @property {string} [change] the name of delta
+ * @property {Float32Array | null} [beside] the effect that is not shown: on P, or on P - Q
+ * @property {Uint8Array} [besideExact] 1 where that is no estimate
+ * @property {string} [besideName]
  * @property {Map<number, string>} [names] given by the reader
  * @property {[string, number[]][]} [groups] with names
  */
@@ -41,13 +45,12 @@ export const ORDERS = {
   activation: "most active",
   likeness: "most like the selected map",
   region: "effect in the region",
-  margin: "effect on P − Q",
   index: "by number",
   set_delta_y: "median |Δy| of the set",
   set_delta_error: "median Δ error of the set",
   set_active: "active on most images",
 };
-/** Mark and words of each choice of maps; "%" stands for what is scored. @type {Record<string, [string, string]>} */
+/** Mark and words of each choice of maps; "%" stands for what is scored, see `wordsOf`. @type {Record<string, [string, string]>} */
 export const FILTERS = {
   all: ["", "all"],
   raises: ["▲", "raises %"],
@@ -126,7 +129,6 @@ function ranker(bank, order) {
     activation: (i) => bank.activation?.[i] ?? size(i),
     likeness: (i) => bank.likeness?.[i] ?? (bank.likeness ? NaN : size(i)),
     region: (i) => Math.abs(bank.region?.[i] ?? (bank.region ? NaN : size(i))),
-    margin: (i) => Math.abs(bank.margin?.[i] ?? (bank.margin ? NaN : size(i))),
     ...ofSetRankers(bank, size),
   };
   return rankers[order] ?? (() => 0);
@@ -170,12 +172,23 @@ const plainSigned = (value) => `${value < 0 ? "−" : "+"}${plain(Math.abs(value
 /** A map by its number, and the name that the reader gave it. @param {Bank} bank @param {number} i */
 export const called = ({ names }, i) => (names?.has(i) ? `map ${i} “${names.get(i)}”` : `map ${i}`);
 
+/** What maps do without which the score falls, and without which it rises; of P - Q, which of both they are for. @param {Bank} bank @param {string} [subject] */
+export const waysOf = ({ ways, subject: own = "the score" }, subject = own) => (ways?.length ? ways : [`raises ${subject}`, `lowers ${subject}`]);
+
+/** The words of a choice of maps, or of an order that asks one way. @param {Bank} bank @param {string} words such as "raises %" or "helps, raises" */
+export function wordsOf({ ways, subject }, words) {
+  const way = words.match(/raises|lowers/)?.[0];
+  if (!way || !ways?.length) return words.replace("%", () => subject);
+  const side = ways[way === "raises" ? 0 : 1];
+  return words.endsWith(" most") ? `most ${side}` : words.replace(/(raises|lowers)( %)?/, () => side);
+}
+
 /** What more is known of a map on this image. @param {Bank} bank @param {number} i */
-function besides({ likeness, like, region, margin, marginExact }, i) {
-  const alike = likeness?.[i], inside = region?.[i], against = margin?.[i];
+function besides({ likeness, like, region, regionChange = "Δy", beside, besideExact, besideName }, i) {
+  const alike = likeness?.[i], inside = region?.[i], other = beside?.[i];
   return (alike !== undefined && alike === alike ? ` Likeness to map ${like}: ${alike < 0 ? "−" : ""}${Math.abs(alike).toFixed(2)}.` : "")
-    + (inside !== undefined && inside === inside ? ` Removed in the region only: ${margin ? "Δ(P − Q)" : "Δy"} ${plainSigned(inside)}.` : "")
-    + (against !== undefined ? ` Δ(P − Q) ${marginExact?.[i] ? "" : "≈ "}${plainSigned(against)}.` : "");
+    + (inside !== undefined && inside === inside ? ` Removed in the region only: ${regionChange} ${plainSigned(inside)}.` : "")
+    + (other !== undefined ? ` ${besideName} ${besideExact?.[i] ? "" : "≈ "}${plainSigned(other)}.` : "");
 }
 
 /** What is known of a map, in two lines of words: [short, long]. @param {Bank} bank @param {number} i @param {string} [subject] @returns {[string, string]} */
@@ -185,10 +198,10 @@ export function describe(bank, i, subject = bank.subject ?? "the score") {
   if (dead[i]) return [`${called(bank, i)} · ${state} · dead`, "Zero everywhere on this image: its gain changes nothing." + overSet(bank, i)];
   const change = delta?.[i];
   if (change === undefined || change !== change) return [`${called(bank, i)} · ${state}`, "Its effect is being computed."];
-  const way = change < 0 ? `raises ${subject}` : change > 0 ? `lowers ${subject}` : `leaves ${subject} as it is`;
+  const [below, above] = waysOf(bank, subject), way = change < 0 ? below : change > 0 ? above : `leaves ${subject} as it is`;
   const about = exact[i] ? "" : "about ";
   const size = `${change < 0 ? "−" : "+"}${plain(Math.abs(change))}`;
-  let long = `Without it: ${plain(value)} → ${about}${plain(value + change)} (Δy ${exact[i] ? "" : "≈ "}${size}).`;
+  let long = `Without it: ${plain(value)} → ${about}${plain(value + change)} (${bank.change ?? "Δy"} ${exact[i] ? "" : "≈ "}${size}).`;
   if (roles) {
     const grows = error[i] > 0 ? "grow" : "shrink";
     const name = bank.errorName ?? "error";
@@ -200,12 +213,11 @@ export function describe(bank, i, subject = bank.subject ?? "the score") {
 }
 
 /**
- * The bank as it is painted: where it is sorted by the effect in the region or on P - Q, that is what the figures say.
+ * The bank as it is painted: where it is sorted by the effect in the region, that is what the figures say.
  * @param {Bank} bank @param {string} order @returns {Bank}
  */
 export function shownBy(bank, order) {
-  const { region, margin, marginExact } = bank, delta = { region, margin }[order];
-  if (!delta) return bank;
-  const exact = order === "margin" && marginExact ? marginExact : new Uint8Array(delta.length).fill(1);
-  return { ...bank, delta, most: largest(delta) || 1, exact };
+  const { region } = bank;
+  if (order !== "region" || !region) return bank;
+  return { ...bank, delta: region, most: largest(region) || 1, exact: new Uint8Array(region.length).fill(1) };
 }

@@ -2,6 +2,7 @@
 
 import { button } from "../shared/controls.js";
 import { element } from "../shared/dom.js";
+import { buildEffects } from "../shared/effect_on.js";
 import { buildCard } from "../shared/map_card.js";
 import { ACTIONS } from "./keys.js";
 import { MOST } from "./layout.js";
@@ -68,7 +69,7 @@ export function build() {
     margin: element("div", { class: "xw-caption xw-numbers" }),
   };
   const bar = (/** @type {HTMLElement[]} */ ...children) => element("div", { class: "xw-bar" }, ...children);
-  const groups = buildGroups();
+  const groups = buildGroups(), on = buildEffects();
   const toolbar = bar(bar(tools.orderLabel, tools.size, tools.find, tools.again), bar(...Object.values(tools.buttons), tools.undo, tools.what, tools.all),
     bar(element("span", { class: "xw-pair" }, tools.top, tools.pickTop, tools.most), element("label", { class: "xw-caption" }, "gain ", tools.gain),
       groups.open, groups.form, groups.chips));
@@ -76,7 +77,7 @@ export function build() {
   toolbar.setAttribute("aria-label", "Order and gains of the feature maps");
   const chips = element("div", { class: "xw-bar xw-chips", role: "group", "aria-label": "Which maps are shown" },
     ...Object.values(tools.filters));
-  const root = element("div", { class: "xw xw-maps" }, bar(words.title, words.count, tools.help, words.known), words.legend, toolbar, chips,
+  const root = element("div", { class: "xw xw-maps" }, bar(words.title, words.count, tools.help, words.known), words.legend, toolbar, on.root, chips,
     words.progress, grid.view, words.joint, words.margin, element("div", { class: "xw-detail xw-numbers" }, words.which, words.more), words.note, card.root);
-  return { root, card, groups, ...tools, ...grid, ...words };
+  return { root, card, groups, on, ...tools, ...grid, ...words };
 }

@@ -49,7 +49,7 @@ const LEAST_BAND = 8;
 /** @type {Omit<Bank, "selected">} */
 const NO_MAPS = { gains: new Float32Array(0), dead: new Uint8Array(0), delta: null, error: null, roles: null, roleWords: [],
   exact: new Uint8Array(0), value: NaN, most: 0, worst: 0, errorName: "error", subject: "the score", ofSet: {},
-  activation: null, likeness: null, like: -1, region: null, margin: null, marginExact: new Uint8Array(0), names: new Map(), groups: [] };
+  activation: null, likeness: null, like: -1, region: null, regionChange: "Δy", ways: [], change: "Δy", beside: null, besideExact: new Uint8Array(0), besideName: "", names: new Map(), groups: [] };
 
 /** @param {string} origin @returns {State} */
 export const newState = (origin) => ({
@@ -75,7 +75,7 @@ export function withImpacts({ bank }, impacts, subject, roleWords) {
   const error = known && impacts.delta_error?.byteLength ? floats(impacts.delta_error) : null;
   return { bank: { ...bank, delta, error, subject, roleWords, exact: known ? bytes(impacts.exact) : new Uint8Array(count),
     roles: known && impacts.roles?.byteLength ? bytes(impacts.roles) : null, value: impacts.value ?? NaN,
-    most: largest(delta), worst: largest(error), errorName: impacts.error || "error" } };
+    most: largest(delta), worst: largest(error), errorName: impacts.error || "error", ways: impacts.ways ?? [], change: impacts.change || "Δy" } };
 }
 
 /** What the kernel says of gains; moves on their way to it, and bars that are held, stay. @param {State} state @param {Gains} gains @returns {Changes} */
@@ -100,11 +100,12 @@ export function withSet({ bank }, known) {
 /** What the reader calls maps. @param {State} state @param {{ names?: [number, string][], groups?: [string, number[]][] }} named @returns {Changes} */
 export const withNamed = ({ bank }, { names = [], groups = [] }) => ({ bank: { ...bank, names: new Map(names), groups } });
 
-/** How like maps are to one, what they do inside the region, and for P against Q, where that is asked. @param {State} state @param {any} alike @param {any} region @param {any} [margin] @returns {Changes} */
-export function withAsked({ bank }, alike, region, margin) {
+/** How like maps are to one, what they do inside the region, and the effect beside the one that is shown, where that is asked. @param {State} state @param {any} alike @param {any} region @param {any} [against] @returns {Changes} */
+export function withAsked({ bank }, alike, region, against) {
   const read = (/** @type {DataView | undefined} */ view) => (view?.byteLength === 4 * bank.gains.length && view.byteLength ? floats(view) : null);
   return { bank: { ...bank, likeness: read(alike?.likeness), like: alike?.like ?? -1, region: read(region?.region_delta_y),
-    margin: read(margin?.margin), marginExact: margin?.margin_exact ? bytes(margin.margin_exact) : new Uint8Array(0) } };
+    regionChange: region?.region_change || "Δy", beside: read(against?.beside), besideName: against?.beside_name ?? "",
+    besideExact: against?.beside_exact ? bytes(against.beside_exact) : new Uint8Array(0) } };
 }
 
 // ------------------------------------------------------------------ order
@@ -121,11 +122,14 @@ export function arranged({ bank, order, filter, find, current, anchor }) {
 /**
  * The order after news. While the reader is at work here maps stay where they are, and another order is offered.
  * @param {State} state
- * @param {string} about which maps these are, and whether their effects are known: others are sorted at once
+ * @param {string} maps which maps these are: others are sorted at once
  * @returns {Changes}
  */
-export function refreshed(state, about) {
+export function refreshed(state, maps) {
+  const { delta, subject } = state.bank, about = `${maps}|${delta ? subject : ""}`;
   if (state.held.length) return {};
+  // Another P or Q is asked about: the maps wait in their places until its effects are there.
+  if (!delta && state.about.startsWith(`${maps}|`) && state.about !== about) return {};
   const next = arranged(state), { ids = [] } = next;
   if (state.about !== about) return { ...next, about, current: ids[0] ?? 0, anchor: ids[0] ?? 0 };
   if (!state.hovering && !state.typing) return next;

@@ -2,6 +2,7 @@
 // are painted, and one focusable element, moved to the current cell, speaks for it to keyboards and screen readers.
 
 import { CROPS } from "../shared/map_card.js";
+import { listenToEffects, tellEffects } from "../shared/effect_on.js";
 import { mount } from "../shared/mount.js";
 import { hasHeard, introduce } from "../shared/moves.js";
 import { bytes, floats } from "../shared/values.js";
@@ -14,7 +15,7 @@ import { newState, withAsked, withDrag, withGains, withImpacts, withMaps, withNa
 import { tellFilters, tellImpacts, tellMaps, tellSet } from "./words.js";
 
 /** @param {import("../shared/mount.js").Context["model"]} model @returns {[any, any, any]} */
-const comparedIn = (model) => [model.get("alike"), model.get("region"), model.get("margin")];
+const comparedIn = (model) => [model.get("alike"), model.get("region"), model.get("against")];
 
 /** What is known over the set, and the card. @param {import("../shared/mount.js").Page} page @param {import("./parts.js").Parts} parts @param {import("./state.js").State} state @param {import("./actions.js").Actions} actions @param {() => void} readCard */
 function followSet(page, parts, state, actions, readCard) {
@@ -26,10 +27,12 @@ function followSet(page, parts, state, actions, readCard) {
     actions.news({});
   });
   page.watch("named", () => actions.news(withNamed(state, model.get("named"))));
-  page.watch("alike region margin", () => {
+  page.watch("alike region against", () => {
     actions.news(withAsked(state, ...comparedIn(model)));
-    parts.margin.textContent = model.get("margin").margin_words ?? "";
+    parts.margin.textContent = model.get("against").margin_words ?? "";
   });
+  page.watch("impacts against", () => tellEffects(parts.on, model.get("against").effects ?? [], Boolean(state.bank.ways?.length)));
+  listenToEffects(page, parts.on);
   page.watch(["card", ...CROPS].join(" "), readCard);
   page.watch("joint", () => { parts.joint.textContent = model.get("joint"); });
 }

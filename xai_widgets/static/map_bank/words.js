@@ -4,7 +4,7 @@ import { element } from "../shared/dom.js";
 import { placeOf } from "../shared/grid.js";
 import { ACTIONS } from "./keys.js";
 import { tellGroups } from "./groups.js";
-import { called, countsOf, describe, FILTERS, NEEDS_RATING, ORDERS, ROLES } from "./order.js";
+import { called, countsOf, describe, FILTERS, NEEDS_RATING, ORDERS, ROLES, waysOf, wordsOf } from "./order.js";
 
 // Where roles are known there are four of them, else two ways; other filters are offered where they would keep something.
 const BY_ROLE = new Set(["all", ...Object.keys(ROLES)]);
@@ -21,12 +21,13 @@ export function tellMaps(parts, { thumbs_shape: [count, height, width] = [0, 0, 
 
 /** What the numbers mean, and how many of them are measured. @param {Parts} parts @param {State} state @param {{ note?: string, done?: boolean }} impacts */
 export function tellImpacts(parts, { bank }, { note = "", done = false }) {
-  const { subject, roles, errorName, delta, gains } = bank;
+  const { subject, roles, errorName, delta, gains, ways, change } = bank;
   for (const option of parts.order.options) option.hidden = NEEDS_RATING.has(option.value) && !roles;
-  const moves = subject === "the score" ? subject : `the logit of ${subject}`;
+  const moves = subject === "the score" ? subject : ways?.length ? `the difference ${subject} of both logits` : `the logit of ${subject}`;
+  const [below, above] = ways?.length ? waysOf(bank).map((way) => `is ${way}`) : ["raises it", "lowers it"];
   const error = errorName === "error" ? "the error against the rating" : `the ${errorName} with the ${errorName.startsWith("mean ") ? "labels" : "label"}`;
-  parts.legend.textContent = `The figure under a map is Δy: how far ${moves} would move without it (▲ the map raises it, ▼ lowers it); `
-    + "sorted by the effect in the region or on P − Q, how far that would (▲ the map favours P). "
+  parts.legend.textContent = `The figure under a map is ${change}: how far ${moves} would move without it (▲ the map ${below}, ▼ ${above}); `
+    + "sorted by the effect in the region, how far it would without the map there. "
     + "Drag its bar to the left for less of the map, to the right for more. "
     + "With shift it moves finely; a drag over the maps selects them."
     + `${roles ? ` Without a map that helps ● ${error} would grow, without one that harms ◆ it would shrink.` : ""}`;
@@ -48,13 +49,12 @@ export function tellSet(parts, { set_source: source = "", set_lacks: lacks = [] 
   }
 }
 
-/** Orders that need a region, a class as Q, or a map that is chosen. @param {Parts} parts @param {import("./order.js").Bank} bank */
-export function tellOrders({ order }, { region, margin, selected }) {
-  /** @type {Record<string, unknown>} */
-  const needs = { region, margin };
+/** Orders that need a region or a map that is chosen, and those that ask one way. @param {Parts} parts @param {import("./order.js").Bank} bank */
+export function tellOrders({ order }, bank) {
   for (const option of order.options) {
-    if (option.value in needs) option.hidden = !needs[option.value] && order.value !== option.value;
-    if (option.value === "likeness") option.textContent = selected.size ? ORDERS.likeness : `${ORDERS.likeness} (select one first)`;
+    if (option.value === "region") option.hidden = !bank.region && order.value !== "region";
+    if (option.value === "likeness") option.textContent = bank.selected.size ? ORDERS.likeness : `${ORDERS.likeness} (select one first)`;
+    if (option.value === "raises" || option.value === "lowers") option.textContent = wordsOf(bank, ORDERS[option.value]);
   }
 }
 
@@ -65,7 +65,7 @@ export function tellFilters({ filters }, { bank, filter }) {
   for (const [name, chip] of Object.entries(filters)) {
     const [mark, words] = FILTERS[name];
     chip.replaceChildren(...(mark ? [element("b", { class: `xw-${name.split("_")[0]}`, "aria-hidden": "true" }, mark)] : []),
-      words.replace("%", () => bank.subject), element("span", { class: "xw-numbers" }, `${counts[name]}`));
+      wordsOf(bank, words), element("span", { class: "xw-numbers" }, `${counts[name]}`));
     chip.title = name in ROLES ? bank.roleWords[ROLES[name]] ?? "" : "";
     chip.setAttribute("aria-pressed", `${name === filter}`);
     chip.hidden = name !== filter && !offered(name);
