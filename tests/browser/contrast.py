@@ -40,7 +40,9 @@ PALE = f"""(root) => {{{COLOURS}
 PALE_ON_CANVAS = f"""() => {{{COLOURS}
   return [...window.drawn.values()].map(({{ text, ink, alpha, under, canvas }}) => {{
     const paper = behind(canvas), data = under.data, mean = [0, 0, 0, 0];
-    for (let i = 0; i < data.length; i++) mean[i % 4] += data[i] / 255 / (data.length / 4);
+    for (let i = 0; i < data.length; i++) mean[i % 4] += (i % 4 < 3 ? data[i] / 255 * data[i + 3 - i % 4] : data[i]);
+    for (let i = 0; i < 3; i++) mean[i] /= mean[3] || 1; // a colour counts by its opacity
+    mean[3] /= 255 * data.length / 4;
     const ground = over(mean, paper), [r, g, b, a] = rgba(ink);
     return [text, ratio(over([r, g, b, a * alpha], ground), ground)];
   }}).filter(([, found]) => found < 4.5);
