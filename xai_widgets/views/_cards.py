@@ -1,4 +1,4 @@
-"""What views that show the card of a feature map have in common."""
+"""What views of feature maps have in common: the card of one, and of what effects are."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ class WithCard(View):
     card = Dict(help="scenes.Card without the crops' data; empty where none is open.").tag(sync=True)
     locals().update(_slots())
 
+    def told(self) -> tuple[Any, ...]:
+        return (*super().told(), describe.p_and_q(self.session))  # another Q is nothing to them where it is no class
+
     def draw_card(self) -> None:
         """Write the card; crops that are there already are not sent again."""
         card = describe.card(self.session)
@@ -34,7 +37,7 @@ class WithCard(View):
         self.card = {} if card is None else plain(replace(card, crops=words))
 
     def gesture(self, kind: str, **details: Any) -> None:
-        """What the reader does with the card."""
+        """What the reader does with the card, and with the choice of what effects are of."""
         session = self.session
         if kind == "card":
             index = None if details.get("index") is None else message.whole(details)
@@ -45,3 +48,5 @@ class WithCard(View):
             session.ask(image=message.words(details, "name"))
         elif kind == "know":
             session.know_set(details.get("what", ""))
+        elif kind == "effect_on":
+            session.show(effect_on=message.word(details, ("score", "difference")))

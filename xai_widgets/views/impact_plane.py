@@ -26,7 +26,7 @@ class ImpactPlane(WithCard):
     _esm = front_end("impact_plane")
     _css = style("impact_plane", "map_card", "effect_on")
     watches = (
-        *WHERE, "query.contrast", "output.target", "maps", "impacts", "margins", "look.effect_on", "selected",
+        *WHERE, "output.target", "maps", "impacts", "margins", "look.effect_on", "selected",
         "selected_images", "of_set", "map_names", "map_card", "status.background",
     )  # fmt: skip
     groups = {  # noqa: RUF012
@@ -95,8 +95,6 @@ class ImpactPlane(WithCard):
             self._look_at(message.whole(details))
         elif kind == "compute":
             session.know_set("impacts", images=session.selected_images if details.get("name") == "selected" else None)
-        elif kind == "effect_on":
-            session.show(effect_on=message.word(details, ("score", "difference")))
         elif kind == "of":
             wanted = message.word(details, ("image", "set", "selected"))
             lacks = {"set": self.no_set, "selected": self.more.get("no_selected", "")}.get(wanted, "")

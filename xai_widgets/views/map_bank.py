@@ -37,7 +37,6 @@ class MapBank(WithCard):
     watches = (
         *WHERE,
         "query.gains",
-        "query.contrast",
         "output.target",
         "maps",
         "impacts",
@@ -142,8 +141,6 @@ class MapBank(WithCard):
             getattr(session, kind)(message.numbers(details))
         elif kind == "restore":
             session.ask(gains=dict.fromkeys(message.numbers(details), 1.0))
-        elif kind == "effect_on":
-            session.show(effect_on=message.word(details, ("score", "difference")))
         elif kind == "reset":
             session.reset_gains()
         elif kind in ("invert", "undo", "redo"):

@@ -6,6 +6,7 @@ from xai_widgets.session.describe.bank import bank as bank
 from xai_widgets.session.describe.candidates import candidates as candidates
 from xai_widgets.session.describe.card import card as card
 from xai_widgets.session.describe.card import facts_of_map as facts_of_map
+from xai_widgets.session.describe.effects import p_and_q as p_and_q
 from xai_widgets.session.describe.filters import grouping as grouping
 from xai_widgets.session.describe.filters import ranked as ranked
 from xai_widgets.session.describe.gallery import GalleryScenes as GalleryScenes

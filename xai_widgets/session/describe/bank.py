@@ -14,8 +14,8 @@ from xai_widgets.session.describe.effects import (
     beside,
     effects,
     margin_words,
-    names_of,
     on_difference,
+    p_and_q,
     shown_subject,
     subject_words,
 )
@@ -84,7 +84,7 @@ def _in_region(session: Session) -> dict[str, Any]:
 
 def _for_and_against(session: Session) -> str:
     """How many maps are for P and for Q, where Q is another class; empty before that is known."""
-    found, names = session.margins, names_of(session)
+    found, names = session.margins, p_and_q(session)
     return "" if found is None or not names else margin_words(found, *names)
 
 

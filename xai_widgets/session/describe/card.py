@@ -9,7 +9,7 @@ import numpy as np
 from xai_widgets.engine.set_answers import Medians, SetAnswers
 from xai_widgets.scenes import Card, Crop
 from xai_widgets.session.describe.bank import images_words, source_words
-from xai_widgets.session.describe.effects import names_of, subject_words
+from xai_widgets.session.describe.effects import p_and_q, subject_words
 from xai_widgets.session.describe.words import sentence, short
 from xai_widgets.session.facts import where
 
@@ -89,7 +89,7 @@ def _here(session: Session, index: int) -> str:
 
 def _against(session: Session, index: int) -> str:
     """What its removal changes of P - Q on this image, where Q is another class."""
-    margins, names = session.margins, names_of(session)
+    margins, names = session.margins, p_and_q(session)
     if margins is None or not names or index >= len(margins.delta):
         return ""
     change, about = float(margins.delta[index]), "" if margins.exact[index] else "about "

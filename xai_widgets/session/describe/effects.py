@@ -33,7 +33,7 @@ def on_difference(session: Session) -> bool:
     return session.look.effect_on == "difference" and rival(session) is not None
 
 
-def names_of(session: Session) -> tuple[str, ...]:
+def p_and_q(session: Session) -> tuple[str, ...]:
     """P and Q by name; empty where Q is no other class."""
     q = rival(session)
     return () if q is None else tuple(session.model.name_of(index) for index in (session.target(), q))
@@ -47,12 +47,12 @@ def subject_words(session: Session) -> str:
 
 def shown_subject(session: Session) -> str:
     """What effects are changes of: "the score", a class, or "cup − crew"."""
-    return " − ".join(names_of(session)) if on_difference(session) else subject_words(session)
+    return " − ".join(p_and_q(session)) if on_difference(session) else subject_words(session)
 
 
 def effects(session: Session) -> dict[str, Any]:
     """The fields that both the bank and the plane have."""
-    names = names_of(session)
+    names = p_and_q(session)
     chosen = {"effects": (subject_words(session), " − ".join(names)) if names else ()}
     if not on_difference(session):
         return {**of_score(session.impacts), "role_words": ROLE_WORDS, **chosen}
@@ -103,7 +103,7 @@ def _of_difference(margins: Margins | None, impacts: Impacts | None) -> dict[str
 
 def beside(session: Session) -> dict[str, Any]:
     """The other of both effects, where Q is another class: that on P beside that on P - Q, and the other way round."""
-    p = " − ".join(names_of(session))
+    p = " − ".join(p_and_q(session))
     impacts, margins = session.impacts, session.margins
     if not p or impacts is None or margins is None or len(impacts.delta_y) != len(margins.delta):
         return {}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from xai_widgets.engine import Impacts, Rating
 from xai_widgets.scenes import Plane
 from xai_widgets.session.describe.bank import about
-from xai_widgets.session.describe.effects import effects, margin_words, names_of, on_difference, shown_subject
+from xai_widgets.session.describe.effects import effects, margin_words, on_difference, p_and_q, shown_subject
 from xai_widgets.session.describe.plane_of_set import beside, counts_of, no_selected, no_set, of_the_set, on_a_line
 from xai_widgets.session.describe.words import rated, sentence, short
 from xai_widgets.session.facts import where
@@ -62,7 +62,7 @@ def _of_score(session: Session, known: dict[str, Any], *, by_error: bool) -> dic
 
 def _of_difference(session: Session, known: dict[str, Any]) -> dict[str, Any]:
     """What the plane says where delta y is of P - Q."""
-    subject, names = shown_subject(session), names_of(session)
+    subject, names = shown_subject(session), p_and_q(session)
     by_error, change = bool(len(known["delta_error"])), f"Δ({subject})"
     margins, impacts = session.margins, session.impacts
     said = [margin_words(margins, *names)] if margins is not None else []
@@ -87,7 +87,7 @@ def _of_error(session: Session, impacts: Impacts | None) -> str:
         return ""
     if impacts.delta_error is None:
         return f"{_why_no_error(session)}: Δ({shown_subject(session)}) by rank instead."
-    p, q = names_of(session)
+    p, q = p_and_q(session)
     which = {p: "is P", q: "is Q"}.get(impacts.label, "is neither P nor Q")
     several = impacts.error.startswith("mean ")
     label = "" if several else f"The label {impacts.label} {which}. "
