@@ -64,8 +64,8 @@ def test_thumbnails_in_sight_are_asked_for_while_one_scrolls(opened: Open, many:
     assert tops == sorted(set(tops)), "each at another place"
     for one in asked:
         assert set(one["indices"]) & set(one["seen"]), "of what is in sight when it leaves"
-    first, last = set(asked[0]["indices"]), set(asked[-1]["indices"])
-    assert not first & last, "what has left the sight is not asked for"
+    seen, last = set(asked[0]["seen"]), set(asked[-1]["indices"])
+    assert not seen & last, "what has left the sight is not asked for"
 
 
 def test_pictures_come_and_are_not_asked_for_twice(opened: Open, many: Session) -> None:
