@@ -161,6 +161,24 @@ def test_a_view_that_stands_alone_shows_its_own_keys(
     expect(keys).to_have_count(0)
 
 
+@pytest.mark.parametrize(
+    ("kind", "cell", "keys"),
+    [(Gallery, ".xw-cell", ("Down", "Down", "Up")), (MapBank, "[role=slider]", ("Up", "Up", "Down"))],
+)
+def test_a_list_is_made_higher_and_lower_by_keys(
+    opened: Open, make_session: Callable[..., Any], kind: Any, cell: str, keys: tuple[str, ...]
+) -> None:
+    page = shown(opened, make_session(tiny.regressor(), tiny.rated()), kind)
+    window, label = page.find(".xw-window"), "document.activeElement.getAttribute('aria-label')"
+    page.find(cell).first.focus()
+    before, height = page.page.evaluate(label), window.evaluate("node => node.offsetHeight")
+    for key in keys:
+        page.page.keyboard.press(f"Alt+Arrow{key}")
+        height += 40 if key == "Down" else -40
+        assert window.evaluate("node => node.offsetHeight") == height
+    assert page.page.evaluate(label) == before, "the arrows moved nothing else"
+
+
 def test_the_score_is_spoken_when_it_has_settled(opened: Open, make_session: Callable[..., Any]) -> None:
     session = make_session(tiny.regressor(), tiny.rated())
     page = shown(opened, session, StatusBar)

@@ -1,5 +1,6 @@
 // Pointer, keys and buttons of the gallery, turned into actions.
 
+import { heightByKeys } from "../shared/height.js";
 import { wheelOnceMoved } from "../shared/wheel.js";
 import { rangeOfColumn, valueOfColumn } from "./filters.js";
 import { deedOf, firstWay } from "./state.js";
@@ -50,6 +51,7 @@ export function listenToPointer(page, { view, sheet }, state, actions) {
   });
   page.onClose(() => clearTimeout(timer));
   wheelOnceMoved(page, view);
+  heightByKeys(page, view);
 }
 
 /** @param {Page} page @param {Parts} parts @param {State} state @param {Actions} actions */

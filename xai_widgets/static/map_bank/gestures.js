@@ -1,5 +1,6 @@
 // Pointer, keys and buttons of the map bank, turned into actions.
 
+import { heightByKeys } from "../shared/height.js";
 import { wheelOnceMoved } from "../shared/wheel.js";
 import { onMark } from "./card.js";
 import { listenToGroups } from "./groups.js";
@@ -84,6 +85,7 @@ export function listenToPresence(page, { view, knob }, state, actions) {
   });
   page.onClose(() => clearTimeout(timer));
   wheelOnceMoved(page, view);
+  heightByKeys(page, view);
 }
 
 /** @param {Page} page @param {Parts} parts @param {State} state @param {Actions} actions */

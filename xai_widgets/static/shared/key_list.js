@@ -6,7 +6,8 @@ import { element } from "./dom.js";
 /** Of each view: [its name, the class of its root, [keys, what they do]]. @type {[string, string, [string, string][]][]} */
 const KEYS_OF_VIEWS = [
   ["Everywhere", "", [["Tab, Shift+Tab", "next and previous control"], ["Ctrl+Z", "undo"],
-    ["Ctrl+Shift+Z, Ctrl+Y", "redo"], ["?", "this list; on a feature map its card"], ["Escape", "close a menu, a card, this list"]]],
+    ["Ctrl+Shift+Z, Ctrl+Y", "redo"], ["?", "this list; on a feature map its card"], ["Escape", "close a menu, a card, this list"],
+    ["Alt+arrows", "a list that stands alone higher or lower"]]],
   ["Images", "xw-gallery", [["Arrows, Page, Home, End", "go from image to image"], ["Enter", "explain the image"],
     ["Space", "mark it"], ["Shift+arrows", "mark all on the way"], ["A, Escape", "mark all, none"], ["P", "pin it"], ["/", "search"]]],
   ["Photo and map", "xw-stage", [["Arrows", "read the map cell by cell; of several panels, go from panel to panel"],
