@@ -241,7 +241,8 @@ class Notebook:
         try:
             self.page.wait_for_function("() => !window.labRuns", timeout=seconds * 1000)
         except TookTooLong as error:
-            raise AssertionError(f"not idle after {seconds:.0f} seconds; {report(self.page, self.log)}") from error
+            heard = f"errors in the page: {self.errors[-5:]}"
+            raise AssertionError(f"not idle after {seconds:.0f} s; {heard}; {report(self.page, self.log)}") from error
         self.probe("1")
         self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
