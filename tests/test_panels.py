@@ -70,6 +70,24 @@ def test_any_two_fields_make_a_grid(session: Session, down: str, across: str) ->
     agrees(session)
 
 
+def test_a_copy_is_set_apart_by_the_next_change_and_follows_in_what_is_left(session: Session) -> None:
+    first, second = session.images.names[:2]
+    session.add_panel()
+    session.ask(method="gradient")
+    assert asked(session, "method") == ["grad_cam", "gradient"]
+    session.ask(image=second)
+    assert asked(session, "image") == [second, second]
+    session.add_panel()
+    for gain in (0.8, 0.5):
+        session.set_gain(2, gain)
+    assert asked(session, "gains") == [((2, 0.5),), (), ((2, 0.5),)], "the copy stays as it was"
+    session.activate(0)
+    session.ask(image=first)
+    assert asked(session, "image") == [first] * 3
+    assert session.wait(60)
+    agrees(session)
+
+
 def test_the_views_fields_are_those_of_the_active_panel(session: Session) -> None:
     session.grid(columns={"image": session.images.names[:3]})
     assert session.wait(60)

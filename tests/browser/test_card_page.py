@@ -140,3 +140,25 @@ def test_the_plane_shows_the_map_and_its_card_and_mutes_it(opened: Open, session
     assert session.map_card is None
     page.find("button", has_text="size: activation").click()
     expect(page.find("button", has_text="size: activation")).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_card_that_opened_under_a_resting_pointer_goes_with_it(opened: Open, session: Session) -> None:
+    page = opened(ImpactPlane(session), width=480, height=620)
+    mouse, card, cursor = page.page.mouse, page.find(".xw-card"), page.find(".xw-cursor")
+    cursor.focus()
+    page.frames()
+    box = cursor.bounding_box()
+    assert box is not None
+    cursor.blur()
+    page.frames()
+    mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.page.wait_for_function("() => window.sent.some(({ content }) => content?.kind === 'card')")
+    page.deliver(session)
+    expect(card).to_be_visible()
+    card.hover()
+    page.page.wait_for_timeout(800)
+    expect(card).to_be_visible()
+    mouse.move(5, 5)
+    expect(card).to_be_hidden()
+    page.deliver(session)
+    assert session.map_card is None

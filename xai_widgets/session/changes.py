@@ -69,14 +69,15 @@ def as_given(query: Query, name: str) -> Any:
 def following(board: Board, names: Iterable[str]) -> list[tuple[int, set[str]]]:
     """The other panels that ask the same as the active one in some of these fields, and in which.
 
-    Gains are those of one layer of one model, and options those of one method.
+    One that asks the same in everything does not follow: the change sets both apart. Gains are those of one layer of
+    one model, and options those of one method.
     """
     found, names = [], [name for name in names if name in FIELDS]
     for place, query in enumerate(board.queries):
         same = {
             name for name in names if name in FIELDS and not query.differs(board.query, (name, *BOUND.get(name, ())))
         }
-        if place != board.active and same:
+        if place != board.active and same and query != board.query:
             found.append((place, same))
     return found
 

@@ -172,7 +172,7 @@ class Session(
         Args:
             gesture: steps with the same mark are one step of the history.
             form: of a contrast with a score: "plain" or "tiles".
-            linked: whether other panels that ask the same as the active one in what is changed follow it.
+            linked: whether others that ask the same in what is changed follow; exact copies are set apart by it.
             changes: image, model, run, layer, target (class P), contrast (class or score Q, "rating", "confidence" or
                 None), method, options (of the method, by name), gains (number -> gain), baseline, degradation (such as
                 ("blur", 2.0): kind, level and perhaps a seed; or None), shown (which image of a sample of several, by

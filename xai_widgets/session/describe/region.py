@@ -65,22 +65,23 @@ def _words(found: Region, lies: Inside | None, asked: _Asked, *, changed: bool) 
         changed: whether gains are other than 1, which the map follows and removals do not.
     """
     share, above, below, area = lies or (found.share, math.nan, math.nan, found.area)
-    said = [
-        f"Region: {f'{share:.0%} of the map' if np.isfinite(share) else 'a map of zeros'} on {area:.0%} of its area"
-    ]
+    lies_there = f"{f'{share:.0%} of the map' if np.isfinite(share) else 'a map of zeros'} on {area:.0%} of its area"
     if np.isfinite(above) and np.isfinite(below):
-        said[0] += f", {above:.0%} of what is above 0 and {below:.0%} of what is below"
-    said[0] = said[0].replace("%", " %")
+        lies_there += f", {above:.0%} of what is above 0 and {below:.0%} of what is below"
+    said = [lies_there.replace("%", " %")]
     if np.isfinite(found.joint):
         gains = ", all gains at 1" if changed else ""
         way = f": the region {asked.below if found.joint < 0 else asked.above}" if found.joint else ""
-        said.append(f"Without all maps there {asked.score} changes by {short(found.joint, sign=True)}{gains}{way}")
+        without = f"without all maps there {asked.score} changes by {short(found.joint, sign=True)}"
+        said.insert(0, f"{without}{gains}{way}")
+    said[0] = f"Region: {said[0]}"
     known = np.isfinite(found.delta_y)
     if known.any():
         change = np.where(known, found.delta_y, 0)
         most = int(np.abs(change).argmax())
         if change[most]:
-            said.append(f"Alone, map {most} moves it most: {short(float(change[most]), sign=True)}")
+            does = asked.below if change[most] < 0 else asked.above
+            said.append(f"Alone, map {most} moves it most: {short(float(change[most]), sign=True)}, so it {does}")
         if found.done and (half := len(found.carriers())):
             make = "s make" if half > 1 else " makes"
             said.append(f"{half} map{make} half of what {asked.below} there, each removed alone")

@@ -11,6 +11,8 @@ import { bytes, clamp } from "../shared/values.js";
 // Milliseconds that a pointer rests on a point before more is said of its map, and before its card opens.
 const REST = 120;
 const LINGER = 900;
+// Milliseconds after which a card that opened by itself goes, when the pointer is neither on its point nor on it.
+const LEAVE = 500;
 
 export function buildPeek() {
   const picture = element("img", { alt: "", hidden: true }), words = element("div"), facts = element("div", { class: "xw-caption" });
@@ -29,6 +31,29 @@ function addressOf(data, [height, width]) {
 }
 
 /**
+ * Closes a card that opened by itself, when the pointer is neither on its point nor on it; returns a look at the pointer.
+ * @param {Page} page
+ * @param {HTMLElement} node of the card
+ * @param {() => boolean} isLeft whether the pointer is on another point, or on none
+ * @param {() => void} close
+ */
+function whenLeft(page, node, isLeft, close) {
+  let timer = 0, onCard = false;
+  const look = () => {
+    clearTimeout(timer);
+    if (!onCard && isLeft()) timer = window.setTimeout(() => { if (!onCard && isLeft()) close(); }, LEAVE);
+  };
+  for (const type of ["pointerenter", "pointerleave"]) {
+    page.listen(node, type, () => {
+      onCard = type === "pointerenter";
+      look();
+    });
+  }
+  page.onClose(() => clearTimeout(timer));
+  return look;
+}
+
+/**
  * The tip beside a point, and the card of its map.
  * @param {Page} page
  * @param {PeekParts} parts
@@ -36,11 +61,11 @@ function addressOf(data, [height, width]) {
  */
 export function peekOf(page, parts, plot) {
   const { model } = page, { tip, picture, words, facts, card } = parts;
-  let told = -1, opened = -1, asking = 0, opening = 0;
+  let told = -1, opened = -1, asking = 0, opening = 0, pinned = false;
   let painted = /** @type {DataView | null} */ (null);
-  /** @param {number} index */
-  const open = (index) => {
-    opened = index;
+  /** @param {number} index @param {boolean} [stays] until it is closed */
+  const open = (index, stays = true) => {
+    [opened, pinned] = [index, stays];
     model.send({ kind: "card", index });
   };
   const close = () => {
@@ -60,6 +85,8 @@ export function peekOf(page, parts, plot) {
     tip.style.left = `${clamp(x - tip.offsetWidth / 2, 2, Math.max(2, plot.clientWidth - tip.offsetWidth - 2))}px`;
     tip.style.top = `${y > tip.offsetHeight + 16 ? y - tip.offsetHeight - 12 : y + 14}px`;
   };
+  const look = whenLeft(page, card.root, () => opened >= 0 && !pinned && told !== opened, close);
+  page.listen(card.root, "focusin", () => { pinned = true; }); // the reader is at work in it
   listenInCard(page, card, () => opened);
   page.listen(card.close, "click", close);
   page.onClose(() => [asking, opening].forEach((timer) => clearTimeout(timer)));
@@ -72,7 +99,8 @@ export function peekOf(page, parts, plot) {
         [asking, opening].forEach((timer) => clearTimeout(timer));
         told = index;
         if (index >= 0) asking = window.setTimeout(() => model.send({ kind: "look", index }), REST);
-        if (index >= 0 && rests && opened !== index) opening = window.setTimeout(() => open(index), LINGER);
+        if (index >= 0 && rests && opened !== index) opening = window.setTimeout(() => open(index, false), LINGER);
+        look();
       }
       tip.hidden = index < 0 || opened >= 0;
       if (tip.hidden) return;

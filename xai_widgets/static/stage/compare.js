@@ -10,7 +10,7 @@ import { tooMany } from "./state.js";
 
 function buildCompare() {
   const opener = button("Compare ▾", "", { class: "xw-button xw-compare", "aria-haspopup": "dialog", "aria-expanded": "false" });
-  const add = button("+ panel", "A further panel, a copy of the active one", {}), single = button("only this panel", "", {});
+  const add = button("+ panel", "A further panel, a copy of the active one: what is changed next sets both apart", {}), single = button("only this panel", "", {});
   const presets = box("xw-presets"), why = element("div", { class: "xw-caption xw-why", role: "status" });
   const [rows, columns] = ["Rows", "Columns"].map((label) => element("select", { class: "xw-select", "aria-label": label }));
   const show = button("show", "", { class: "xw-button xw-show" });

@@ -24,8 +24,15 @@ export function shownMap(panel, stage) {
   if (!own || stage.laid.over !== "difference" || panel !== stage.active()) return own;
   const b = otherOf(stage)?.own;
   if (!b) return own;
-  if (panel.minus?.a !== own || panel.minus?.b !== b) panel.minus = { a: own, b, map: { ...differenceOf(own, b), minus: true } };
+  const names = namesOf(stage, panel, otherOf(stage)), key = names.join("\n");
+  if (panel.minus?.a !== own || panel.minus?.b !== b || panel.minus.key !== key) panel.minus = { a: own, b, key, map: { ...differenceOf(own, b, names), minus: true } };
   return panel.minus.map;
+}
+
+/** Both panels by name; by number where they have one name. @param {any} stage @param {any} a @param {any} b */
+function namesOf(stage, a, b) {
+  const names = [a, b].map(({ place }) => shortened(nameOfPanel(stage, place), LETTERS));
+  return names[0] === names[1] ? [a, b].map(({ place }) => `panel ${place + 1}`) : names;
 }
 
 /** @param {any} stage @param {number} place */
@@ -92,6 +99,7 @@ export function mountOver(stage) {
   };
   const show = () => {
     for (const panel of stage.panels) panel.map = shownMap(panel, stage);
+    stage.name();
     fill(stage);
     say(stage);
     stage.active()?.later();

@@ -34,16 +34,16 @@ export function onOneGrid(a, b) {
 
 /**
  * A - B as a map of its own: of one unit as the values are, else each in shares of its own full colour.
- * @param {Layer} a @param {Layer} b @returns {Layer}
+ * @param {Layer} a @param {Layer} b @param {string[]} [names] of both @returns {Layer}
  */
-export function differenceOf(a, b) {
+export function differenceOf(a, b, [name, its] = ["the active one", "the other"]) {
   const pair = onOneGrid(a, b), same = Boolean(a.unit) && a.unit === b.unit;
   const [whole, other] = same ? [1, 1] : [a.limit || 1, b.limit || 1], values = pair.a.map((value, i) => value / whole - pair.b[i] / other);
   const limit = same ? Math.max(a.limit, b.limit) : 1, differs = values.some((value) => Math.abs(value) > 1e-6 * limit);
   const scale = same ? `Both as they are, full colour at ${signed(limit).replace("+", "±")} (${a.unit}).`
     : "Each in shares of its own full colour, full colour where they differ by all of it.";
-  return { h: pair.h, w: pair.w, values, strength: null, outline: null, limit, box: a.box, title: "the active map minus the other one", low: "more in the other",
-    high: "more in the active one", unit: same ? a.unit : "share of the full colour", note: scale, degenerate: differs ? "" : "The two maps are the same.", palette: "",
+  return { h: pair.h, w: pair.w, values, strength: null, outline: null, limit, box: a.box, title: `${name} minus ${its}`, low: `more in ${its}`,
+    high: `more in ${name}`, unit: same ? a.unit : "share of the full colour", note: scale, degenerate: differs ? "" : "The two maps are the same.", palette: "",
     one_sided: false, strength_words: "", words: "" };
 }
 

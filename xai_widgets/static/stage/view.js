@@ -54,6 +54,7 @@ function stageOf(page, ui) {
     brush: /** @type {import("./region.js").Brush} */ (null),
     send: () => {}, // the look, when a gesture has ended
     redraw: () => {},
+    name: () => nameAll(stage),
     beside: /** @type {ReturnType<typeof mountOver>} */ (null),
     limitOf: (/** @type {import("./panel.js").Panel} */ panel) => fullOf(panel.own, (model.get("common") ?? [])[panel.place], look.scale.value).limit,
     mark: { origin: introduce(model), step: 0 }, // of what this view changed of the look, see moves.js
