@@ -86,7 +86,7 @@ def test_a_panel_is_laid_over_another_without_a_message_until_the_gesture_ends(o
     page.find("select[aria-label=as]").select_option("difference")
     expect(page.find(".xw-notes")).to_contain_text("full colour")
     expect(page.find(".xw-key .xw-ends").first).to_contain_text("more in Grad-CAM")
-    expect(page.find(".xw-active .xw-own")).to_contain_text("minus")
+    expect(page.find(".xw-active .xw-own")).to_contain_text("minus Grad-CAM")
     expect(handle).to_have_count(1)
     expect(handle).to_be_hidden()
     page.find("select[aria-label=as]").select_option("contours")

@@ -25,7 +25,7 @@ export function shownMap(panel, stage) {
   const b = otherOf(stage)?.own;
   if (!b) return own;
   const names = namesOf(stage, panel, otherOf(stage)), key = names.join("\n");
-  if (panel.minus?.a !== own || panel.minus?.b !== b || panel.minus.key !== key) panel.minus = { a: own, b, key, map: { ...differenceOf(own, b, names), minus: true } };
+  if (panel.minus?.a !== own || panel.minus?.b !== b || panel.minus.key !== key) panel.minus = { a: own, b, key, map: { ...differenceOf(own, b, names), minus: names[1] } };
   return panel.minus.map;
 }
 

@@ -86,7 +86,7 @@ export function readCell(panel, shared) {
 
 /** Names in full are in titles. @param {Panel} panel @param {string} title @param {string} heads the headings of its row and column */
 export function nameOf({ parts, cell, map }, title, heads) {
-  if (map?.minus) [title, heads] = [map.title, ""];
+  if (map?.minus) title = [title, `minus ${map.minus}`].filter(Boolean).join(" "); // the headings name the panel itself
   const letters = Math.max(Math.floor(parts.frame.clientWidth / LETTER) - 3, 8);
   parts.own.textContent = shortened(title, letters);
   parts.own.title = title;

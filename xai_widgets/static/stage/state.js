@@ -24,7 +24,7 @@ const LEAST = 130; // of a picture
  * @property {string} unit
  * @property {string} note
  * @property {string} degenerate
- * @property {boolean} [minus] whether it is the difference of two
+ * @property {string} [minus] of a difference, what is subtracted
  * @property {string} palette
  * @property {boolean} one_sided
  * @property {string} strength_words
