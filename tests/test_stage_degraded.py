@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +17,7 @@ from tiny import SIDE, TinyNet, photos, rated, regressor
 from torchvision.transforms import CenterCrop, Compose, ToTensor
 
 from xai_widgets import ImageModel, Session, answer
-from xai_widgets.engine import Degradation
+from xai_widgets.engine import PARTS, Degradation
 from xai_widgets.kernels import degrade
 from xai_widgets.session import describe
 from xai_widgets.session.facts import degraded_picture
@@ -97,6 +100,32 @@ def test_photo_map_and_score_stay_together_until_those_of_the_next_level_are_the
     session.ask(image=session.images.names[1], degradation=None)
     assert stage.map == {} or stage.photo != shown, "another image never stands beside the old one"
     settled(stage)
+
+
+def test_of_two_panels_of_one_photo_none_shows_an_old_map_over_the_new_level(
+    session: Session, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.add_panel(method="gradient")
+    session.activate(0)
+    settled(stage)
+    may, part = threading.Event(), PARTS["explanation"]
+
+    def make(request: Any) -> Any:
+        assert request.query.method != "gradient" or may.wait(30)
+        return part.make(request)
+
+    old = stage.photo_0, stage.map_0, stage.map_1
+    assert stage.cell_0["photo"] == stage.cell_1["photo"] == 0, "they share the photo"
+    monkeypatch.setitem(PARTS, "explanation", replace(part, make=make))
+    stage.comm.click(kind="degrade", name="gaussian_noise", level=0.3, gesture="a")
+    end = time.monotonic() + 30
+    while stage.map_0 in ({}, old[1]) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert stage.photo_0 != old[0], "the first has its map and its photo"
+    assert stage.map_1 == {}, "the second waits without a map"
+    may.set()
+    settled(stage)
+    assert stage.map_1 not in ({}, old[2])
 
 
 def test_a_level_that_is_gone_back_to_leaves_no_gap(

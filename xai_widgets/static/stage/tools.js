@@ -8,7 +8,7 @@ import { box, chooser } from "./parts.js";
 const BRUSH = "Draw a rectangle over the photo: what do the feature maps do there? With keys, on the picture: Enter, arrows, Enter.";
 
 // As shares of the photo: left, top, right, bottom.
-const HALVES = [["", "drawn"], ["0 0 0.5 1", "left half"], ["0.5 0 1 1", "right half"], ["0 0 1 0.5", "upper half"], ["0 0.5 1 1", "lower half"]];
+const HALVES = [["", "a half"], ["0 0 0.5 1", "left half"], ["0.5 0 1 1", "right half"], ["0 0 1 0.5", "upper half"], ["0 0.5 1 1", "lower half"]];
 
 export function buildTools() {
   const region = button("▭ Region", BRUSH, { class: "xw-button xw-brush", "aria-pressed": "false" });
