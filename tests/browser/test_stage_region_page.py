@@ -89,6 +89,15 @@ def test_a_panel_is_laid_over_another_without_a_message_until_the_gesture_ends(o
     expect(page.find(".xw-active .xw-own")).to_contain_text("minus Grad-CAM")
     expect(handle).to_have_count(1)
     expect(handle).to_be_hidden()
+    titles = page.find(".xw-across, .xw-own").all_inner_texts()
+    page.page.evaluate("""() => {
+      const root = document.querySelector(".xw-stage"), as = root.querySelector("select[aria-label=as]");
+      root.style.display = "none"; // as for a moment while JupyterLab changes its theme
+      as.dispatchEvent(new Event("change"));
+      root.style.display = "";
+    }""")
+    page.frames()
+    assert page.find(".xw-across, .xw-own").all_inner_texts() == titles
     page.find("select[aria-label=as]").select_option("contours")
     expect(page.find(".xw-found")).to_contain_text("relative risk")
     page.find("select[aria-label=Outline]").select_option("0.1")

@@ -126,6 +126,7 @@ function addPanel(stage, place, acts) {
 
 /** Words of headings and titles, as long as there is room. @param {Stage} stage */
 function nameAll({ model, ui, panels }) {
+  if (!ui.grid.clientWidth) return; // not laid out, as while a theme is changed: there is no room to judge by
   const columns = model.get("columns"), [across, down, titles] = ["across", "down", "titles"].map((name) => model.get(name));
   const write = (/** @type {Element} */ node, /** @type {string} */ text, /** @type {number} */ room) => {
     node.textContent = shortened(text, Math.max(Math.floor(room / LETTER_OF_HEADING), 6));
